@@ -1,1 +1,4 @@
-//! x
+//! Leadline: lead intelligence and marketing automation behind one GraphQL API.
+
+pub mod cli;
+pub mod config;

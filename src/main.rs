@@ -1,1 +1,7 @@
-fn main() {}
+//! The `leadline` binary. See [`leadline::cli`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    leadline::cli::main()
+}

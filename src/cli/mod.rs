@@ -1,0 +1,114 @@
+//! The command line: one file for each command.
+
+mod failure;
+mod output;
+mod settings;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+use crate::config::{Flags, Settings};
+
+pub use self::failure::Failure;
+pub use self::output::print;
+
+/// Lead intelligence and marketing automation behind one GraphQL API
+#[derive(Debug, Parser)]
+#[command(
+    name = "leadline",
+    version,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct Cli {
+    #[command(flatten)]
+    settings: Flags,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Settings(settings::Arguments),
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    match run(std::env::args_os()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) => return help_or_failure(error),
+    };
+    let settings = Settings::load(&cli.settings)?;
+    match cli.command {
+        Command::Settings(arguments) => settings::run(&arguments, &settings),
+    }
+}
+
+/// Help and version are asked for, not failed at; without any argument the help says what there is.
+fn help_or_failure(error: clap::Error) -> Result<(), Failure> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            // The parser colours it on a terminal, and leaves a closed pipe alone.
+            let _ = error.print();
+            Ok(())
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            let commands = Cli::command()
+                .get_subcommands()
+                .map(|command| command.get_name().to_owned())
+                .collect::<Vec<_>>();
+            let what = format!("a command is missing; one of {}", commands.join(", "));
+            Err(Failure::usage(what).with_hint("more by `leadline --help`"))
+        }
+        _ => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from([&["leadline"], arguments].concat())
+    }
+
+    #[test]
+    fn the_definition_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_setting_may_stand_before_or_behind_the_command() {
+        for arguments in [
+            ["--listen", "127.0.0.1:9", "settings"],
+            ["settings", "--listen", "127.0.0.1:9"],
+        ] {
+            let cli = parse(&arguments).expect("it parses");
+            let settings =
+                Settings::read(&cli.settings, [], std::path::Path::new("/nonexistent")).expect("it fits");
+            assert_eq!(settings.listen.port(), 9, "{arguments:?}");
+        }
+    }
+
+    #[test]
+    fn a_mistyped_command_gets_the_nearest_as_hint() {
+        let failure = Failure::from(parse(&["setings"]).unwrap_err());
+        let shown = format!("{failure:?}");
+        assert!(shown.contains("unrecognized subcommand 'setings'"), "{shown}");
+        assert!(
+            shown.contains("a similar subcommand exists: 'settings'"),
+            "{shown}"
+        );
+        assert!(shown.contains("code: 2"), "{shown}");
+    }
+}

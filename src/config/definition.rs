@@ -1,0 +1,147 @@
+//! The one list of settings: flags, environment variables, file keys and documentation come from it.
+
+/// The prefix of every environment variable of Leadline.
+pub const ENVIRONMENT_PREFIX: &str = "LEADLINE_";
+
+/// The settings file that is read from the working directory when it is there.
+pub const DEFAULT_FILE: &str = "leadline.toml";
+
+/// The tracing filter when none is set.
+pub const DEFAULT_LOG: &str =
+    "info,sqlx=warn,sea_orm=warn,hyper=warn,h2=warn,rustls=warn,async_nats=warn,opentelemetry=off";
+
+/// One setting.
+#[derive(Debug)]
+pub struct Definition {
+    /// Its key in `leadline.toml`; flag and environment variable follow from it.
+    pub key: &'static str,
+    /// What the value is, as shown in `--help`.
+    pub value: &'static str,
+    /// What it does, as one sentence without a full stop.
+    pub help: &'static str,
+    /// The value, or in words what holds, when it is not set.
+    pub default: &'static str,
+}
+
+impl Definition {
+    /// The flag without its dashes: `data-dir`.
+    pub fn flag(&self) -> String {
+        self.key.replace('_', "-")
+    }
+
+    /// The environment variable: `LEADLINE_DATA_DIR`.
+    pub fn variable(&self) -> String {
+        format!("{ENVIRONMENT_PREFIX}{}", self.key.to_ascii_uppercase())
+    }
+
+    /// The definition of a key.
+    pub fn of(key: &str) -> Option<&'static Definition> {
+        DEFINITIONS.iter().find(|definition| definition.key == key)
+    }
+}
+
+/// All settings, in the order in which they are shown.
+pub const DEFINITIONS: &[Definition] = &[
+    Definition {
+        key: "data_dir",
+        value: "DIR",
+        help: "Directory for the embedded database, uploads and generated files",
+        default: "leadline-data",
+    },
+    Definition {
+        key: "database_url",
+        value: "URL",
+        help: "Database: `sqlite:FILE` or `postgres://USER:PASSWORD@HOST/NAME`",
+        default: "the SQLite file `leadline.db` in the data directory",
+    },
+    Definition {
+        key: "database_replica_url",
+        value: "URL",
+        help: "Read replica of the PostgreSQL database; queries go to it, changes never do",
+        default: "none",
+    },
+    Definition {
+        key: "database_max_connections",
+        value: "N",
+        help: "Most connections to each database, 1 to 1000",
+        default: "16",
+    },
+    Definition {
+        key: "listen",
+        value: "ADDRESS",
+        help: "IP address and port the server listens on; port 0 picks a free one",
+        default: "127.0.0.1:8080",
+    },
+    Definition {
+        key: "public_url",
+        value: "URL",
+        help: "Address under which others reach the server, for links in messages and pages",
+        default: "http:// and the address of `listen`",
+    },
+    Definition {
+        key: "nats_url",
+        value: "URL",
+        help: "NATS server that carries live events between several servers: `nats://…` or `tls://…`",
+        default: "none: events stay within the process",
+    },
+    Definition {
+        key: "log",
+        value: "FILTER",
+        help: "What is logged: a level (error, warn, info, debug, trace), also by module as `info,leadline=debug`",
+        default: DEFAULT_LOG,
+    },
+    Definition {
+        key: "log_format",
+        value: "FORMAT",
+        help: "Form of a log line: `text` or `json`",
+        default: "text",
+    },
+    Definition {
+        key: "otlp_endpoint",
+        value: "URL",
+        help: "OpenTelemetry collector that takes traces over HTTP, such as http://127.0.0.1:4318",
+        default: "none: no traces are sent",
+    },
+    Definition {
+        key: "event_retention_days",
+        value: "DAYS",
+        help: "Days the event log is kept for subscriptions that resume, 1 to 36500",
+        default: "30",
+    },
+    Definition {
+        key: "upload_max_bytes",
+        value: "BYTES",
+        help: "Largest upload in bytes; `KiB`, `MiB` and `GiB` may follow the number",
+        default: "512MiB",
+    },
+    Definition {
+        key: "default_region",
+        value: "COUNTRY",
+        help: "Country of phone numbers written without a country code, as two letters such as `DE`",
+        default: "none: such numbers are refused",
+    },
+    Definition {
+        key: "cors_origins",
+        value: "ORIGINS",
+        help: "Web origins that may call the API from a browser, comma-separated, or `*` for all",
+        default: "none",
+    },
+    Definition {
+        key: "shutdown_grace_seconds",
+        value: "SECONDS",
+        help: "Seconds that running requests and jobs get to end at shutdown, 0 to 3600",
+        default: "10",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flag_and_variable_follow_from_the_key() {
+        let definition = Definition::of("database_max_connections").expect("listed");
+        assert_eq!(definition.flag(), "database-max-connections");
+        assert_eq!(definition.variable(), "LEADLINE_DATABASE_MAX_CONNECTIONS");
+    }
+}
