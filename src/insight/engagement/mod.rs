@@ -1,0 +1,3 @@
+//! Engagement: every interaction with a lead, one append-only row each.
+
+pub mod model;

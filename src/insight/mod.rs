@@ -1,0 +1,6 @@
+//! What Leadline concludes about a lead from what the lead does.
+//!
+//! Rooms, each knowing only those before it: [`engagement`] ← `lifecycle`, `scoring` ← `journeys` ← `attribution`,
+//! `revenue` ← `analytics`. A room's `model` holds its rules: pure functions of facts, settings and a moment.
+
+pub mod engagement;
