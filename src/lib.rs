@@ -2,5 +2,6 @@
 
 pub mod cli;
 pub mod config;
+pub mod http;
 pub mod insight;
 pub mod telemetry;

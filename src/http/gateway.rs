@@ -1,0 +1,181 @@
+//! What both transports of GraphQL share: who may speak ([`Gateway`]), how a request is named ([`RequestId`])
+//! and how a request is read and a response written.
+//!
+//! The transports know nothing of tokens, scopes or the schema. The caller implements [`Gateway`] once and gives
+//! it, with any [`async_graphql::Executor`], to [`GraphqlHttp`](super::graphql_http::GraphqlHttp) and
+//! [`GraphqlWs`](super::graphql_ws::GraphqlWs).
+
+use std::future::Future;
+use std::sync::Arc;
+
+use async_graphql::{Extensions, Request, Response, ServerError, Value, Variables};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use futures_util::future::BoxFuture;
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
+
+/// The JSON object that a client sent with `connection_init`; empty when it sent none.
+pub type InitPayload = serde_json::Map<String, serde_json::Value>;
+
+/// Decides who may speak and makes each request ready to run.
+pub trait Gateway: Send + Sync + 'static {
+    /// Who speaks: kept for one request over HTTP, for the life of the socket over WebSocket.
+    type Caller: Send + Sync + 'static;
+
+    /// Lets a client in or refuses it. Called once a request over HTTP and once a socket, on `connection_init`.
+    /// A client without a token may be let in as nobody; that is for the gateway to say.
+    fn admit(
+        &self,
+        parts: &Parts,
+        entrance: Entrance<'_>,
+    ) -> impl Future<Output = Result<Admission<Self::Caller>, Refusal>> + Send;
+
+    /// Makes one operation ready to run: adds the caller, the request id, loaders and limits to `request`.
+    /// An error refuses the operation before it runs; give it an `extensions.code`.
+    fn prepare(
+        &self,
+        caller: &Arc<Self::Caller>,
+        request: Request,
+        request_id: &RequestId,
+    ) -> impl Future<Output = Result<Request, ServerError>> + Send;
+}
+
+/// The way by which a client comes in.
+#[derive(Debug, Clone, Copy)]
+pub enum Entrance<'a> {
+    /// One POST request.
+    Http,
+    /// A socket, with the payload of its `connection_init`.
+    Socket(&'a InitPayload),
+}
+
+/// A client that was let in.
+pub struct Admission<C> {
+    /// Who it is.
+    pub caller: Arc<C>,
+    /// Resolves when this client may speak no longer (its token was revoked or ran out): the socket is then
+    /// closed with 4403. Never looked at over HTTP. `None` means never.
+    pub revoked: Option<BoxFuture<'static, ()>>,
+}
+
+/// Why a client is not let in. The text is shown to the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The token is missing, malformed, unknown or expired: 401 over HTTP, 4403 on a socket.
+    Unauthenticated(String),
+    /// The token is known but may not come in this way: 403 over HTTP, 4403 on a socket.
+    Forbidden(String),
+    /// It cannot be told at the moment, for instance because the database is away: 503 over HTTP, 1013 on a
+    /// socket, after both of which clients try again.
+    Unavailable(String),
+}
+
+/// The name of one request in logs and in `extensions.requestId` of its errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestId(Arc<str>);
+
+impl RequestId {
+    /// The `x-request-id` header when it is 1 to 64 characters of `A-Z a-z 0-9 . _ : -`, else a random one.
+    pub fn from_headers(headers: &HeaderMap) -> Self {
+        headers
+            .get("x-request-id")
+            .and_then(|value| value.to_str().ok())
+            .filter(|id| {
+                (1..=64).contains(&id.len())
+                    && id
+                        .bytes()
+                        .all(|b| b.is_ascii_alphanumeric() || b"._:-".contains(&b))
+            })
+            .map_or_else(
+                || Self(format!("{:032x}", rand::random::<u128>()).into()),
+                |id| Self(id.into()),
+            )
+    }
+
+    /// The id of the `number`th operation of a socket whose own id is `self`.
+    pub(super) fn of_operation(&self, number: u64) -> Self {
+        Self(format!("{}:{number}", self.0).into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The GraphQL-over-HTTP request, which is also the payload of `subscribe`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RequestPayload {
+    query: Option<String>,
+    operation_name: Option<String>,
+    variables: Option<Variables>,
+    extensions: Option<Extensions>,
+}
+
+impl RequestPayload {
+    /// The request to run, or `None` when it has no `query`.
+    pub(super) fn into_request(self) -> Option<Request> {
+        let Self {
+            query,
+            operation_name,
+            variables,
+            extensions,
+        } = self;
+        let mut request = Request::new(query?);
+        request.operation_name = operation_name.filter(|name| !name.is_empty());
+        request.variables = variables.unwrap_or_default();
+        request.extensions = extensions.unwrap_or_default();
+        Some(request)
+    }
+}
+
+/// An error of the transport or of a whole request, with its code.
+pub(super) fn coded_error(code: &str, message: impl Into<String>) -> ServerError {
+    let mut error = ServerError::new(message, None);
+    error.extensions.get_or_insert_default().set("code", code);
+    error
+}
+
+/// Whether the operation never ran: nothing but errors, and none of them of a field.
+pub(super) fn never_ran(response: &Response) -> bool {
+    response.data == Value::Null
+        && !response.errors.is_empty()
+        && response.errors.iter().all(|error| error.path.is_empty())
+}
+
+/// Gives each error its `extensions.requestId`, and an `extensions.code` where the schema gave none:
+/// `BAD_USER_INPUT` for an error of the whole request (it does not parse or does not fit the schema),
+/// `INTERNAL` for one of a field.
+pub(super) fn complete_errors(response: &mut Response, request_id: &RequestId) {
+    for error in &mut response.errors {
+        let of_field = !error.path.is_empty();
+        let extensions = error.extensions.get_or_insert_default();
+        if extensions.get("code").is_none() {
+            extensions.set("code", if of_field { "INTERNAL" } else { "BAD_USER_INPUT" });
+        }
+        extensions.set("requestId", request_id.as_str());
+    }
+}
+
+/// A response as the GraphQL specification writes it: without `data` when the operation never ran.
+/// (`Response` itself always writes `data`.)
+pub(super) struct ResponseBody<'a>(pub(super) &'a Response);
+
+impl Serialize for ResponseBody<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let response = self.0;
+        let mut body = serializer.serialize_struct("Response", 3)?;
+        if !response.errors.is_empty() {
+            body.serialize_field("errors", &response.errors)?;
+        }
+        if !never_ran(response) {
+            body.serialize_field("data", &response.data)?;
+        }
+        if !response.extensions.is_empty() {
+            body.serialize_field("extensions", &response.extensions)?;
+        }
+        body.end()
+    }
+}

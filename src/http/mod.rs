@@ -1,0 +1,12 @@
+//! The server's outside: GraphQL over HTTP and WebSocket.
+//!
+//! - [`gateway`]: what both transports ask of the caller: who may speak, and how a request is made ready.
+//! - [`graphql_http`]: POST by the GraphQL-over-HTTP specification.
+//! - [`graphql_ws`]: sockets by the `graphql-transport-ws` protocol.
+
+pub mod gateway;
+pub mod graphql_http;
+pub mod graphql_ws;
+
+#[cfg(test)]
+mod testing;
