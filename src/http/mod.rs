@@ -1,9 +1,11 @@
 //! The server's outside: GraphQL over HTTP and WebSocket.
 //!
+//! - [`console`]: the page at `/`.
 //! - [`gateway`]: what both transports ask of the caller: who may speak, and how a request is made ready.
 //! - [`graphql_http`]: POST by the GraphQL-over-HTTP specification.
 //! - [`graphql_ws`]: sockets by the `graphql-transport-ws` protocol.
 
+pub mod console;
 pub mod gateway;
 pub mod graphql_http;
 pub mod graphql_ws;
