@@ -1,7 +1,20 @@
 //! Leadline: lead intelligence and marketing automation behind one GraphQL API.
+//!
+//! The house is described in `docs/architecture.md`; `tests/suite/architecture` holds who may know whom.
 
+pub mod api;
+pub mod app;
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod db;
+pub mod error;
+pub mod events;
 pub mod http;
+pub mod identity;
 pub mod insight;
+pub mod leads;
 pub mod telemetry;
+
+pub use app::App;
+pub use error::{Error, Failure, Outcome, Problem};

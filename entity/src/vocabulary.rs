@@ -364,6 +364,72 @@ vocabulary! {
         Cancelled = "CANCELLED",
     }
 
+    /// What an event of the log says.
+    EventKind ("event type") {
+        /// A lead was created.
+        LeadCreated = "LEAD_CREATED",
+        /// Fields of a lead changed.
+        LeadUpdated = "LEAD_UPDATED",
+        /// A lead was deleted (it can be restored).
+        LeadDeleted = "LEAD_DELETED",
+        /// A deleted lead was restored.
+        LeadRestored = "LEAD_RESTORED",
+        /// A lead's personal data was erased.
+        LeadErased = "LEAD_ERASED",
+        /// A lead got or lost tags.
+        LeadTagged = "LEAD_TAGGED",
+        /// A note was added, changed or removed.
+        NoteChanged = "NOTE_CHANGED",
+        /// A consent was given, refused or withdrawn.
+        ConsentChanged = "CONSENT_CHANGED",
+        /// A tag was created, changed or removed.
+        TagChanged = "TAG_CHANGED",
+        /// A custom field was defined, changed or archived.
+        CustomFieldChanged = "CUSTOM_FIELD_CHANGED",
+        /// An engagement was recorded.
+        EngagementRecorded = "ENGAGEMENT_RECORDED",
+        /// The human confidence of an engagement changed.
+        EngagementReweighed = "ENGAGEMENT_REWEIGHED",
+        /// A conversion was recorded.
+        ConversionRecorded = "CONVERSION_RECORDED",
+        /// A lead moved to another stage.
+        StageChanged = "STAGE_CHANGED",
+        /// A lead's score changed.
+        ScoreChanged = "SCORE_CHANGED",
+        /// A lead's temperature changed by decay.
+        TemperatureChanged = "TEMPERATURE_CHANGED",
+        /// A scoring model came into force.
+        ScoreModelPublished = "SCORE_MODEL_PUBLISHED",
+        /// A configuration object changed.
+        SettingChanged = "SETTING_CHANGED",
+        /// A job was queued, went on or ended.
+        JobProgressed = "JOB_PROGRESSED",
+        /// An API token was created.
+        TokenCreated = "TOKEN_CREATED",
+        /// An API token was revoked.
+        TokenRevoked = "TOKEN_REVOKED",
+    }
+
+    /// A part of the API that a scope opens.
+    Area ("area") {
+        /// Leads with their tags, notes, consents, custom fields, imports and exports.
+        Leads = "LEADS",
+        /// Engagements and conversions.
+        Engagement = "ENGAGEMENT",
+        /// Stages and their history.
+        Lifecycle = "LIFECYCLE",
+        /// Scores and scoring models.
+        Scoring = "SCORING",
+        /// Journeys and activity summaries.
+        Journeys = "JOURNEYS",
+        /// The event log.
+        Events = "EVENTS",
+        /// Background jobs.
+        Jobs = "JOBS",
+        /// Settings of the deployment.
+        Settings = "SETTINGS",
+    }
+
     /// Who did something.
     ActorKind ("actor kind") {
         /// A user.

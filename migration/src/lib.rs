@@ -1,1 +1,27 @@
-//! x
+//! Schema changes of Leadline: forward only, alike on SQLite and PostgreSQL, never importing the entities
+//! (a migration must go on meaning what it meant when it was written).
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::prelude::*;
+
+mod build;
+mod m0001_events_and_jobs;
+mod m0002_identity;
+mod m0003_leads;
+mod m0004_insight;
+
+/// All migrations in their order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_events_and_jobs::Migration),
+            Box::new(m0002_identity::Migration),
+            Box::new(m0003_leads::Migration),
+            Box::new(m0004_insight::Migration),
+        ]
+    }
+}

@@ -1,0 +1,24 @@
+//! Table `activity_day`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{id::LeadId, Day};
+
+/// What a lead did on a day.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "activity_day")]
+pub struct Model {
+    /// The lead.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub lead_id: LeadId,
+    /// The UTC day.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub day: Day,
+    /// Engagements.
+    pub total: i32,
+    /// Counts by type, revenue, score and stage at start and end (JSON).
+    pub activity: String,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,33 @@
+//! Table `api_token`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{id::TokenId, Timestamp};
+
+/// An API token; only its hash is kept.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "api_token")]
+pub struct Model {
+    /// The token.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: TokenId,
+    /// What its owner calls it.
+    pub name: String,
+    /// Its scopes, separated by spaces.
+    pub scopes: String,
+    /// BLAKE3 of the secret.
+    pub hash: Vec<u8>,
+    /// The first characters, to tell tokens apart.
+    pub hint: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it lapses.
+    pub expires_at: Option<Timestamp>,
+    /// When it was last used, to about a minute.
+    pub last_used_at: Option<Timestamp>,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,37 @@
+//! Table `score_history`.
+
+use sea_orm::entity::prelude::*;
+
+use crate::{id::{LeadId, ScoreEntryId}, Timestamp};
+
+/// A change of a lead's score; append-only.
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "score_history")]
+pub struct Model {
+    /// The entry.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: ScoreEntryId,
+    /// The lead.
+    pub lead_id: LeadId,
+    /// Version of the model.
+    pub model_version: i32,
+    /// Score before decay, 0–100.
+    pub base: i32,
+    /// Component, 0–100.
+    pub demographic: f64,
+    /// Component, 0–100.
+    pub behavioral: f64,
+    /// Component, 0–100.
+    pub firmographic: f64,
+    /// Component, 0–100.
+    pub engagement: f64,
+    /// Component, 0–100.
+    pub intent: f64,
+    /// What brought the change about.
+    pub cause: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,208 @@
+//! Writing many rows with one statement.
+//!
+//! PostgreSQL gets one array per column (`INSERT … SELECT … FROM UNNEST(…)`): one prepared statement per table,
+//! whatever the number of rows. SQLite gets `VALUES` lists in a few fixed sizes, for the same reason.
+
+use sea_orm::sea_query::Value;
+use sea_orm::{
+    ColumnTrait, ColumnType, ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, IdenStatic, Iterable, ModelTrait,
+    Statement,
+};
+
+use super::Tx;
+
+/// What to do with a row whose key is there already.
+#[derive(Clone, Copy, Debug)]
+pub enum Conflict<'a> {
+    /// It is an error.
+    Fail,
+    /// Keep what is there. The text names the conflict target, e.g. `(lead_id)`; empty: any.
+    Keep(&'a str),
+    /// Replace all other columns by the new row's. The text names the key columns, separated by commas.
+    Replace(&'a str),
+}
+
+/// Rows of one statement on SQLite, largest first. 512 rows of 32 columns stay below its 32,766 variables.
+const SQLITE_CHUNKS: [usize; 4] = [512, 64, 8, 1];
+
+/// Inserts rows; answers how many were really written.
+///
+/// # Errors
+/// The database's, e.g. a unique key with [`Conflict::Fail`].
+pub async fn insert_many<M>(tx: &Tx, rows: &[M], conflict: Conflict<'_>) -> Result<u64, DbErr>
+where
+    M: ModelTrait,
+{
+    insert_into::<M>(tx, <M::Entity as EntityName>::table_name(&M::Entity::default()), &[], rows, conflict).await
+}
+
+/// Inserts rows or replaces those with the same key.
+///
+/// # Errors
+/// The database's.
+pub async fn upsert_many<M>(tx: &Tx, rows: &[M], key: &str) -> Result<u64, DbErr>
+where
+    M: ModelTrait,
+{
+    insert_many(tx, rows, Conflict::Replace(key)).await
+}
+
+/// Appends events to the outbox, which has the columns of the log but for the position.
+pub(crate) async fn insert_outbox(tx: &Tx, rows: &[entity::event::Model]) -> Result<u64, DbErr> {
+    insert_into(tx, "event_outbox", &["position"], rows, Conflict::Fail).await
+}
+
+/// The same into a table of another name, leaving out the named columns.
+async fn insert_into<M>(
+    tx: &Tx,
+    table: &str,
+    without: &[&str],
+    rows: &[M],
+    conflict: Conflict<'_>,
+) -> Result<u64, DbErr>
+where
+    M: ModelTrait,
+{
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    let columns: Vec<_> = <<M::Entity as EntityTrait>::Column as Iterable>::iter()
+        .filter(|column| !without.contains(&column.as_str()))
+        .collect();
+    let names: Vec<&str> = columns.iter().map(IdenStatic::as_str).collect();
+    let head = format!("INSERT INTO {table} ({})", names.join(", "));
+    let tail = match conflict {
+        Conflict::Fail => String::new(),
+        Conflict::Keep(target) => format!(" ON CONFLICT {target} DO NOTHING"),
+        Conflict::Replace(key) => {
+            let keys: Vec<&str> = key.split(',').map(str::trim).collect();
+            let set: Vec<String> = names
+                .iter()
+                .filter(|name| !keys.contains(name))
+                .map(|name| format!("{name} = excluded.{name}"))
+                .collect();
+            format!(" ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "))
+        }
+    };
+    if tx.backend() == DbBackend::Postgres {
+        let casts: Vec<String> = columns
+            .iter()
+            .enumerate()
+            .map(|(n, column)| format!("${}::text::{}[]", n + 1, postgres_type(column.def().get_column_type())))
+            .collect();
+        let sql = format!("{head} SELECT * FROM UNNEST({}){tail}", casts.join(", "));
+        let values: Vec<Value> = columns
+            .iter()
+            .map(|column| {
+                let mut literal = String::with_capacity(rows.len() * 16);
+                literal.push('{');
+                for (n, row) in rows.iter().enumerate() {
+                    if n > 0 {
+                        literal.push(',');
+                    }
+                    array_element(&mut literal, row.get(*column));
+                }
+                literal.push('}');
+                Value::from(literal)
+            })
+            .collect();
+        let result = tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+        return Ok(result.rows_affected());
+    }
+    let row_marks = format!("({})", vec!["?"; columns.len()].join(","));
+    let mut rest = rows;
+    let mut affected = 0;
+    while !rest.is_empty() {
+        let size = SQLITE_CHUNKS.into_iter().find(|size| *size <= rest.len()).expect("the smallest is one");
+        let (chunk, remaining) = rest.split_at(size);
+        rest = remaining;
+        let mut sql = String::with_capacity(head.len() + tail.len() + size * (row_marks.len() + 1) + 8);
+        sql.push_str(&head);
+        sql.push_str(" VALUES ");
+        for n in 0..size {
+            if n > 0 {
+                sql.push(',');
+            }
+            sql.push_str(&row_marks);
+        }
+        sql.push_str(&tail);
+        let values: Vec<Value> =
+            chunk.iter().flat_map(|row| columns.iter().map(|column| row.get(*column))).collect();
+        affected +=
+            tx.execute_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)).await?.rows_affected();
+    }
+    Ok(affected)
+}
+
+fn postgres_type(column: &ColumnType) -> &'static str {
+    match column {
+        ColumnType::Uuid => "uuid",
+        ColumnType::BigInteger => "bigint",
+        ColumnType::Integer | ColumnType::SmallInteger => "integer",
+        ColumnType::Double | ColumnType::Float => "double precision",
+        ColumnType::Boolean => "boolean",
+        ColumnType::Json | ColumnType::JsonBinary => "jsonb",
+        ColumnType::Binary(_) | ColumnType::VarBinary(_) | ColumnType::Blob => "bytea",
+        _ => "text",
+    }
+}
+
+/// Writes a value as an element of a PostgreSQL array literal.
+fn array_element(out: &mut String, value: Value) {
+    use std::fmt::Write;
+    let written = match value {
+        Value::Bool(Some(v)) => write!(out, "{v}"),
+        Value::Int(Some(v)) => write!(out, "{v}"),
+        Value::BigInt(Some(v)) => write!(out, "{v}"),
+        Value::SmallInt(Some(v)) => write!(out, "{v}"),
+        Value::Double(Some(v)) => write!(out, "{v}"),
+        Value::Uuid(Some(v)) => write!(out, "{v}"),
+        Value::String(Some(v)) => {
+            quoted(out, &v);
+            Ok(())
+        }
+        Value::Json(Some(v)) => {
+            quoted(out, &v.to_string());
+            Ok(())
+        }
+        Value::Bytes(Some(v)) => {
+            out.push_str("\"\\\\x");
+            for byte in &v {
+                write!(out, "{byte:02x}").expect("writing to a string");
+            }
+            out.push('"');
+            Ok(())
+        }
+        _ => {
+            out.push_str("NULL");
+            Ok(())
+        }
+    };
+    written.expect("writing to a string");
+}
+
+fn quoted(out: &mut String, text: &str) {
+    out.push('"');
+    for ch in text.chars() {
+        if matches!(ch, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(ch);
+    }
+    out.push('"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn array_elements_are_quoted() {
+        let mut out = String::new();
+        array_element(&mut out, Value::from("a \"b\" \\ {c}, NULL"));
+        assert_eq!(out, r#""a \"b\" \\ {c}, NULL""#);
+        out.clear();
+        array_element(&mut out, Value::String(None));
+        assert_eq!(out, "NULL");
+    }
+}

@@ -1,0 +1,278 @@
+//! Opening the database, checking it, bringing its schema up to date.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use migration::{Migrator, MigratorTrait};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
+    TransactionOptions, TransactionTrait,
+};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use tokio::sync::watch;
+
+use super::transaction::Tx;
+
+/// How to open the database.
+#[derive(Clone)]
+pub struct DbOptions {
+    /// `sqlite:PATH` or `postgres://…`.
+    pub url: String,
+    /// A PostgreSQL read replica for reads that may lag.
+    pub replica_url: Option<String>,
+    /// Connections per pool (SQLite: readers).
+    pub max_connections: u32,
+    /// How long a caller waits for a connection.
+    pub acquire_timeout: Duration,
+}
+
+impl DbOptions {
+    /// With the defaults: 16 connections, 5 s.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), replica_url: None, max_connections: 16, acquire_timeout: Duration::from_secs(5) }
+    }
+}
+
+/// Why a database could not be opened; each says how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Neither SQLite nor PostgreSQL.
+    #[error("the database address is neither `sqlite:PATH` nor `postgres://…`")]
+    UnknownScheme,
+    /// The folder of the SQLite file.
+    #[error("cannot create the folder `{}` for the database file: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A schema that this version does not know.
+    #[error("the database was written by a newer Leadline (it has `{version}`); run that version or restore a backup")]
+    Newer {
+        /// The unknown migration.
+        version: String,
+    },
+    /// Anything else.
+    #[error("cannot open the database: {0}")]
+    Other(#[from] DbErr),
+}
+
+/// The database; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Db {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    backend: DbBackend,
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    replica: Option<DatabaseConnection>,
+    wake: watch::Sender<u64>,
+    statements: Arc<AtomicU64>,
+}
+
+impl Db {
+    /// Opens the database; creates an SQLite file that is not there. The schema is left as it is.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn open(options: &DbOptions) -> Result<Self, OpenError> {
+        let statements = Arc::new(AtomicU64::new(0));
+        let url = options.url.as_str();
+        let (backend, mut writer, mut reader) = if let Some(path) = url.strip_prefix("sqlite:") {
+            let (writer, reader) = open_sqlite(Path::new(path.trim_start_matches("//")), options).await?;
+            (DbBackend::Sqlite, writer, reader)
+        } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            let pool = open_postgres(url, options).await?;
+            (DbBackend::Postgres, pool.clone(), pool)
+        } else {
+            return Err(OpenError::UnknownScheme);
+        };
+        let mut replica = match &options.replica_url {
+            Some(url) => Some(open_postgres(url, options).await?),
+            None => None,
+        };
+        for connection in [Some(&mut writer), Some(&mut reader), replica.as_mut()].into_iter().flatten() {
+            let statements = Arc::clone(&statements);
+            connection.set_metric_callback(move |info| {
+                statements.fetch_add(1, Ordering::Relaxed);
+                metrics::histogram!("leadline_sql_seconds").record(info.elapsed.as_secs_f64());
+                if info.failed {
+                    metrics::counter!("leadline_sql_failures_total").increment(1);
+                }
+            });
+        }
+        let wake = watch::Sender::new(0);
+        Ok(Self { inner: Arc::new(Inner { backend, writer, reader, replica, wake, statements }) })
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`OpenError::Newer`] when the database knows migrations that this version does not.
+    pub async fn migrate(&self) -> Result<(), OpenError> {
+        let known: Vec<String> = Migrator::migrations().iter().map(|m| m.name().to_owned()).collect();
+        let applied = self.applied_migrations().await?;
+        if let Some(version) = applied.into_iter().find(|name| !known.contains(name)) {
+            return Err(OpenError::Newer { version });
+        }
+        Ok(Migrator::up(&self.inner.writer, None).await?)
+    }
+
+    async fn applied_migrations(&self) -> Result<Vec<String>, DbErr> {
+        let listing = match self.inner.backend {
+            DbBackend::Sqlite => "SELECT name AS present FROM sqlite_master WHERE name = 'seaql_migrations'",
+            _ => "SELECT to_regclass('seaql_migrations')::text AS present",
+        };
+        let row = self.inner.writer.query_one_raw(super::sql(self.inner.backend, listing, [])).await?;
+        let present = row.map(|row| row.try_get::<Option<String>>("", "present")).transpose()?.flatten();
+        if present.is_none() {
+            return Ok(Vec::new());
+        }
+        let sql = super::sql(self.inner.backend, "SELECT version FROM seaql_migrations ORDER BY version", []);
+        let rows = self.inner.writer.query_all_raw(sql).await?;
+        rows.into_iter().map(|row| row.try_get("", "version")).collect()
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub fn backend(&self) -> DbBackend {
+        self.inner.backend
+    }
+
+    /// For reads that must see what was committed before.
+    #[must_use]
+    pub fn read(&self) -> &DatabaseConnection {
+        &self.inner.reader
+    }
+
+    /// For reads that may lag a little: the replica where there is one.
+    #[must_use]
+    pub fn read_lagging(&self) -> &DatabaseConnection {
+        self.inner.replica.as_ref().unwrap_or(&self.inner.reader)
+    }
+
+    /// For a single statement that writes, outside of a transaction.
+    #[must_use]
+    pub fn write(&self) -> &DatabaseConnection {
+        &self.inner.writer
+    }
+
+    /// Begins a write transaction (SQLite: `BEGIN IMMEDIATE`, so that it never has to give up half-way).
+    ///
+    /// # Errors
+    /// When no connection can be had in time.
+    pub async fn begin(&self) -> Result<Tx, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: (self.inner.backend == DbBackend::Sqlite)
+                .then_some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let tx = self.inner.writer.begin_with_options(options).await?;
+        Ok(Tx::new(tx, self.inner.backend, self.inner.wake.clone()))
+    }
+
+    /// Counts the commits of this process that brought events.
+    #[must_use]
+    pub fn commits_with_events(&self) -> watch::Receiver<u64> {
+        self.inner.wake.subscribe()
+    }
+
+    /// How many statements were executed since the start; tests guard against N+1 with it.
+    #[must_use]
+    pub fn statement_count(&self) -> u64 {
+        self.inner.statements.load(Ordering::Relaxed)
+    }
+
+    /// Answers when the database does.
+    ///
+    /// # Errors
+    /// When it does not.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.inner.reader.ping().await
+    }
+
+    /// Waits for running statements and closes the connections.
+    ///
+    /// # Errors
+    /// When a connection cannot be closed.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        self.inner.reader.clone().close().await?;
+        if let Some(replica) = self.inner.replica.clone() {
+            replica.close().await?;
+        }
+        self.inner.writer.clone().close().await
+    }
+}
+
+async fn open_sqlite(
+    path: &Path,
+    options: &DbOptions,
+) -> Result<(DatabaseConnection, DatabaseConnection), OpenError> {
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)
+            .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+    }
+    let base = {
+        let path = path.to_owned();
+        move |_: SqliteConnectOptions| {
+            SqliteConnectOptions::new()
+                .filename(&path)
+                .journal_mode(SqliteJournalMode::Wal)
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(15))
+                .foreign_keys(true)
+                .statement_cache_capacity(512)
+                .pragma("cache_size", "-65536")
+                .pragma("temp_store", "MEMORY")
+                .pragma("mmap_size", "268435456")
+                .pragma("journal_size_limit", "67108864")
+        }
+    };
+    let mut writer = ConnectOptions::new("sqlite::memory:");
+    writer.max_connections(1).acquire_timeout(Duration::from_secs(60)).sqlx_logging(false);
+    writer.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
+    writer.test_before_acquire(false);
+    {
+        let base = base.clone();
+        writer.map_sqlx_sqlite_opts(move |given| base(given).create_if_missing(true).disable_logging());
+    }
+    let writer = Database::connect(writer).await?;
+    let mut reader = ConnectOptions::new("sqlite::memory:");
+    reader.max_connections(options.max_connections.min(8)).min_connections(1);
+    reader.acquire_timeout(options.acquire_timeout).sqlx_logging(false).test_before_acquire(false);
+    reader.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
+    reader.map_sqlx_sqlite_opts(move |given| base(given).pragma("query_only", "ON").disable_logging());
+    let reader = Database::connect(reader).await?;
+    Ok((writer, reader))
+}
+
+async fn open_postgres(url: &str, options: &DbOptions) -> Result<DatabaseConnection, DbErr> {
+    let mut connect = ConnectOptions::new(url.to_owned());
+    connect
+        .max_connections(options.max_connections)
+        .min_connections(2)
+        .acquire_timeout(options.acquire_timeout)
+        .sqlx_logging(false)
+        .test_before_acquire(false);
+    connect.map_sqlx_postgres_opts(|given| {
+        given.application_name("leadline").statement_cache_capacity(512).disable_logging()
+    });
+    Database::connect(connect).await
+}
+
+/// `disable_statement_logging` is a trait method that returns `Self`; named here for both databases.
+trait DisableLogging {
+    fn disable_logging(self) -> Self;
+}
+
+impl<T: sqlx::ConnectOptions> DisableLogging for T {
+    fn disable_logging(self) -> Self {
+        self.disable_statement_logging()
+    }
+}

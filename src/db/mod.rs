@@ -1,0 +1,69 @@
+//! Connections, transactions, bulk writes, keyset pages and what differs between the two databases.
+//!
+//! SQLite: WAL, `synchronous = FULL`, one writer connection with `BEGIN IMMEDIATE`, several readers: no "database is
+//! locked" reaches a caller, and nothing that was acknowledged is lost on power loss. PostgreSQL: one pool, and
+//! a second one where a read replica is configured.
+
+mod bulk;
+mod connect;
+mod keyset;
+mod transaction;
+
+pub(crate) use bulk::insert_outbox;
+pub use bulk::{Conflict, insert_many, upsert_many};
+pub use connect::{Db, DbOptions, OpenError};
+pub use keyset::{Direction, Keyset, KeysetError, Page, PageRequest, SortValue};
+pub use transaction::Tx;
+
+use sea_orm::sea_query::Value;
+
+/// Pads a list of keys to the next power of two by repeating the last one, so that `IN` lists of any length come as
+/// few different statements, and each stays prepared.
+#[must_use]
+pub fn padded<T: Clone>(keys: &[T]) -> Vec<T> {
+    let mut padded = keys.to_vec();
+    if let Some(last) = keys.last() {
+        padded.resize(keys.len().next_power_of_two(), last.clone());
+    }
+    padded
+}
+
+/// `?, ?, ?` or `$1, $2, $3`, for statements written as text; `from` counts from 1.
+#[must_use]
+pub fn placeholders(backend: sea_orm::DbBackend, from: usize, count: usize) -> String {
+    let mut text = String::with_capacity(count * 4);
+    for n in from..from + count {
+        if n > from {
+            text.push(',');
+        }
+        match backend {
+            sea_orm::DbBackend::Postgres => {
+                text.push('$');
+                text.push_str(&n.to_string());
+            }
+            _ => text.push('?'),
+        }
+    }
+    text
+}
+
+/// A statement written as text with `?` for its values, which become `$1…` on PostgreSQL.
+/// The text must not contain a literal question mark.
+#[must_use]
+pub fn sql(backend: sea_orm::DbBackend, text: &str, values: impl IntoIterator<Item = Value>) -> sea_orm::Statement {
+    if backend != sea_orm::DbBackend::Postgres {
+        return sea_orm::Statement::from_sql_and_values(backend, text, values);
+    }
+    let mut numbered = String::with_capacity(text.len() + 16);
+    let mut n = 0;
+    for ch in text.chars() {
+        if ch == '?' {
+            n += 1;
+            numbered.push('$');
+            numbered.push_str(&n.to_string());
+        } else {
+            numbered.push(ch);
+        }
+    }
+    sea_orm::Statement::from_sql_and_values(backend, numbered, values)
+}

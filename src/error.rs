@@ -1,0 +1,157 @@
+//! What can go wrong, told apart by who has to mend it.
+//!
+//! - [`Problem`]: an expected failure of one call, typed per area; shown as a user error beside the payload.
+//! - [`Error`]: a client's or the server's fault; shown in the top-level `errors` with a code.
+
+use sea_orm::{DbErr, RuntimeErr};
+
+/// A failure that is not part of a call's own answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No valid credentials.
+    #[error("{0}")]
+    Unauthenticated(String),
+    /// Valid credentials without the scope.
+    #[error("{0}")]
+    Forbidden(String),
+    /// Input that the schema's types cannot refuse.
+    #[error("{0}")]
+    BadInput(String),
+    /// What was asked for does not exist.
+    #[error("{0}")]
+    NotFound(String),
+    /// Contradicts what is there, e.g. an idempotency key with another input.
+    #[error("{0}")]
+    Conflict(String),
+    /// Something the server needs is away; trying again later may help.
+    #[error("{0}")]
+    Unavailable(String),
+    /// Anything else: logged once, never shown in detail.
+    #[error("internal error")]
+    Internal(#[source] anyhow::Error),
+}
+
+impl Error {
+    /// The `extensions.code` of GraphQL errors.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated(_) => "UNAUTHENTICATED",
+            Self::Forbidden(_) => "FORBIDDEN",
+            Self::BadInput(_) => "BAD_USER_INPUT",
+            Self::NotFound(_) => "NOT_FOUND",
+            Self::Conflict(_) => "CONFLICT",
+            Self::Unavailable(_) => "UNAVAILABLE",
+            Self::Internal(_) => "INTERNAL",
+        }
+    }
+
+    /// An internal error from anything that tells of itself.
+    pub fn internal(source: impl Into<anyhow::Error>) -> Self {
+        Self::Internal(source.into())
+    }
+}
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        if is_away(&error) {
+            tracing::warn!(%error, "the database does not answer");
+            return Self::Unavailable("the database is away; try again shortly".into());
+        }
+        Self::Internal(error.into())
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+/// Whether the database could not be reached, as against having refused a statement.
+fn is_away(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Tls(_) => true,
+            // 57P01-57P03: shutting down, crashed, starting up; 08*: connection exceptions; 53300: too many connections.
+            sqlx::Error::Database(error) => error
+                .code()
+                .is_some_and(|code| code.starts_with("57P0") || code.starts_with("08") || code == "53300"),
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+/// An expected failure: which input field, what is wrong, and the area's code for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem<C> {
+    /// Path of the input field, outermost first.
+    pub field: Vec<String>,
+    /// What is wrong and what would be right; lower case.
+    pub message: String,
+    /// The kind of failure, for programs.
+    pub code: C,
+}
+
+impl<C> Problem<C> {
+    /// A problem of the field at a dotted path (empty: of the whole input).
+    pub fn new(path: &str, code: C, message: impl Into<String>) -> Self {
+        let field = path.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        Self { field, message: message.into(), code }
+    }
+
+    /// The same problem inside of another field, e.g. of item 3 of a list.
+    #[must_use]
+    pub fn within(mut self, prefix: &[&str]) -> Self {
+        self.field.splice(0..0, prefix.iter().map(|part| (*part).to_owned()));
+        self
+    }
+}
+
+/// Why a use case gave no result: the caller's expected problems, or an [`Error`].
+#[derive(Debug)]
+pub enum Failure<C> {
+    /// Expected; all of them at once where that can be told.
+    Problems(Vec<Problem<C>>),
+    /// Everything else.
+    Error(Error),
+}
+
+/// The result of a use case.
+pub type Outcome<T, C> = Result<T, Failure<C>>;
+
+impl<C> From<Error> for Failure<C> {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl<C> From<DbErr> for Failure<C> {
+    fn from(error: DbErr) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl<C> From<serde_json::Error> for Failure<C> {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl<C> From<Problem<C>> for Failure<C> {
+    fn from(problem: Problem<C>) -> Self {
+        Self::Problems(vec![problem])
+    }
+}
+
+impl<C> From<Vec<Problem<C>>> for Failure<C> {
+    fn from(problems: Vec<Problem<C>>) -> Self {
+        Self::Problems(problems)
+    }
+}

@@ -1,0 +1,132 @@
+//! Handlers: derived state that follows the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use entity::EventKind;
+use tokio_util::sync::CancellationToken;
+
+use super::{Event, Position, store};
+use crate::app::App;
+use crate::db::Tx;
+use crate::error::Error;
+
+/// Most events handled in one transaction: bounds its length and memory.
+const BATCH: u64 = 2_000;
+
+/// How far the stored cursor of a handler may stay behind events that do not concern it.
+const IDLE_CURSOR_LAG: Position = 5_000;
+
+/// Keeps some derived state up to date with the log.
+#[async_trait]
+pub trait Handler: Send + Sync + 'static {
+    /// The name of its cursor; never changed.
+    fn name(&self) -> &'static str;
+
+    /// The kinds of events that it needs.
+    fn kinds(&self) -> &'static [EventKind];
+
+    /// Applies a batch, in order, set-based. Its writes commit together with its cursor, so that every event has its
+    /// effect exactly once; it must not call anything outside of the database.
+    async fn handle(&self, app: &App, tx: &Tx, events: &[Event]) -> Result<(), Error>;
+}
+
+/// Runs one handler.
+pub struct HandlerRunner {
+    app: App,
+    handler: Arc<dyn Handler>,
+    /// Up to here there is nothing for this handler: kept in memory, so that events of other kinds cost no write.
+    scanned: Position,
+}
+
+impl HandlerRunner {
+    /// A runner that does nothing yet.
+    #[must_use]
+    pub fn new(app: App, handler: Arc<dyn Handler>) -> Self {
+        Self { app, handler, scanned: 0 }
+    }
+
+    /// Follows the log until cancelled. Several processes may run the same handler: its cursor's row is the lock.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut head = self.app.bus().head();
+        let mut failures = 0_u32;
+        loop {
+            head.mark_unchanged();
+            let limit = if failures == 0 { BATCH } else { (BATCH >> failures.min(10)).max(1) };
+            match self.step(limit).await {
+                Ok(true) => {
+                    failures = 0;
+                    continue;
+                }
+                Ok(false) => failures = 0,
+                Err(error) => {
+                    failures = failures.saturating_add(1);
+                    let name = self.handler.name();
+                    tracing::error!(handler = name, failures, ?error, "a handler of events failed; trying again");
+                    metrics::counter!("leadline_handler_failures_total", "handler" => name).increment(1);
+                    let _ = store::note_failure(self.app.db(), name, &error.to_string()).await;
+                }
+            }
+            // Woken by the log; looks by itself now and then, for what another process left when it died.
+            let pause = if failures > 0 { Duration::from_millis(100 << failures.min(8)) } else { Duration::from_secs(5) };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = head.changed(), if failures == 0 => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Handles one batch; true when there may be more.
+    async fn step(&mut self, limit: u64) -> Result<bool, Error> {
+        let db = self.app.db();
+        let name = self.handler.name();
+        let (last, oldest) = store::head(db.read()).await?;
+        let cursor = match store::cursor(db.read(), name).await? {
+            Some(cursor) => cursor.position,
+            None => {
+                // A new handler begins with what is kept.
+                store::ensure_cursor(db, name, oldest - 1, self.app.clock().now()).await?;
+                oldest - 1
+            }
+        };
+        let from = cursor.max(self.scanned);
+        if from >= last {
+            return Ok(false);
+        }
+        let next = store::page(db.read(), from, Some(last), self.handler.kinds(), None, 1).await?;
+        if next.is_empty() && last - cursor < IDLE_CURSOR_LAG {
+            self.scanned = last;
+            return Ok(false);
+        }
+        let tx = db.begin().await?;
+        let Some(cursor) = store::lock_cursor(&tx, name).await? else {
+            tx.rollback().await?;
+            return Ok(false);
+        };
+        let events = store::page(&*tx, cursor, None, self.handler.kinds(), None, limit).await?;
+        let full = events.len() as u64 == limit;
+        let reached = match events.last() {
+            Some(event) if full => event.position,
+            Some(event) => event.position.max(last),
+            None => last,
+        };
+        if reached <= cursor {
+            tx.rollback().await?;
+            return Ok(false);
+        }
+        if !events.is_empty() {
+            self.handler.handle(&self.app, &tx, &events).await?;
+            metrics::counter!("leadline_events_handled_total", "handler" => name).increment(events.len() as u64);
+        }
+        store::move_cursor(&tx, name, reached, self.app.clock().now()).await?;
+        tx.commit().await?;
+        Ok(full)
+    }
+}
+
+/// How far a handler has come, for readers that must know whether derived state is behind.
+pub(crate) async fn position(app: &App, name: &str) -> Result<Position, Error> {
+    Ok(store::cursor(app.db().read(), name).await?.map_or(0, |cursor| cursor.position))
+}

@@ -1,0 +1,230 @@
+//! All SQL of the event log.
+
+use entity::id::LeadId;
+use entity::{EventKind, Timestamp, event, event_cursor, event_head};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+};
+
+use super::{Event, Position};
+use crate::db::{Conflict, Db, Tx, insert_many, sql};
+
+/// Most events that one pass of the relay moves: bounds the memory and the length of its transaction.
+const RELAY_BATCH: i64 = 5_000;
+
+pub(super) async fn append(tx: &Tx, mut rows: Vec<Event>) -> Result<(), DbErr> {
+    if tx.backend() == DbBackend::Postgres {
+        crate::db::insert_outbox(tx, &rows).await?;
+        return Ok(());
+    }
+    let count = i64::try_from(rows.len()).expect("a batch is small");
+    let last: i64 = tx
+        .query_one_raw(sql(
+            tx.backend(),
+            "UPDATE event_head SET last_position = last_position + ? WHERE id = 1 RETURNING last_position",
+            [count.into()],
+        ))
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound("event_head".into()))?
+        .try_get("", "last_position")?;
+    for (row, position) in rows.iter_mut().zip(last - count + 1..) {
+        row.position = position;
+    }
+    insert_many(tx, &rows, Conflict::Fail).await?;
+    Ok(())
+}
+
+/// Gives the committed events of the outbox their positions (PostgreSQL; on SQLite there is nothing to do).
+/// The head row is the lock: whoever holds it is the one relay, everybody else goes on. Answers how many it moved.
+///
+/// # Errors
+/// The database's; then nothing has moved.
+pub async fn relay(db: &Db) -> Result<u64, DbErr> {
+    if db.backend() != DbBackend::Postgres {
+        return Ok(0);
+    }
+    let waiting = db
+        .write()
+        .query_one_raw(sql(db.backend(), "SELECT 1 AS one FROM event_outbox LIMIT 1", []))
+        .await?;
+    if waiting.is_none() {
+        return Ok(0);
+    }
+    let mut moved = 0;
+    loop {
+        let tx = db.begin().await?;
+        let head = tx
+            .query_one_raw(sql(
+                db.backend(),
+                "SELECT last_position FROM event_head WHERE id = 1 FOR UPDATE SKIP LOCKED",
+                [],
+            ))
+            .await?;
+        let Some(head) = head else {
+            tx.rollback().await?;
+            return Ok(moved);
+        };
+        let last: i64 = head.try_get("", "last_position")?;
+        let count = tx
+            .execute_raw(sql(
+                db.backend(),
+                "WITH moved AS (DELETE FROM event_outbox WHERE seq IN (SELECT seq FROM event_outbox ORDER BY seq \
+                 LIMIT ?) RETURNING *) INSERT INTO event (position, kind, lead_id, subject, actor, payload, at) \
+                 SELECT ? + row_number() OVER (ORDER BY seq), kind, lead_id, subject, actor, payload, at FROM moved",
+                [RELAY_BATCH.into(), last.into()],
+            ))
+            .await?
+            .rows_affected();
+        let step = i64::try_from(count).expect("a batch is small");
+        tx.execute_raw(sql(
+            db.backend(),
+            "UPDATE event_head SET last_position = last_position + ? WHERE id = 1",
+            [step.into()],
+        ))
+        .await?;
+        tx.commit().await?;
+        moved += count;
+        if step < RELAY_BATCH {
+            return Ok(moved);
+        }
+    }
+}
+
+/// The last position given, and the oldest still kept.
+///
+/// # Errors
+/// The database's.
+pub async fn head(db: &impl ConnectionTrait) -> Result<(Position, Position), DbErr> {
+    let head = event_head::Entity::find_by_id(1)
+        .one(db)
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound("event_head".into()))?;
+    Ok((head.last_position, head.oldest_position))
+}
+
+/// Events after a position in their order, of the given kinds (all when empty) and at most up to a position.
+///
+/// # Errors
+/// The database's.
+pub async fn page(
+    db: &impl ConnectionTrait,
+    after: Position,
+    up_to: Option<Position>,
+    kinds: &[EventKind],
+    lead_id: Option<LeadId>,
+    limit: u64,
+) -> Result<Vec<Event>, DbErr> {
+    let mut query = event::Entity::find().filter(event::Column::Position.gt(after));
+    if let Some(up_to) = up_to {
+        query = query.filter(event::Column::Position.lte(up_to));
+    }
+    if !kinds.is_empty() {
+        query = query.filter(event::Column::Kind.is_in(kinds.iter().copied()));
+    }
+    if let Some(lead_id) = lead_id {
+        query = query.filter(event::Column::LeadId.eq(lead_id));
+    }
+    query.order_by_asc(event::Column::Position).limit(limit).all(db).await
+}
+
+/// The position of the last event about a lead, 0 when there is none.
+///
+/// # Errors
+/// The database's.
+pub async fn last_of_lead(db: &impl ConnectionTrait, lead_id: LeadId) -> Result<Position, DbErr> {
+    let row: Option<Position> = event::Entity::find()
+        .select_only()
+        .column(event::Column::Position)
+        .filter(event::Column::LeadId.eq(lead_id))
+        .order_by_desc(event::Column::Position)
+        .limit(1)
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(row.unwrap_or(0))
+}
+
+/// Removes events recorded before a moment, as far as every handler has come; answers how many.
+///
+/// # Errors
+/// The database's.
+pub async fn prune(tx: &Tx, before: Timestamp) -> Result<u64, DbErr> {
+    let handled: Option<Position> = event_cursor::Entity::find()
+        .select_only()
+        .column_as(event_cursor::Column::Position.min(), "least")
+        .into_tuple::<Option<Position>>()
+        .one(&**tx)
+        .await?
+        .flatten();
+    let handled = handled.unwrap_or(Position::MAX);
+    let newest_old: Option<Position> = event::Entity::find()
+        .select_only()
+        .column_as(event::Column::Position.max(), "newest")
+        .filter(event::Column::At.lt(before))
+        .filter(event::Column::Position.lte(handled))
+        .into_tuple::<Option<Position>>()
+        .one(&**tx)
+        .await?
+        .flatten();
+    let Some(newest_old) = newest_old else { return Ok(0) };
+    let removed = event::Entity::delete_many().filter(event::Column::Position.lte(newest_old)).exec(&**tx).await?;
+    tx.execute_raw(sql(
+        tx.backend(),
+        "UPDATE event_head SET oldest_position = ? WHERE id = 1",
+        [(newest_old + 1).into()],
+    ))
+    .await?;
+    Ok(removed.rows_affected)
+}
+
+/// Makes sure that a handler has a cursor; a new one begins at `start`.
+pub(super) async fn ensure_cursor(db: &Db, name: &str, start: Position, now: Timestamp) -> Result<(), DbErr> {
+    event_cursor::Entity::insert(event_cursor::ActiveModel {
+        name: Set(name.to_owned()),
+        position: Set(start),
+        updated_at: Set(now),
+        failures: Set(None),
+        last_error: Set(None),
+    })
+    .on_conflict(OnConflict::column(event_cursor::Column::Name).do_nothing().to_owned())
+    .exec_without_returning(db.write())
+    .await
+    .map(drop)
+}
+
+/// Where a handler stands, without locking it.
+pub(super) async fn cursor(db: &impl ConnectionTrait, name: &str) -> Result<Option<event_cursor::Model>, DbErr> {
+    event_cursor::Entity::find_by_id(name.to_owned()).one(db).await
+}
+
+/// Where a handler stands, locked until the transaction ends; `None` when another process has it.
+pub(super) async fn lock_cursor(tx: &Tx, name: &str) -> Result<Option<Position>, DbErr> {
+    let text = match tx.backend() {
+        DbBackend::Postgres => "SELECT position FROM event_cursor WHERE name = ? FOR UPDATE SKIP LOCKED",
+        _ => "SELECT position FROM event_cursor WHERE name = ?",
+    };
+    let row = tx.query_one_raw(sql(tx.backend(), text, [name.into()])).await?;
+    row.map(|row| row.try_get("", "position")).transpose()
+}
+
+pub(super) async fn move_cursor(tx: &Tx, name: &str, position: Position, now: Timestamp) -> Result<(), DbErr> {
+    tx.execute_raw(sql(
+        tx.backend(),
+        "UPDATE event_cursor SET position = ?, updated_at = ?, failures = NULL, last_error = NULL WHERE name = ?",
+        [position.into(), now.micros().into(), name.into()],
+    ))
+    .await
+    .map(drop)
+}
+
+pub(super) async fn note_failure(db: &Db, name: &str, error: &str) -> Result<(), DbErr> {
+    db.write()
+        .execute_raw(sql(
+            db.backend(),
+            "UPDATE event_cursor SET failures = COALESCE(failures, 0) + 1, last_error = ? WHERE name = ?",
+            [error.into(), name.into()],
+        ))
+        .await
+        .map(drop)
+}
