@@ -24,7 +24,9 @@ impl App {
     #[must_use]
     pub fn new(db: Db, clock: Clock) -> Self {
         let bus = Arc::new(Bus::new(db.clone()));
-        Self { inner: Arc::new(Inner { db, clock, bus }) }
+        Self {
+            inner: Arc::new(Inner { db, clock, bus }),
+        }
     }
 
     /// The database.

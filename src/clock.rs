@@ -32,7 +32,10 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            #[expect(clippy::disallowed_methods, reason = "the one place that reads the machine's clock")]
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "the one place that reads the machine's clock"
+            )]
             Source::System => Timestamp::from(chrono::Utc::now()),
             Source::Fixed(at) => Timestamp::from_micros(at.load(Ordering::SeqCst)),
         }

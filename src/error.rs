@@ -72,18 +72,20 @@ impl From<serde_json::Error> for Error {
 fn is_away(error: &DbErr) -> bool {
     match error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
-            sqlx::Error::Io(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed
-            | sqlx::Error::Tls(_) => true,
-            // 57P01-57P03: shutting down, crashed, starting up; 08*: connection exceptions; 53300: too many connections.
-            sqlx::Error::Database(error) => error
-                .code()
-                .is_some_and(|code| code.starts_with("57P0") || code.starts_with("08") || code == "53300"),
-            _ => false,
-        },
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            match &**error {
+                sqlx::Error::Io(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Tls(_) => true,
+                // 57P01-57P03: shutting down, crashed, starting up; 08*: connection exceptions; 53300: too many connections.
+                sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+                    code.starts_with("57P0") || code.starts_with("08") || code == "53300"
+                }),
+                _ => false,
+            }
+        }
         _ => false,
     }
 }
@@ -102,14 +104,23 @@ pub struct Problem<C> {
 impl<C> Problem<C> {
     /// A problem of the field at a dotted path (empty: of the whole input).
     pub fn new(path: &str, code: C, message: impl Into<String>) -> Self {
-        let field = path.split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        Self { field, message: message.into(), code }
+        let field = path
+            .split('.')
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Self {
+            field,
+            message: message.into(),
+            code,
+        }
     }
 
     /// The same problem inside of another field, e.g. of item 3 of a list.
     #[must_use]
     pub fn within(mut self, prefix: &[&str]) -> Self {
-        self.field.splice(0..0, prefix.iter().map(|part| (*part).to_owned()));
+        self.field
+            .splice(0..0, prefix.iter().map(|part| (*part).to_owned()));
         self
     }
 }

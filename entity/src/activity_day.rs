@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::LeadId, Day};
+use crate::{Day, id::LeadId};
 
 /// What a lead did on a day.
 #[sea_orm::model]

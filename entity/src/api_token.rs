@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::TokenId, Timestamp};
+use crate::{Timestamp, id::TokenId};
 
 /// An API token; only its hash is kept.
 #[sea_orm::model]

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::{LeadId, ConsentId}, Timestamp, ConsentChannel, ConsentPurpose, ConsentState};
+use crate::{
+    ConsentChannel, ConsentPurpose, ConsentState, Timestamp,
+    id::{ConsentId, LeadId},
+};
 
 /// The consent in force, per lead, channel and purpose.
 #[sea_orm::model]

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::{LeadId, ConsentId}, Timestamp, ConsentChannel, ConsentPurpose, ConsentState};
+use crate::{
+    ConsentChannel, ConsentPurpose, ConsentState, Timestamp,
+    id::{ConsentId, LeadId},
+};
 
 /// One word about a consent, with its proof; append-only.
 #[sea_orm::model]

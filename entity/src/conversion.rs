@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::{LeadId, ConversionId}, Timestamp, ConversionKind};
+use crate::{
+    ConversionKind, Timestamp,
+    id::{ConversionId, LeadId},
+};
 
 /// A conversion of a lead.
 #[sea_orm::model]

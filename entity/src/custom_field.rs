@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::CustomFieldId, Timestamp, CustomFieldType};
+use crate::{CustomFieldType, Timestamp, id::CustomFieldId};
 
 /// The definition of a custom field of leads.
 #[sea_orm::model]

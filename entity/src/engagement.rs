@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::{LeadId, EngagementId}, Timestamp, EngagementType, Channel, SourceKind, Device};
+use crate::{
+    Channel, Device, EngagementType, SourceKind, Timestamp,
+    id::{EngagementId, LeadId},
+};
 
 /// One interaction with a lead; append-only.
 #[sea_orm::model]

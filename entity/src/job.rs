@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::JobId, Timestamp, JobState};
+use crate::{JobState, Timestamp, id::JobId};
 
 /// A piece of background work.
 #[sea_orm::model]

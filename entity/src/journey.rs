@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::LeadId, Timestamp};
+use crate::{Timestamp, id::LeadId};
 
 /// The journey of a lead: what its engagements add up to.
 #[sea_orm::model]

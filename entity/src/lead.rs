@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::LeadId, Day, Timestamp, Stage};
+use crate::{Day, Stage, Timestamp, id::LeadId};
 
 /// A lead.
 #[sea_orm::model]

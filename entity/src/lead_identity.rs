@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::LeadId, Timestamp, IdentityKind};
+use crate::{IdentityKind, Timestamp, id::LeadId};
 
 /// By what a lead is known; an identity belongs to one lead at most.
 #[sea_orm::model]

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::LeadId, Timestamp, Temperature};
+use crate::{Temperature, Timestamp, id::LeadId};
 
 /// The score of a lead.
 #[sea_orm::model]

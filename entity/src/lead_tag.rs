@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::{LeadId, TagId}, Timestamp};
+use crate::{
+    Timestamp,
+    id::{LeadId, TagId},
+};
 
 /// A tag on a lead.
 #[sea_orm::model]

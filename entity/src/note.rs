@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::{LeadId, NoteId}, Timestamp};
+use crate::{
+    Timestamp,
+    id::{LeadId, NoteId},
+};
 
 /// A note on a lead.
 #[sea_orm::model]

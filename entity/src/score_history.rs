@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::{LeadId, ScoreEntryId}, Timestamp};
+use crate::{
+    Timestamp,
+    id::{LeadId, ScoreEntryId},
+};
 
 /// A change of a lead's score; append-only.
 #[sea_orm::model]

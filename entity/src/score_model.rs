@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::ScoreModelId, Timestamp, ScoreModelState};
+use crate::{ScoreModelState, Timestamp, id::ScoreModelId};
 
 /// A version of the scoring model.
 #[sea_orm::model]

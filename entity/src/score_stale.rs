@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::LeadId, Timestamp};
+use crate::{Timestamp, id::LeadId};
 
 /// A lead whose facts have changed since its score was computed.
 #[sea_orm::model]

@@ -2,7 +2,10 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::{LeadId, StageStayId}, Timestamp, Stage};
+use crate::{
+    Stage, Timestamp,
+    id::{LeadId, StageStayId},
+};
 
 /// A stay of a lead in a stage; exactly one per lead is open.
 #[sea_orm::model]

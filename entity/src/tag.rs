@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::TagId, Timestamp};
+use crate::{Timestamp, id::TagId};
 
 /// A tag.
 #[sea_orm::model]

@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{id::UploadId, Timestamp};
+use crate::{Timestamp, id::UploadId};
 
 /// A file that was uploaded, kept in the data directory.
 #[sea_orm::model]

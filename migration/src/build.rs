@@ -25,7 +25,10 @@ pub(crate) struct TableBuilder {
 pub(crate) fn table(name: &'static str) -> TableBuilder {
     let mut table = Table::create();
     table.table(name);
-    TableBuilder { table, clustered: false }
+    TableBuilder {
+        table,
+        clustered: false,
+    }
 }
 
 impl TableBuilder {

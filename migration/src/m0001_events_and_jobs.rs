@@ -44,7 +44,9 @@ impl MigrationTrait for Migration {
             .create(m)
             .await?;
         m.get_connection()
-            .execute_unprepared("INSERT INTO event_head (id, last_position, oldest_position) VALUES (1, 0, 1)")
+            .execute_unprepared(
+                "INSERT INTO event_head (id, last_position, oldest_position) VALUES (1, 0, 1)",
+            )
             .await?;
         // How far each handler has come; its writes and its cursor commit together.
         table("event_cursor")
@@ -82,7 +84,11 @@ impl MigrationTrait for Migration {
             .create(m)
             .await?;
         index(m, "CREATE INDEX job_created ON job (created_at, id)").await?;
-        index(m, "CREATE INDEX job_open ON job (created_at) WHERE state IN ('QUEUED', 'RUNNING')").await?;
+        index(
+            m,
+            "CREATE INDEX job_open ON job (created_at) WHERE state IN ('QUEUED', 'RUNNING')",
+        )
+        .await?;
         table("upload")
             .col(col("id").uuid().primary_key())
             .col(col("file_name").text())

@@ -45,10 +45,26 @@ impl MigrationTrait for Migration {
             .col(opt("erased_at").big_integer())
             .create(m)
             .await?;
-        index(m, "CREATE INDEX lead_created ON lead (created_at, id) WHERE deleted_at IS NULL").await?;
-        index(m, "CREATE INDEX lead_updated ON lead (updated_at, id) WHERE deleted_at IS NULL").await?;
-        index(m, "CREATE INDEX lead_stage ON lead (stage, created_at, id) WHERE deleted_at IS NULL").await?;
-        index(m, "CREATE INDEX lead_source ON lead (source, created_at, id) WHERE deleted_at IS NULL").await?;
+        index(
+            m,
+            "CREATE INDEX lead_created ON lead (created_at, id) WHERE deleted_at IS NULL",
+        )
+        .await?;
+        index(
+            m,
+            "CREATE INDEX lead_updated ON lead (updated_at, id) WHERE deleted_at IS NULL",
+        )
+        .await?;
+        index(
+            m,
+            "CREATE INDEX lead_stage ON lead (stage, created_at, id) WHERE deleted_at IS NULL",
+        )
+        .await?;
+        index(
+            m,
+            "CREATE INDEX lead_source ON lead (source, created_at, id) WHERE deleted_at IS NULL",
+        )
+        .await?;
         table("lead_identity")
             .col(col("kind").text())
             .col(col("namespace").text())
@@ -118,7 +134,11 @@ impl MigrationTrait for Migration {
             .col(col("recorded_at").big_integer())
             .create(m)
             .await?;
-        index(m, "CREATE INDEX consent_record_lead ON consent_record (lead_id, at, id)").await?;
+        index(
+            m,
+            "CREATE INDEX consent_record_lead ON consent_record (lead_id, at, id)",
+        )
+        .await?;
         table("custom_field")
             .col(col("id").uuid().primary_key())
             .col(col("key").text().unique_key())

@@ -48,14 +48,26 @@ async fn engagement(m: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(opt("dedupe_key").text())
         .create(m)
         .await?;
-    index(m, "CREATE INDEX engagement_lead ON engagement (lead_id, occurred_at, id)").await?;
-    index(m, "CREATE INDEX engagement_occurred ON engagement (occurred_at, id)").await?;
+    index(
+        m,
+        "CREATE INDEX engagement_lead ON engagement (lead_id, occurred_at, id)",
+    )
+    .await?;
+    index(
+        m,
+        "CREATE INDEX engagement_occurred ON engagement (occurred_at, id)",
+    )
+    .await?;
     index(
         m,
         "CREATE UNIQUE INDEX engagement_dedupe ON engagement (dedupe_key) WHERE dedupe_key IS NOT NULL",
     )
     .await?;
-    index(m, "CREATE INDEX engagement_message ON engagement (message_id) WHERE message_id IS NOT NULL").await?;
+    index(
+        m,
+        "CREATE INDEX engagement_message ON engagement (message_id) WHERE message_id IS NOT NULL",
+    )
+    .await?;
     table("conversion")
         .col(col("id").uuid().primary_key())
         .col(col("lead_id").uuid())
@@ -69,7 +81,11 @@ async fn engagement(m: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(opt("dedupe_key").text())
         .create(m)
         .await?;
-    index(m, "CREATE INDEX conversion_lead ON conversion (lead_id, occurred_at, id)").await?;
+    index(
+        m,
+        "CREATE INDEX conversion_lead ON conversion (lead_id, occurred_at, id)",
+    )
+    .await?;
     index(
         m,
         "CREATE UNIQUE INDEX conversion_dedupe ON conversion (dedupe_key) WHERE dedupe_key IS NOT NULL",
@@ -90,8 +106,16 @@ async fn lifecycle(m: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(opt("score_on_entry").double())
         .create(m)
         .await?;
-    index(m, "CREATE INDEX stage_stay_lead ON stage_stay (lead_id, entered_at, id)").await?;
-    index(m, "CREATE UNIQUE INDEX stage_stay_open ON stage_stay (lead_id) WHERE left_at IS NULL").await
+    index(
+        m,
+        "CREATE INDEX stage_stay_lead ON stage_stay (lead_id, entered_at, id)",
+    )
+    .await?;
+    index(
+        m,
+        "CREATE UNIQUE INDEX stage_stay_open ON stage_stay (lead_id) WHERE left_at IS NULL",
+    )
+    .await
 }
 
 async fn scoring(m: &SchemaManager<'_>) -> Result<(), DbErr> {
@@ -116,9 +140,21 @@ async fn scoring(m: &SchemaManager<'_>) -> Result<(), DbErr> {
         .clustered()
         .create(m)
         .await?;
-    index(m, "CREATE INDEX lead_score_decay ON lead_score (decay_key, lead_id)").await?;
-    index(m, "CREATE INDEX lead_score_valid ON lead_score (valid_until) WHERE valid_until IS NOT NULL").await?;
-    index(m, "CREATE INDEX lead_score_crosses ON lead_score (crosses_at) WHERE crosses_at IS NOT NULL").await?;
+    index(
+        m,
+        "CREATE INDEX lead_score_decay ON lead_score (decay_key, lead_id)",
+    )
+    .await?;
+    index(
+        m,
+        "CREATE INDEX lead_score_valid ON lead_score (valid_until) WHERE valid_until IS NOT NULL",
+    )
+    .await?;
+    index(
+        m,
+        "CREATE INDEX lead_score_crosses ON lead_score (crosses_at) WHERE crosses_at IS NOT NULL",
+    )
+    .await?;
     // The leads whose facts have changed since their score was computed: a work queue.
     table("score_stale")
         .col(col("lead_id").uuid().primary_key())
@@ -141,7 +177,11 @@ async fn scoring(m: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(col("at").big_integer())
         .create(m)
         .await?;
-    index(m, "CREATE INDEX score_history_lead ON score_history (lead_id, at, id)").await?;
+    index(
+        m,
+        "CREATE INDEX score_history_lead ON score_history (lead_id, at, id)",
+    )
+    .await?;
     table("score_model")
         .col(col("id").uuid().primary_key())
         .col(col("version").integer().unique_key())

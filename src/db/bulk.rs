@@ -5,8 +5,8 @@
 
 use sea_orm::sea_query::Value;
 use sea_orm::{
-    ColumnTrait, ColumnType, ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, IdenStatic, Iterable, ModelTrait,
-    Statement,
+    ColumnTrait, ColumnType, ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, IdenStatic,
+    Iterable, ModelTrait, Statement,
 };
 
 use super::Tx;
@@ -33,7 +33,14 @@ pub async fn insert_many<M>(tx: &Tx, rows: &[M], conflict: Conflict<'_>) -> Resu
 where
     M: ModelTrait,
 {
-    insert_into::<M>(tx, <M::Entity as EntityName>::table_name(&M::Entity::default()), &[], rows, conflict).await
+    insert_into::<M>(
+        tx,
+        <M::Entity as EntityName>::table_name(&M::Entity::default()),
+        &[],
+        rows,
+        conflict,
+    )
+    .await
 }
 
 /// Inserts rows or replaces those with the same key.
@@ -88,7 +95,13 @@ where
         let casts: Vec<String> = columns
             .iter()
             .enumerate()
-            .map(|(n, column)| format!("${}::text::{}[]", n + 1, postgres_type(column.def().get_column_type())))
+            .map(|(n, column)| {
+                format!(
+                    "${}::text::{}[]",
+                    n + 1,
+                    postgres_type(column.def().get_column_type())
+                )
+            })
             .collect();
         let sql = format!("{head} SELECT * FROM UNNEST({}){tail}", casts.join(", "));
         let values: Vec<Value> = columns
@@ -106,14 +119,19 @@ where
                 Value::from(literal)
             })
             .collect();
-        let result = tx.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values)).await?;
+        let result = tx
+            .execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values))
+            .await?;
         return Ok(result.rows_affected());
     }
     let row_marks = format!("({})", vec!["?"; columns.len()].join(","));
     let mut rest = rows;
     let mut affected = 0;
     while !rest.is_empty() {
-        let size = SQLITE_CHUNKS.into_iter().find(|size| *size <= rest.len()).expect("the smallest is one");
+        let size = SQLITE_CHUNKS
+            .into_iter()
+            .find(|size| *size <= rest.len())
+            .expect("the smallest is one");
         let (chunk, remaining) = rest.split_at(size);
         rest = remaining;
         let mut sql = String::with_capacity(head.len() + tail.len() + size * (row_marks.len() + 1) + 8);
@@ -126,10 +144,14 @@ where
             sql.push_str(&row_marks);
         }
         sql.push_str(&tail);
-        let values: Vec<Value> =
-            chunk.iter().flat_map(|row| columns.iter().map(|column| row.get(*column))).collect();
-        affected +=
-            tx.execute_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values)).await?.rows_affected();
+        let values: Vec<Value> = chunk
+            .iter()
+            .flat_map(|row| columns.iter().map(|column| row.get(*column)))
+            .collect();
+        affected += tx
+            .execute_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
+            .await?
+            .rows_affected();
     }
     Ok(affected)
 }

@@ -31,7 +31,12 @@ pub struct DbOptions {
 impl DbOptions {
     /// With the defaults: 16 connections, 5 s.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), replica_url: None, max_connections: 16, acquire_timeout: Duration::from_secs(5) }
+        Self {
+            url: url.into(),
+            replica_url: None,
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(5),
+        }
     }
 }
 
@@ -50,7 +55,9 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// A schema that this version does not know.
-    #[error("the database was written by a newer Leadline (it has `{version}`); run that version or restore a backup")]
+    #[error(
+        "the database was written by a newer Leadline (it has `{version}`); run that version or restore a backup"
+    )]
     Newer {
         /// The unknown migration.
         version: String,
@@ -97,7 +104,10 @@ impl Db {
             Some(url) => Some(open_postgres(url, options).await?),
             None => None,
         };
-        for connection in [Some(&mut writer), Some(&mut reader), replica.as_mut()].into_iter().flatten() {
+        for connection in [Some(&mut writer), Some(&mut reader), replica.as_mut()]
+            .into_iter()
+            .flatten()
+        {
             let statements = Arc::clone(&statements);
             connection.set_metric_callback(move |info| {
                 statements.fetch_add(1, Ordering::Relaxed);
@@ -108,7 +118,16 @@ impl Db {
             });
         }
         let wake = watch::Sender::new(0);
-        Ok(Self { inner: Arc::new(Inner { backend, writer, reader, replica, wake, statements }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                backend,
+                writer,
+                reader,
+                replica,
+                wake,
+                statements,
+            }),
+        })
     }
 
     /// Brings the schema up to date.
@@ -116,7 +135,10 @@ impl Db {
     /// # Errors
     /// [`OpenError::Newer`] when the database knows migrations that this version does not.
     pub async fn migrate(&self) -> Result<(), OpenError> {
-        let known: Vec<String> = Migrator::migrations().iter().map(|m| m.name().to_owned()).collect();
+        let known: Vec<String> = Migrator::migrations()
+            .iter()
+            .map(|m| m.name().to_owned())
+            .collect();
         let applied = self.applied_migrations().await?;
         if let Some(version) = applied.into_iter().find(|name| !known.contains(name)) {
             return Err(OpenError::Newer { version });
@@ -129,12 +151,23 @@ impl Db {
             DbBackend::Sqlite => "SELECT name AS present FROM sqlite_master WHERE name = 'seaql_migrations'",
             _ => "SELECT to_regclass('seaql_migrations')::text AS present",
         };
-        let row = self.inner.writer.query_one_raw(super::sql(self.inner.backend, listing, [])).await?;
-        let present = row.map(|row| row.try_get::<Option<String>>("", "present")).transpose()?.flatten();
+        let row = self
+            .inner
+            .writer
+            .query_one_raw(super::sql(self.inner.backend, listing, []))
+            .await?;
+        let present = row
+            .map(|row| row.try_get::<Option<String>>("", "present"))
+            .transpose()?
+            .flatten();
         if present.is_none() {
             return Ok(Vec::new());
         }
-        let sql = super::sql(self.inner.backend, "SELECT version FROM seaql_migrations ORDER BY version", []);
+        let sql = super::sql(
+            self.inner.backend,
+            "SELECT version FROM seaql_migrations ORDER BY version",
+            [],
+        );
         let rows = self.inner.writer.query_all_raw(sql).await?;
         rows.into_iter().map(|row| row.try_get("", "version")).collect()
     }
@@ -215,8 +248,10 @@ async fn open_sqlite(
     options: &DbOptions,
 ) -> Result<(DatabaseConnection, DatabaseConnection), OpenError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| OpenError::Folder { path: folder.to_owned(), source })?;
+        std::fs::create_dir_all(folder).map_err(|source| OpenError::Folder {
+            path: folder.to_owned(),
+            source,
+        })?;
     }
     let base = {
         let path = path.to_owned();
@@ -235,8 +270,13 @@ async fn open_sqlite(
         }
     };
     let mut writer = ConnectOptions::new("sqlite::memory:");
-    writer.max_connections(1).acquire_timeout(Duration::from_secs(60)).sqlx_logging(false);
-    writer.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
+    writer
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(60))
+        .sqlx_logging(false);
+    writer
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>);
     writer.test_before_acquire(false);
     {
         let base = base.clone();
@@ -244,9 +284,16 @@ async fn open_sqlite(
     }
     let writer = Database::connect(writer).await?;
     let mut reader = ConnectOptions::new("sqlite::memory:");
-    reader.max_connections(options.max_connections.min(8)).min_connections(1);
-    reader.acquire_timeout(options.acquire_timeout).sqlx_logging(false).test_before_acquire(false);
-    reader.idle_timeout(None::<Duration>).max_lifetime(None::<Duration>);
+    reader
+        .max_connections(options.max_connections.min(8))
+        .min_connections(1);
+    reader
+        .acquire_timeout(options.acquire_timeout)
+        .sqlx_logging(false)
+        .test_before_acquire(false);
+    reader
+        .idle_timeout(None::<Duration>)
+        .max_lifetime(None::<Duration>);
     reader.map_sqlx_sqlite_opts(move |given| base(given).pragma("query_only", "ON").disable_logging());
     let reader = Database::connect(reader).await?;
     Ok((writer, reader))
@@ -261,7 +308,10 @@ async fn open_postgres(url: &str, options: &DbOptions) -> Result<DatabaseConnect
         .sqlx_logging(false)
         .test_before_acquire(false);
     connect.map_sqlx_postgres_opts(|given| {
-        given.application_name("leadline").statement_cache_capacity(512).disable_logging()
+        given
+            .application_name("leadline")
+            .statement_cache_capacity(512)
+            .disable_logging()
     });
     Database::connect(connect).await
 }

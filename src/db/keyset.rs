@@ -66,7 +66,9 @@ pub struct Keyset {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeysetError {
     /// Not a cursor of ours.
-    #[error("`{0}` is not a cursor of this list: pass the `endCursor` or `startCursor` of a page as it was given")]
+    #[error(
+        "`{0}` is not a cursor of this list: pass the `endCursor` or `startCursor` of a page as it was given"
+    )]
     Malformed(String),
     /// From a list with another ordering.
     #[error("the cursor belongs to the ordering {theirs}, but this list is ordered by {ours}")]
@@ -96,7 +98,10 @@ impl Keyset {
         if keyset.order == order {
             Ok(keyset)
         } else {
-            Err(KeysetError::OtherOrder { theirs: keyset.order, ours: order.to_owned() })
+            Err(KeysetError::OtherOrder {
+                theirs: keyset.order,
+                ours: order.to_owned(),
+            })
         }
     }
 }
@@ -118,27 +123,53 @@ impl PageRequest {
     /// The first rows of a list.
     #[must_use]
     pub const fn first(limit: u64) -> Self {
-        Self { limit, after: None, before: None, backward: false }
+        Self {
+            limit,
+            after: None,
+            before: None,
+            backward: false,
+        }
     }
 
     /// Orders and bounds a query; it fetches one row more than the page, by which [`Page::new`] knows of more.
     /// `sort` must not be null in any row.
-    pub fn apply(&self, query: &mut SelectStatement, sort: SimpleExpr, id: impl IntoColumnRef, direction: Direction) {
+    pub fn apply(
+        &self,
+        query: &mut SelectStatement,
+        sort: SimpleExpr,
+        id: impl IntoColumnRef,
+        direction: Direction,
+    ) {
         let id = Expr::col(id.into_column_ref());
         let row = || Expr::tuple([sort.clone(), id.clone().into()]);
         let place = |at: &Keyset| Expr::tuple([Expr::val(at.value.clone()), Expr::val(at.id)]);
         let ascending = direction == Direction::Asc;
         if let Some(at) = &self.after {
-            query.and_where(if ascending { row().gt(place(at)) } else { row().lt(place(at)) });
+            query.and_where(if ascending {
+                row().gt(place(at))
+            } else {
+                row().lt(place(at))
+            });
         }
         if let Some(at) = &self.before {
-            query.and_where(if ascending { row().lt(place(at)) } else { row().gt(place(at)) });
+            query.and_where(if ascending {
+                row().lt(place(at))
+            } else {
+                row().gt(place(at))
+            });
         }
-        let order = match if self.backward { direction.reversed() } else { direction } {
+        let order = match if self.backward {
+            direction.reversed()
+        } else {
+            direction
+        } {
             Direction::Asc => Order::Asc,
             Direction::Desc => Order::Desc,
         };
-        query.order_by_expr(sort.clone(), order.clone()).order_by_expr(id.into(), order).limit(self.limit + 1);
+        query
+            .order_by_expr(sort.clone(), order.clone())
+            .order_by_expr(id.into(), order)
+            .limit(self.limit + 1);
     }
 }
 
@@ -162,17 +193,33 @@ impl<T> Page<T> {
         rows.truncate(limit);
         if request.backward {
             rows.reverse();
-            Self { items: rows, has_next: request.before.is_some(), has_previous: more }
+            Self {
+                items: rows,
+                has_next: request.before.is_some(),
+                has_previous: more,
+            }
         } else {
-            Self { items: rows, has_next: more, has_previous: request.after.is_some() }
+            Self {
+                items: rows,
+                has_next: more,
+                has_previous: request.after.is_some(),
+            }
         }
     }
 
     /// The same page of something made from each row.
     #[must_use]
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        let Self { items, has_next, has_previous } = self;
-        Page { items: items.into_iter().map(f).collect(), has_next, has_previous }
+        let Self {
+            items,
+            has_next,
+            has_previous,
+        } = self;
+        Page {
+            items: items.into_iter().map(f).collect(),
+            has_next,
+            has_previous,
+        }
     }
 }
 
@@ -182,12 +229,21 @@ mod tests {
 
     #[test]
     fn a_cursor_is_bound_to_its_ordering() {
-        let at = Keyset { order: "CREATED_AT DESC".into(), value: SortValue::Int(7), id: Uuid::nil() };
+        let at = Keyset {
+            order: "CREATED_AT DESC".into(),
+            value: SortValue::Int(7),
+            id: Uuid::nil(),
+        };
         assert_eq!(Keyset::decode(&at.encode(), "CREATED_AT DESC"), Ok(at.clone()));
         assert_eq!(
-            Keyset::decode(&at.encode(), "SCORE DESC").expect_err("another list").to_string(),
+            Keyset::decode(&at.encode(), "SCORE DESC")
+                .expect_err("another list")
+                .to_string(),
             "the cursor belongs to the ordering CREATED_AT DESC, but this list is ordered by SCORE DESC"
         );
-        assert!(matches!(Keyset::decode("abc", "X"), Err(KeysetError::Malformed(_))));
+        assert!(matches!(
+            Keyset::decode("abc", "X"),
+            Err(KeysetError::Malformed(_))
+        ));
     }
 }

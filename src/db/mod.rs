@@ -50,7 +50,11 @@ pub fn placeholders(backend: sea_orm::DbBackend, from: usize, count: usize) -> S
 /// A statement written as text with `?` for its values, which become `$1…` on PostgreSQL.
 /// The text must not contain a literal question mark.
 #[must_use]
-pub fn sql(backend: sea_orm::DbBackend, text: &str, values: impl IntoIterator<Item = Value>) -> sea_orm::Statement {
+pub fn sql(
+    backend: sea_orm::DbBackend,
+    text: &str,
+    values: impl IntoIterator<Item = Value>,
+) -> sea_orm::Statement {
     if backend != sea_orm::DbBackend::Postgres {
         return sea_orm::Statement::from_sql_and_values(backend, text, values);
     }

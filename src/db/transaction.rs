@@ -17,7 +17,12 @@ pub struct Tx {
 
 impl Tx {
     pub(super) fn new(tx: DatabaseTransaction, backend: DbBackend, wake: watch::Sender<u64>) -> Self {
-        Self { tx, backend, has_events: AtomicBool::new(false), wake }
+        Self {
+            tx,
+            backend,
+            has_events: AtomicBool::new(false),
+            wake,
+        }
     }
 
     /// Which database it runs on.
@@ -37,7 +42,12 @@ impl Tx {
     /// When the database refuses or is away; then nothing has changed, unless the connection broke during the commit
     /// itself, when the outcome is unknown.
     pub async fn commit(self) -> Result<(), DbErr> {
-        let Self { tx, backend: _, has_events, wake } = self;
+        let Self {
+            tx,
+            backend: _,
+            has_events,
+            wake,
+        } = self;
         tx.commit().await?;
         if has_events.into_inner() {
             wake.send_modify(|count| *count += 1);

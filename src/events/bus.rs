@@ -51,7 +51,10 @@ impl Filter {
     /// Events of these kinds.
     #[must_use]
     pub fn kinds(kinds: &[EventKind]) -> Self {
-        Self { kinds: kinds.to_vec(), ..Self::default() }
+        Self {
+            kinds: kinds.to_vec(),
+            ..Self::default()
+        }
     }
 
     fn wants(&self, event: &Event) -> bool {
@@ -65,13 +68,17 @@ impl Filter {
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
     /// The cursor points before the oldest event that is kept.
-    #[error("the cursor is older than the retained log (oldest position {oldest}): read the current state and begin anew")]
+    #[error(
+        "the cursor is older than the retained log (oldest position {oldest}): read the current state and begin anew"
+    )]
     TooOld {
         /// The oldest position kept.
         oldest: Position,
     },
     /// The cursor points past the end.
-    #[error("the cursor lies past the end of the log: it belongs to another deployment or a restored database")]
+    #[error(
+        "the cursor lies past the end of the log: it belongs to another deployment or a restored database"
+    )]
     PastEnd,
     /// The database's.
     #[error(transparent)]
@@ -132,7 +139,9 @@ impl Bus {
             return Ok(true);
         }
         let events = store::page(self.db.read(), tail, None, &[], None, BATCH).await?;
-        let Some(last) = events.last().map(|event| event.position) else { return Ok(false) };
+        let Some(last) = events.last().map(|event| event.position) else {
+            return Ok(false);
+        };
         let full = events.len() as u64 == BATCH;
         let batch: Batch = events.into_iter().map(Arc::new).collect();
         self.tail.store(last, Ordering::Release);

@@ -44,7 +44,11 @@ impl HandlerRunner {
     /// A runner that does nothing yet.
     #[must_use]
     pub fn new(app: App, handler: Arc<dyn Handler>) -> Self {
-        Self { app, handler, scanned: 0 }
+        Self {
+            app,
+            handler,
+            scanned: 0,
+        }
     }
 
     /// Follows the log until cancelled. Several processes may run the same handler: its cursor's row is the lock.
@@ -53,7 +57,11 @@ impl HandlerRunner {
         let mut failures = 0_u32;
         loop {
             head.mark_unchanged();
-            let limit = if failures == 0 { BATCH } else { (BATCH >> failures.min(10)).max(1) };
+            let limit = if failures == 0 {
+                BATCH
+            } else {
+                (BATCH >> failures.min(10)).max(1)
+            };
             match self.step(limit).await {
                 Ok(true) => {
                     failures = 0;
@@ -63,13 +71,22 @@ impl HandlerRunner {
                 Err(error) => {
                     failures = failures.saturating_add(1);
                     let name = self.handler.name();
-                    tracing::error!(handler = name, failures, ?error, "a handler of events failed; trying again");
+                    tracing::error!(
+                        handler = name,
+                        failures,
+                        ?error,
+                        "a handler of events failed; trying again"
+                    );
                     metrics::counter!("leadline_handler_failures_total", "handler" => name).increment(1);
                     let _ = store::note_failure(self.app.db(), name, &error.to_string()).await;
                 }
             }
             // Woken by the log; looks by itself now and then, for what another process left when it died.
-            let pause = if failures > 0 { Duration::from_millis(100 << failures.min(8)) } else { Duration::from_secs(5) };
+            let pause = if failures > 0 {
+                Duration::from_millis(100 << failures.min(8))
+            } else {
+                Duration::from_secs(5)
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = head.changed(), if failures == 0 => {}
@@ -118,7 +135,8 @@ impl HandlerRunner {
         }
         if !events.is_empty() {
             self.handler.handle(&self.app, &tx, &events).await?;
-            metrics::counter!("leadline_events_handled_total", "handler" => name).increment(events.len() as u64);
+            metrics::counter!("leadline_events_handled_total", "handler" => name)
+                .increment(events.len() as u64);
         }
         store::move_cursor(&tx, name, reached, self.app.clock().now()).await?;
         tx.commit().await?;
@@ -128,5 +146,7 @@ impl HandlerRunner {
 
 /// How far a handler has come, for readers that must know whether derived state is behind.
 pub(crate) async fn position(app: &App, name: &str) -> Result<Position, Error> {
-    Ok(store::cursor(app.db().read(), name).await?.map_or(0, |cursor| cursor.position))
+    Ok(store::cursor(app.db().read(), name)
+        .await?
+        .map_or(0, |cursor| cursor.position))
 }

@@ -41,7 +41,12 @@ impl NewEvent {
     /// An event about a lead itself.
     #[must_use]
     pub fn of_lead(kind: EventKind, lead_id: LeadId, payload: serde_json::Value) -> Self {
-        Self { kind, lead_id: Some(lead_id), subject: lead_id.to_string(), payload }
+        Self {
+            kind,
+            lead_id: Some(lead_id),
+            subject: lead_id.to_string(),
+            payload,
+        }
     }
 }
 
@@ -55,15 +60,22 @@ pub async fn append(tx: &Tx, actor: &str, now: Timestamp, events: Vec<NewEvent>)
     }
     let rows: Vec<Event> = events
         .into_iter()
-        .map(|NewEvent { kind, lead_id, subject, payload }| Event {
-            position: 0,
-            kind,
-            lead_id,
-            subject,
-            actor: actor.to_owned(),
-            payload: payload.to_string(),
-            at: now,
-        })
+        .map(
+            |NewEvent {
+                 kind,
+                 lead_id,
+                 subject,
+                 payload,
+             }| Event {
+                position: 0,
+                kind,
+                lead_id,
+                subject,
+                actor: actor.to_owned(),
+                payload: payload.to_string(),
+                at: now,
+            },
+        )
         .collect();
     store::append(tx, rows).await?;
     tx.note_events();

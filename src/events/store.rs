@@ -4,7 +4,8 @@ use entity::id::LeadId;
 use entity::{EventKind, Timestamp, event, event_cursor, event_head};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 use super::{Event, Position};
@@ -125,7 +126,11 @@ pub async fn page(
     if let Some(lead_id) = lead_id {
         query = query.filter(event::Column::LeadId.eq(lead_id));
     }
-    query.order_by_asc(event::Column::Position).limit(limit).all(db).await
+    query
+        .order_by_asc(event::Column::Position)
+        .limit(limit)
+        .all(db)
+        .await
 }
 
 /// The position of the last event about a lead, 0 when there is none.
@@ -167,8 +172,13 @@ pub async fn prune(tx: &Tx, before: Timestamp) -> Result<u64, DbErr> {
         .one(&**tx)
         .await?
         .flatten();
-    let Some(newest_old) = newest_old else { return Ok(0) };
-    let removed = event::Entity::delete_many().filter(event::Column::Position.lte(newest_old)).exec(&**tx).await?;
+    let Some(newest_old) = newest_old else {
+        return Ok(0);
+    };
+    let removed = event::Entity::delete_many()
+        .filter(event::Column::Position.lte(newest_old))
+        .exec(&**tx)
+        .await?;
     tx.execute_raw(sql(
         tx.backend(),
         "UPDATE event_head SET oldest_position = ? WHERE id = 1",
@@ -187,14 +197,21 @@ pub(super) async fn ensure_cursor(db: &Db, name: &str, start: Position, now: Tim
         failures: Set(None),
         last_error: Set(None),
     })
-    .on_conflict(OnConflict::column(event_cursor::Column::Name).do_nothing().to_owned())
+    .on_conflict(
+        OnConflict::column(event_cursor::Column::Name)
+            .do_nothing()
+            .to_owned(),
+    )
     .exec_without_returning(db.write())
     .await
     .map(drop)
 }
 
 /// Where a handler stands, without locking it.
-pub(super) async fn cursor(db: &impl ConnectionTrait, name: &str) -> Result<Option<event_cursor::Model>, DbErr> {
+pub(super) async fn cursor(
+    db: &impl ConnectionTrait,
+    name: &str,
+) -> Result<Option<event_cursor::Model>, DbErr> {
     event_cursor::Entity::find_by_id(name.to_owned()).one(db).await
 }
 
@@ -208,7 +225,12 @@ pub(super) async fn lock_cursor(tx: &Tx, name: &str) -> Result<Option<Position>,
     row.map(|row| row.try_get("", "position")).transpose()
 }
 
-pub(super) async fn move_cursor(tx: &Tx, name: &str, position: Position, now: Timestamp) -> Result<(), DbErr> {
+pub(super) async fn move_cursor(
+    tx: &Tx,
+    name: &str,
+    position: Position,
+    now: Timestamp,
+) -> Result<(), DbErr> {
     tx.execute_raw(sql(
         tx.backend(),
         "UPDATE event_cursor SET position = ?, updated_at = ?, failures = NULL, last_error = NULL WHERE name = ?",
