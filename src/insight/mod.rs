@@ -4,3 +4,4 @@
 //! `revenue` ← `analytics`. A room's `model` holds its rules: pure functions of facts, settings and a moment.
 
 pub mod engagement;
+pub mod scoring;

@@ -1,0 +1,3 @@
+//! Scoring: how promising a lead is, why, and until when that stays true.
+
+pub mod model;
