@@ -1,23 +1,14 @@
-# `make check` and `make test` are what CI runs (.ci/run).
-.PHONY: check test web
+.PHONY: web
 
-CARGO ?= cargo
+# Builds the console page into web/dist, where the next build of the server finds it. Without a Node that is new enough
+# the server is built without the page.
+web: web/dist/index.html
 
-# Format, lints, documentation, architecture.
-check:
-	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
-	$(CARGO) test --test suite architecture
-
-# All tests, over the page as it is built.
-test: web
-	$(CARGO) test --workspace
-
-# Builds the console page into web/dist, where the next build of the server finds it.
-web:
-	@if command -v npm >/dev/null 2>&1; then \
-		cd web && npm ci --no-audit --no-fund && npm run build; \
-	else \
+web/dist/index.html: web/package-lock.json web/vite.config.ts web/index.html $(wildcard web/src/*)
+	@if ! command -v npm >/dev/null 2>&1; then \
 		echo "web: npm is not installed, so the server is built without the console page"; \
+	elif ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)'; then \
+		echo "web: Node $$(node --version) is older than 20.19, so the server is built without the console page"; \
+	else \
+		cd web && npm ci --no-audit --no-fund && npm run build; \
 	fi

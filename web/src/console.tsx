@@ -1,6 +1,6 @@
 import { GraphiQL } from "graphiql";
 import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
-import { useEffect, useId, useMemo, useState, type ChangeEvent, type FormEvent } from "react";
+import { useEffect, useId, useRef, useState, type ChangeEvent, type FormEvent } from "react";
 import { examples } from "./examples";
 import { Connection, type Access } from "./fetcher";
 import { initialToken, keepToken, onTokenInAddress } from "./token";
@@ -11,20 +11,21 @@ const firstTabs = examples.map(({ query }) => ({ query }));
 export function Console() {
   const [token, setToken] = useState(initialToken);
   const [access, setAccess] = useState<Access | null>(null);
-  const connection = useMemo(() => new Connection(token, setAccess), [token]);
+  const [ready, setReady] = useState(false);
+  const [connection] = useState(() => new Connection(token, setAccess));
 
   const change = (next: string) => {
     keepToken(next);
+    connection.changeToken(next);
     setAccess(null);
     setToken(next);
   };
   useEffect(() => onTokenInAddress(change), []);
-  useEffect(() => () => connection.close(), [connection]);
 
   return (
     <>
-      <TokenBar key={token} token={token} access={access} onChange={change} />
-      <main>
+      <TokenBar token={token} access={access} onChange={change} />
+      <main inert={!ready}>
         <GraphiQL
           fetcher={connection.fetcher}
           defaultTabs={firstTabs}
@@ -35,7 +36,8 @@ export function Console() {
           <GraphiQL.Logo>
             <ExampleList />
           </GraphiQL.Logo>
-          <Reintrospection connection={connection} />
+          <SchemaOfToken token={token} />
+          <Readiness onReady={setReady} />
         </GraphiQL>
       </main>
     </>
@@ -46,6 +48,12 @@ export function Console() {
 function TokenBar({ token, access, onChange }: { token: string; access: Access | null; onChange: (token: string) => void }) {
   const [entered, setEntered] = useState(token);
   const field = useId();
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => setEntered(token), [token]);
+  const forget = () => {
+    onChange("");
+    input.current?.focus();
+  };
   const submit = (event: FormEvent) => {
     event.preventDefault();
     if (entered.trim() !== token) onChange(entered.trim());
@@ -57,6 +65,7 @@ function TokenBar({ token, access, onChange }: { token: string; access: Access |
         <label htmlFor={field}>API token</label>
         <input
           id={field}
+          ref={input}
           type="password"
           autoComplete="off"
           spellCheck={false}
@@ -70,7 +79,7 @@ function TokenBar({ token, access, onChange }: { token: string; access: Access |
           Use
         </button>
         {token && (
-          <button type="button" onClick={() => onChange("")}>
+          <button type="button" onClick={forget}>
             Forget
           </button>
         )}
@@ -102,23 +111,39 @@ function TokenStatus({ token, access }: { token: string; access: Access | null }
 }
 
 /** Asks for the schema anew after the token has changed: what it shows depends on the token. */
-function Reintrospection({ connection }: { connection: Connection }) {
+function SchemaOfToken({ token }: { token: string }) {
   const { introspect } = useGraphiQLActions();
-  const [first] = useState(connection);
+  const asked = useRef(token);
   useEffect(() => {
     // GraphiQL asks for the first one by itself.
-    if (connection !== first) void introspect();
-  }, [connection, first, introspect]);
+    if (asked.current === token) return;
+    asked.current = token;
+    void introspect();
+  }, [token, introspect]);
+  return null;
+}
+
+/**
+ * Tells when all editors are there. Before, a click on another tab would change the tab but not the text, and that text would
+ * then be taken for the tab's own.
+ */
+function Readiness({ onReady }: { onReady: (ready: boolean) => void }) {
+  const ready = useGraphiQL((state) =>
+    [state.queryEditor, state.variableEditor, state.headerEditor, state.responseEditor].every(Boolean),
+  );
+  useEffect(() => onReady(ready), [ready, onReady]);
   return null;
 }
 
 /** Opens an example in a new tab. */
 function ExampleList() {
-  const { addTab } = useGraphiQLActions();
+  const { addTab, stop } = useGraphiQLActions();
   const queryEditor = useGraphiQL((state) => state.queryEditor);
   const open = (event: ChangeEvent<HTMLSelectElement>) => {
     const example = examples[Number(event.target.value)];
     if (!example || !queryEditor) return;
+    // A running subscription would go on into the new tab.
+    stop();
     addTab();
     queryEditor.setValue(example.query);
     queryEditor.focus();

@@ -20,10 +20,19 @@ const endpoint = "/graphql";
 /** Close codes of the socket that refuse the token: unauthorised, and forbidden as the answer to `connection_init`. */
 const refusals = [4401, 4403];
 
-function socketAddress(): string {
+function authorization(token: string): Record<string, string> {
+  return { authorization: `Bearer ${token}` };
+}
+
+function openSocket(token: string): Client {
   const address = new URL(`${endpoint}/ws`, window.location.href);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-  return address.href;
+  return createClient({
+    url: address.href,
+    connectionParams: token ? authorization(token) : {},
+    // A new attempt would begin at the present and hide what was missed; the user is told instead.
+    retryAttempts: 0,
+  });
 }
 
 /**
@@ -77,11 +86,13 @@ async function post(payload: object, headers: Record<string, string>): Promise<R
 }
 
 /** Tells a failure of the socket in words, with the code of the refusal when it is one. */
-function socketFailure(cause: unknown): Result {
+function socketFailure(cause: unknown, withToken: boolean): Result {
   if (Array.isArray(cause)) return { errors: cause } as Result;
   if (cause instanceof CloseEvent) {
     const reason = cause.reason || "no reason given";
-    if (refusals.includes(cause.code)) return failure(`the server refused the token: ${reason}`, "UNAUTHENTICATED");
+    if (refusals.includes(cause.code)) {
+      return failure(withToken ? `the server refused the token: ${reason}` : "a token is needed", "UNAUTHENTICATED");
+    }
     return failure(`the connection was closed (${cause.code}: ${reason}); run again, with \`after\` set to the last cursor`);
   }
   if (cause instanceof Error) return failure(cause.message);
@@ -89,30 +100,24 @@ function socketFailure(cause: unknown): Result {
 }
 
 /**
- * Speaks to the server with one token: queries and mutations by POST, subscriptions over one WebSocket that is opened when
- * the first of them runs. `onAccess` hears after each answer whether the token was good.
+ * Speaks to the server: queries and mutations by POST, subscriptions over one WebSocket that is opened when the first of them
+ * runs. `onAccess` hears after each answer what it says about the token in use.
  */
 export class Connection {
-  readonly #token: string;
   readonly #onAccess: (access: Access) => void;
-  readonly #socket: Client;
-  #closed = false;
+  #token = "";
+  #socket: Client | undefined;
 
   constructor(token: string, onAccess: (access: Access) => void) {
-    this.#token = token;
     this.#onAccess = onAccess;
-    this.#socket = createClient({
-      url: socketAddress(),
-      connectionParams: () => (token ? { authorization: `Bearer ${token}` } : {}),
-      // A new attempt would begin at the present and hide what was missed; the user is told instead.
-      retryAttempts: 0,
-    });
+    this.#token = token;
   }
 
-  /** Ends the socket with all its subscriptions; answers that come later are not reported. */
-  close(): void {
-    this.#closed = true;
-    void this.#socket.dispose();
+  /** Uses another token from here on; the subscriptions that run with the one before are ended. */
+  changeToken(token: string): void {
+    this.#token = token;
+    void this.#socket?.dispose();
+    this.#socket = undefined;
   }
 
   /** Runs one operation for GraphiQL. */
@@ -126,23 +131,25 @@ export class Connection {
   }) as Fetcher;
 
   async #request(payload: object, headers: Record<string, string>): Promise<Result> {
-    const authorization: Record<string, string> = this.#token ? { authorization: `Bearer ${this.#token}` } : {};
-    const result = await post(payload, { ...authorization, ...headers });
-    this.#report(result);
+    const token = this.#token;
+    const result = await post(payload, { ...(token ? authorization(token) : {}), ...headers });
+    this.#report(token, result);
     return result;
   }
 
   #subscribe(payload: SubscribePayload) {
     return {
       subscribe: (observer: Observer) => {
+        const token = this.#token;
+        this.#socket ??= openSocket(token);
         const unsubscribe = this.#socket.subscribe<Record<string, unknown>>(payload, {
           next: (result) => {
-            this.#report(result);
+            this.#report(token, result);
             observer.next(result);
           },
           error: (cause) => {
-            const result = socketFailure(cause);
-            this.#report(result);
+            const result = socketFailure(cause, token !== "");
+            this.#report(token, result);
             observer.next(result);
             observer.complete();
           },
@@ -153,8 +160,9 @@ export class Connection {
     };
   }
 
-  #report(result: Result): void {
+  /** An answer to a token that is no longer in use says nothing about the present one. */
+  #report(token: string, result: Result): void {
     const access = accessOf(result);
-    if (access !== null && !this.#closed) this.#onAccess(access);
+    if (access !== null && token === this.#token) this.#onAccess(access);
   }
 }

@@ -21,23 +21,31 @@ function check(condition, message) {
   if (!condition) throw new Error(message);
 }
 
-/** The text in the answer pane, whatever part of it is scrolled into view. */
-const answer = (page) => page.locator(".result-window .view-lines").innerText();
-
-/** Waits until the answer pane holds what `wanted` asks for, and gives the text back. */
-async function answerWith(page, what, wanted, timeout) {
-  const deadline = Date.now() + timeout;
-  let seen = "";
-  while (Date.now() < deadline) {
-    // The editor shows blanks as no-break spaces.
-    seen = (await answer(page)).replaceAll("\u00a0", " ");
-    if (wanted(seen)) return seen;
-    await page.waitForTimeout(50);
+/**
+ * Waits until the answer pane holds what `pattern` finds, its first group being other than `unlike`.
+ * Gives back the text of the pane and that group.
+ */
+async function answerWith(page, what, pattern, unlike = null) {
+  const pane = ".result-window .view-lines";
+  try {
+    const found = await page.waitForFunction(
+      ({ pane, source, unlike }) => {
+        // The editor shows blanks as no-break spaces.
+        const text = document.querySelector(pane)?.innerText.replaceAll("\u00a0", " ") ?? "";
+        const match = new RegExp(source).exec(text);
+        return match && match[1] !== unlike && { text, value: match[1] };
+      },
+      { pane, source: pattern.source, unlike },
+    );
+    return await found.jsonValue();
+  } catch (error) {
+    if (error.name !== "TimeoutError") throw error;
+    const seen = (await page.locator(pane).innerText()).trim();
+    throw new Error(`${what} was not shown in time; the answer pane shows: ${seen || "nothing"}`);
   }
-  throw new Error(`${what} was not shown within ${timeout} ms; the answer pane shows: ${seen.trim() || "nothing"}`);
 }
 
-async function visit(page, base, token, timeout) {
+async function visit(page, base, token) {
   const origin = new URL(base).origin;
   const socketOrigin = origin.replace(/^http/, "ws");
   const strays = [];
@@ -66,31 +74,26 @@ async function visit(page, base, token, timeout) {
   const run = page.getByRole("button", { name: "Execute query" });
   await page.getByRole("tab", { name: "Version" }).click();
   await run.click();
-  const version = await answerWith(page, "the server's version", (text) => /"version": "[^"]+"/.test(text), timeout);
+  const version = await answerWith(page, "the server's version", /"version": "([^"]+)"/);
 
   await page.getByRole("tab", { name: "FirstLeads" }).click();
   await run.click();
-  const leads = await answerWith(page, "a lead", (text) => /"displayName": "/.test(text), timeout);
-  check(!leads.includes('"errors"'), `the query for leads failed: ${leads}`);
+  const leads = await answerWith(page, "a lead", /"displayName": "([^"]+)"/);
+  check(!leads.text.includes('"errors"'), `the query for leads failed: ${leads.text}`);
   const status = await page.getByRole("status").innerText();
   check(status === "The token is accepted.", `the page says of the token: ${status}`);
 
   await page.getByRole("tab", { name: "LeadChanges" }).click();
   await run.click();
-  const cursorIn = (text) => /"leadChanged"[^]*"cursor": "([^"]+)"/.exec(text)?.[1];
-  const first = await answerWith(page, "a first tick", (text) => cursorIn(text), timeout);
-  const next = await answerWith(
-    page,
-    "a second tick",
-    (text) => cursorIn(text) && cursorIn(text) !== cursorIn(first),
-    timeout,
-  );
+  const cursor = /"leadChanged"[^]*"cursor": "([^"]+)"/;
+  const first = await answerWith(page, "a first tick", cursor);
+  const second = await answerWith(page, "a second tick", cursor, first.value);
 
   check(sockets.length === 1, `one WebSocket was expected, ${sockets.length} were opened`);
   check(strays.length === 0, `requests left ${origin}: ${strays.join(", ")}`);
   check(failed.length === 0, `requests failed: ${failed.join(", ")}`);
   check(complaints.length === 0, `the page complained: ${complaints.join("; ")}`);
-  return { version, tick: next };
+  return { version: version.text, tick: second.text };
 }
 
 async function main() {
@@ -115,7 +118,7 @@ async function main() {
     const page = await browser.newPage({ viewport: { width: 1280, height: 800 } });
     page.setDefaultTimeout(timeout);
     try {
-      const { version, tick } = await visit(page, base, token, timeout);
+      const { version, tick } = await visit(page, base, token);
       console.log(`query:\n${version.trim()}\n\nsubscription:\n${tick.trim()}`);
     } finally {
       if (screenshot) await page.screenshot({ path: screenshot });
