@@ -1,4 +1,18 @@
-.PHONY: web
+# `make check` and `make test` are what CI runs (.ci/run).
+.PHONY: check test web
+
+CARGO ?= cargo
+
+# Format, lints, documentation, architecture.
+check:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	$(CARGO) test --test suite architecture
+
+# All tests, over the page as it is built.
+test: web
+	$(CARGO) test --workspace
 
 # Builds the console page into web/dist, where the next build of the server finds it. Without a Node that is new enough
 # the server is built without the page.
