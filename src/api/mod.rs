@@ -1,1 +1,13 @@
-//! api
+//! The GraphQL layer: assembles the schema of what the rooms' `graphql.rs` files offer.
+//!
+//! A graph has circles (`Lead` has a score, a score has a lead), so the `graphql.rs` files belong to this layer
+//! although they stand in their rooms: they may know each other's types and [`Lead`], and nothing else knows them.
+
+mod errors;
+mod lead;
+mod meta;
+mod schema;
+pub mod types;
+
+pub use lead::Lead;
+pub use schema::{Api, sdl, with_caller};

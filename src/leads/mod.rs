@@ -1,1 +1,3 @@
-//! leads
+//! Leads and all that is known of them directly.
+
+pub mod lead;

@@ -1,0 +1,40 @@
+//! The top-level errors: a code for programs, the request id for support, no detail of an internal fault.
+
+use std::sync::Arc;
+
+use async_graphql::{ErrorExtensionValues, Response, ServerError};
+
+use crate::error::Error;
+
+/// Gives each error of a response its code; logs internal ones once and hides what they say.
+pub(super) fn finish(mut response: Response, request_id: &str) -> Response {
+    for error in &mut response.errors {
+        let (code, message) = match known(error) {
+            Some(known) => {
+                if let Error::Internal(source) = known {
+                    tracing::error!(request_id, path = ?error.path, "internal error: {source:?}");
+                }
+                (Some(known.code()), Some(known.to_string()))
+            }
+            None => (None, None),
+        };
+        if let Some(message) = message {
+            error.message = message;
+        }
+        let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+        if let Some(code) = code {
+            extensions.set("code", code);
+        } else if extensions.get("code").is_none() {
+            // Errors of our own carry their source; what is left is the library's about the request itself.
+            extensions.set("code", "BAD_USER_INPUT");
+        }
+        extensions.set("requestId", request_id);
+    }
+    response
+}
+
+fn known(error: &ServerError) -> Option<&Error> {
+    error
+        .source::<Error>()
+        .or_else(|| error.source::<Arc<Error>>().map(AsRef::as_ref))
+}

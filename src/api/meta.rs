@@ -1,0 +1,15 @@
+//! The server about itself.
+
+use async_graphql::Object;
+
+/// Queries about the server.
+#[derive(Default)]
+pub struct MetaQuery;
+
+#[Object]
+impl MetaQuery {
+    /// The server's version, e.g. `0.1.0`. Needs no token.
+    async fn version(&self) -> &'static str {
+        env!("CARGO_PKG_VERSION")
+    }
+}

@@ -1,0 +1,108 @@
+//! The schema, and how it is executed.
+
+use std::sync::Arc;
+
+use async_graphql::dataloader::DataLoader;
+use async_graphql::{
+    Data, Executor, MergedObject, MergedSubscription, Request, Response, Schema, SchemaBuilder,
+};
+use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt};
+
+use super::errors;
+use super::meta::MetaQuery;
+use super::types::CallerData;
+use crate::app::App;
+use crate::identity::Caller;
+use crate::leads::lead::graphql as lead;
+
+/// The queries of all rooms.
+#[derive(MergedObject, Default)]
+pub struct Query(MetaQuery, lead::LeadQuery);
+
+/// The mutations of all rooms.
+#[derive(MergedObject, Default)]
+pub struct Mutation(lead::LeadMutation);
+
+/// The subscriptions of all rooms.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(lead::LeadSubscription);
+
+fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default()).limit_depth(12)
+}
+
+/// The schema as text: the contract that `schema.graphql` keeps.
+#[must_use]
+pub fn sdl() -> String {
+    builder().finish().sdl_with_options(
+        async_graphql::SDLExportOptions::new()
+            .sorted_fields()
+            .sorted_arguments()
+            .sorted_enum_items()
+            .include_specified_by(),
+    )
+}
+
+/// The GraphQL API over an application; cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    schema: Schema<Query, Mutation, Subscription>,
+}
+
+/// The id of a request, for its errors.
+struct RequestId(Arc<str>);
+
+/// Gives a request its caller (nobody without one: no introspection, and every field but the version asks for a token).
+#[must_use]
+pub fn with_caller(request: Request, caller: Option<Arc<Caller>>, request_id: &str) -> Request {
+    let request = if caller.is_none() {
+        request.disable_introspection()
+    } else {
+        request
+    };
+    request
+        .data(CallerData(caller))
+        .data(RequestId(request_id.into()))
+}
+
+impl Api {
+    /// The API of an application.
+    #[must_use]
+    pub fn new(app: &App) -> Self {
+        // The loaders serve all requests: what many ask for in the same millisecond is one statement.
+        let schema = builder()
+            .data(DataLoader::new(lead::LeadLoader(app.clone()), tokio::spawn))
+            .data(app.clone())
+            .finish();
+        Self { schema }
+    }
+}
+
+fn request_id(request: &Request) -> Arc<str> {
+    let id = request
+        .data
+        .get(&std::any::TypeId::of::<RequestId>())
+        .and_then(|id| id.downcast_ref::<RequestId>());
+    id.map_or_else(|| Arc::from("-"), |id| Arc::clone(&id.0))
+}
+
+impl Executor for Api {
+    async fn execute(&self, request: Request) -> Response {
+        let id = request_id(&request);
+        errors::finish(self.schema.execute(request).await, &id)
+    }
+
+    fn execute_stream(
+        &self,
+        request: Request,
+        session_data: Option<Arc<Data>>,
+    ) -> BoxStream<'static, Response> {
+        let id = request_id(&request);
+        let responses: Box<dyn Stream<Item = Response> + Send + Unpin> =
+            Box::new(Executor::execute_stream(&self.schema, request, session_data));
+        responses
+            .map(move |response| errors::finish(response, &id))
+            .boxed()
+    }
+}

@@ -1,0 +1,12 @@
+//! What the GraphQL files of all rooms share: access to the application and the caller, pages, user errors, scalars.
+
+mod access;
+mod pages;
+mod problems;
+mod scalars;
+
+pub(super) use access::CallerData;
+pub use access::{Access, Live};
+pub use pages::{Cursor, Pages, connection, page_request};
+pub(crate) use problems::user_errors;
+pub use scalars::{Decimal, Json, Money};
