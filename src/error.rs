@@ -3,8 +3,6 @@
 //! - [`Problem`]: an expected failure of one call, typed per area; shown as a user error beside the payload.
 //! - [`Error`]: a client's or the server's fault; shown in the top-level `errors` with a code.
 
-use sea_orm::{DbErr, RuntimeErr};
-
 /// A failure that is not part of a call's own answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -52,41 +50,9 @@ impl Error {
     }
 }
 
-impl From<DbErr> for Error {
-    fn from(error: DbErr) -> Self {
-        if is_away(&error) {
-            tracing::warn!(%error, "the database does not answer");
-            return Self::Unavailable("the database is away; try again shortly".into());
-        }
-        Self::Internal(error.into())
-    }
-}
-
 impl From<serde_json::Error> for Error {
     fn from(error: serde_json::Error) -> Self {
         Self::Internal(error.into())
-    }
-}
-
-/// Whether the database could not be reached, as against having refused a statement.
-fn is_away(error: &DbErr) -> bool {
-    match error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            match &**error {
-                sqlx::Error::Io(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed
-                | sqlx::Error::Tls(_) => true,
-                // 57P01-57P03: shutting down, crashed, starting up; 08*: connection exceptions; 53300: too many connections.
-                sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-                    code.starts_with("57P0") || code.starts_with("08") || code == "53300"
-                }),
-                _ => false,
-            }
-        }
-        _ => false,
     }
 }
 
@@ -140,12 +106,6 @@ pub type Outcome<T, C> = Result<T, Failure<C>>;
 impl<C> From<Error> for Failure<C> {
     fn from(error: Error) -> Self {
         Self::Error(error)
-    }
-}
-
-impl<C> From<DbErr> for Failure<C> {
-    fn from(error: DbErr) -> Self {
-        Self::Error(error.into())
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod bulk;
 mod connect;
+mod error;
 mod keyset;
 mod transaction;
 

@@ -157,8 +157,13 @@ fn each_forbidden_acquaintance_is_found() {
         ),
         (
             "leads/lead/graphql.rs",
-            "use crate::api::schema;",
-            "`leads` may not know `api`",
+            "use crate::http::server;",
+            "`leads` may not know `http`",
+        ),
+        (
+            "leads/lead/service.rs",
+            "use crate::leads::tags::graphql;",
+            "`crate::leads::tags::graphql` used outside of the GraphQL layer",
         ),
         (
             "leads/lead/service.rs",

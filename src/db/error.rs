@@ -1,0 +1,43 @@
+//! Errors of the database, told apart: away for a while, or a fault.
+
+use sea_orm::{DbErr, RuntimeErr};
+
+use crate::error::{Error, Failure};
+
+impl From<DbErr> for Error {
+    fn from(error: DbErr) -> Self {
+        if is_away(&error) {
+            tracing::warn!(%error, "the database does not answer");
+            return Self::Unavailable("the database is away; try again shortly".into());
+        }
+        Self::Internal(error.into())
+    }
+}
+
+impl<C> From<DbErr> for Failure<C> {
+    fn from(error: DbErr) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+/// Whether the database could not be reached, as against having refused a statement.
+fn is_away(error: &DbErr) -> bool {
+    match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            match &**error {
+                sqlx::Error::Io(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed
+                | sqlx::Error::Tls(_) => true,
+                // 57P01-57P03: shutting down, crashed, starting up; 08*: connection exceptions; 53300: too many connections.
+                sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+                    code.starts_with("57P0") || code.starts_with("08") || code == "53300"
+                }),
+                _ => false,
+            }
+        }
+        _ => false,
+    }
+}
