@@ -38,6 +38,8 @@ query FirstLeads {
 subscription LeadChanges {
   leadChanged {
     cursor
+    event
+    at
     lead {
       id
       displayName
