@@ -4,4 +4,6 @@
 //! `revenue` ← `analytics`. A room's `model` holds its rules: pure functions of facts, settings and a moment.
 
 pub mod engagement;
+pub mod journeys;
+pub mod lifecycle;
 pub mod scoring;

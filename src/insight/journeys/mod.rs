@@ -1,0 +1,3 @@
+//! Journeys: the way of each lead so far, how it goes on, and what happened on each day.
+
+pub mod model;
