@@ -1,5 +1,5 @@
 # `make check` and `make test` are what CI runs (.ci/run).
-.PHONY: check test web
+.PHONY: bench check test web
 
 CARGO ?= cargo
 
@@ -26,3 +26,7 @@ web/dist/index.html: web/package-lock.json web/vite.config.ts web/index.html $(w
 	else \
 		cd web && npm ci --no-audit --no-fund && npm run build; \
 	fi
+
+# The figures of docs/performance.md: the release build under load (PostgreSQL too with BENCH_POSTGRES_URL).
+bench:
+	$(CARGO) bench --bench load
