@@ -53,8 +53,8 @@ impl ScoreModel {
             check.range(&format!("weights.{name}"), weight, 0.0..=1.0);
         }
         let sum: f64 = weights.as_array().iter().sum();
-        // Written so that NaN is a mistake too.
-        if !((sum - 1.0).abs() <= 1e-6) {
+        // A range, so that NaN lies outside of it.
+        if !(1.0 - 1e-6..=1.0 + 1e-6).contains(&sum) {
             check.add("weights", format!("sum to {sum}; they must sum to 1"));
         }
 
