@@ -11,6 +11,8 @@ pub mod compare;
 pub mod config;
 pub mod decay;
 pub mod facts;
+#[cfg(test)]
+mod properties;
 pub mod score;
 #[cfg(test)]
 mod tests;
