@@ -1,0 +1,448 @@
+//! What a column can feed: the targets of each kind of import, their names and the names files use for them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use entity::{ConsentChannel, ConsentPurpose};
+
+/// What a file brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportKind {
+    /// Leads.
+    Leads,
+    /// Engagements of leads.
+    Engagements,
+    /// Conversions of leads.
+    Conversions,
+}
+
+impl fmt::Display for ImportKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Leads => "leads",
+            Self::Engagements => "engagements",
+            Self::Conversions => "conversions",
+        })
+    }
+}
+
+/// How the cells of a target are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// As it is.
+    Text,
+    /// An e-mail address.
+    Email,
+    /// A phone number.
+    Phone,
+    /// A web address.
+    Url,
+    /// An IANA time zone.
+    TimeZone,
+    /// A currency code.
+    Currency,
+    /// A date with or without a time.
+    Moment,
+    /// A calendar day.
+    Day,
+    /// An amount in the currency of the row.
+    Money,
+    /// A whole number 0 to 100.
+    Percent,
+    /// Several texts between `;` or `|`.
+    List,
+    /// An IP address.
+    Ip,
+    /// The id of a lead (`lead_…`).
+    Lead,
+    /// A word of the lifecycle.
+    Stage,
+    /// A word for a kind of engagement.
+    EngagementType,
+    /// A word for a channel.
+    Channel,
+    /// A word for a kind of source.
+    SourceKind,
+    /// A word for a device.
+    Device,
+    /// A word for a kind of conversion.
+    ConversionKind,
+    /// Yes, no, or a state of a consent.
+    Consent,
+}
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $variant:ident),* $(,)?) => {
+        /// A field of what is imported.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Field { $($(#[$doc])* $variant,)* }
+    };
+}
+
+fields! {
+    /// The id Leadline gave the lead.
+    LeadId,
+    /// The id an outside system gave the lead.
+    ExternalId,
+    /// E-mail address of the lead.
+    Email,
+    /// Phone number of the lead.
+    Phone,
+    /// First name.
+    FirstName,
+    /// Last name.
+    LastName,
+    /// First and last name in one.
+    DisplayName,
+    /// Company.
+    CompanyName,
+    /// Position in the company.
+    JobTitle,
+    /// Web site.
+    Website,
+    /// Street and number.
+    Street,
+    /// City, of a lead or an engagement.
+    City,
+    /// State or province, of a lead or an engagement.
+    Region,
+    /// Postal code.
+    PostalCode,
+    /// Country, of a lead or an engagement.
+    Country,
+    /// Time zone.
+    TimeZone,
+    /// Language.
+    Language,
+    /// Type of customer.
+    CustomerType,
+    /// Interests.
+    Interests,
+    /// Tags.
+    Tags,
+    /// Where the lead came from.
+    Source,
+    /// One more fact about the source, by key.
+    SourceDetail,
+    /// Stage of the deal.
+    DealStage,
+    /// Value of the deal.
+    DealValue,
+    /// Currency of the deal.
+    DealCurrency,
+    /// Day on which the deal is expected to close.
+    ExpectedCloseDate,
+    /// E-mail address of the owner.
+    OwnerEmail,
+    /// Stage of the lifecycle.
+    Stage,
+    /// When the lead was created.
+    CreatedAt,
+    /// Notes.
+    Notes,
+    /// Consent, by channel.
+    Consent,
+    /// Custom field, by key.
+    Custom,
+    /// Type of the engagement.
+    Type,
+    /// Channel of the engagement.
+    Channel,
+    /// When it happened.
+    OccurredAt,
+    /// What keeps a second reading from creating it twice.
+    DedupeKey,
+    /// Title of the engagement.
+    Title,
+    /// Value of an engagement, 0 to 100.
+    Score,
+    /// Revenue of an engagement, or value of a conversion.
+    Amount,
+    /// Currency of the amount.
+    Currency,
+    /// Kind of source of the engagement.
+    SourceKind,
+    /// Id of that source.
+    SourceId,
+    /// Name of that source.
+    SourceName,
+    /// Device.
+    Device,
+    /// IP address.
+    Ip,
+    /// User agent.
+    UserAgent,
+    /// Web address of the page.
+    Url,
+    /// One more fact, by key.
+    Metadata,
+    /// Kind of the conversion.
+    Kind,
+    /// Name of the conversion.
+    Name,
+}
+
+/// One line of the table of targets.
+pub(super) struct Spec {
+    pub(super) name: &'static str,
+    pub(super) field: Field,
+    pub(super) shape: Shape,
+    /// Written `name.key`, a target for each key.
+    pub(super) keyed: bool,
+    pub(super) synonyms: &'static [&'static str],
+}
+
+const fn one(name: &'static str, field: Field, shape: Shape, synonyms: &'static [&'static str]) -> Spec {
+    Spec { name, field, shape, keyed: false, synonyms }
+}
+
+const fn keyed(name: &'static str, field: Field, shape: Shape) -> Spec {
+    Spec { name, field, shape, keyed: true, synonyms: &[] }
+}
+
+// Synonyms are compared without case, blanks, underscores and other marks.
+const LEAD_ID: Spec = one("lead_id", Field::LeadId, Shape::Lead, &["lead"]);
+const EXTERNAL_ID: Spec = one(
+    "external_id",
+    Field::ExternalId,
+    Shape::Text,
+    &["external_ref", "foreign_id", "customer_id", "contact_id", "crm_id", "record_id", "user_id", "id"],
+);
+const EMAIL: Spec = one(
+    "email",
+    Field::Email,
+    Shape::Email,
+    &["e-mail", "email_address", "e-mail address", "mail", "work_email", "contact_email", "lead_email"],
+);
+const PHONE: Spec = one(
+    "phone",
+    Field::Phone,
+    Shape::Phone,
+    &["phone_number", "telephone", "tel", "mobile", "mobile_phone", "mobile_number", "cell", "cell_phone", "telefone"],
+);
+const CITY: Spec = one("city", Field::City, Shape::Text, &["town", "locality"]);
+const REGION: Spec = one("region", Field::Region, Shape::Text, &["state", "province", "state_region"]);
+const COUNTRY: Spec = one("country", Field::Country, Shape::Text, &["country_code", "country_name"]);
+const CURRENCY: Spec = one("currency", Field::Currency, Shape::Currency, &["currency_code"]);
+const DEDUPE_KEY: Spec = one(
+    "dedupe_key",
+    Field::DedupeKey,
+    Shape::Text,
+    &["event_id", "transaction_id", "order_id", "idempotency_key"],
+);
+const OCCURRED_AT: Spec = one(
+    "occurred_at",
+    Field::OccurredAt,
+    Shape::Moment,
+    &["timestamp", "time", "date", "datetime", "event_time", "happened_at", "won_date", "converted_at"],
+);
+const METADATA: Spec = keyed("metadata", Field::Metadata, Shape::Text);
+
+const LEADS: &[Spec] = &[
+    EXTERNAL_ID,
+    EMAIL,
+    PHONE,
+    one("first_name", Field::FirstName, Shape::Text, &["given_name", "forename", "fname"]),
+    one("last_name", Field::LastName, Shape::Text, &["surname", "family_name", "lname"]),
+    one("display_name", Field::DisplayName, Shape::Text, &["name", "full_name", "contact_name", "lead_name"]),
+    one("company_name", Field::CompanyName, Shape::Text, &["company", "organization", "organisation", "account"]),
+    one("job_title", Field::JobTitle, Shape::Text, &["title", "position", "role"]),
+    one("website", Field::Website, Shape::Url, &["web_site", "url", "homepage", "company_website", "web"]),
+    one("street", Field::Street, Shape::Text, &["address", "street_address", "address_line_1", "address1"]),
+    CITY,
+    REGION,
+    one("postal_code", Field::PostalCode, Shape::Text, &["zip", "zip_code", "postcode", "cep"]),
+    COUNTRY,
+    one("time_zone", Field::TimeZone, Shape::TimeZone, &["tz"]),
+    one("language", Field::Language, Shape::Text, &["locale", "lang", "preferred_language"]),
+    one("customer_type", Field::CustomerType, Shape::Text, &["contact_type"]),
+    one("interests", Field::Interests, Shape::List, &["interest"]),
+    one("tags", Field::Tags, Shape::List, &["tag", "labels"]),
+    one("source", Field::Source, Shape::Text, &["lead_source", "original_source", "utm_source", "origin"]),
+    keyed("source_detail", Field::SourceDetail, Shape::Text),
+    one("deal_stage", Field::DealStage, Shape::Text, &["opportunity_stage"]),
+    one("deal_value", Field::DealValue, Shape::Money, &["deal_amount", "amount", "opportunity_value"]),
+    one("deal_currency", Field::DealCurrency, Shape::Currency, &["currency", "currency_code"]),
+    one("expected_close_date", Field::ExpectedCloseDate, Shape::Day, &["expected_close", "close_date"]),
+    one("owner_email", Field::OwnerEmail, Shape::Email, &["owner", "assigned_to", "account_owner"]),
+    one("stage", Field::Stage, Shape::Stage, &["lifecycle_stage", "lead_status", "status"]),
+    one(
+        "created_at",
+        Field::CreatedAt,
+        Shape::Moment,
+        &["created", "create_date", "created_date", "creation_date", "date_created", "signup_date", "first_contact_date"],
+    ),
+    one("notes", Field::Notes, Shape::Text, &["note", "comment", "comments", "remarks"]),
+    keyed("consent", Field::Consent, Shape::Consent),
+    keyed("custom", Field::Custom, Shape::Text),
+];
+
+const ENGAGEMENTS: &[Spec] = &[
+    LEAD_ID,
+    EXTERNAL_ID,
+    EMAIL,
+    PHONE,
+    one("type", Field::Type, Shape::EngagementType, &["event", "event_type", "engagement_type", "activity_type"]),
+    one("channel", Field::Channel, Shape::Channel, &[]),
+    OCCURRED_AT,
+    DEDUPE_KEY,
+    one("title", Field::Title, Shape::Text, &["subject", "event_name", "description"]),
+    one("value", Field::Score, Shape::Percent, &["score"]),
+    one("revenue", Field::Amount, Shape::Money, &["amount"]),
+    CURRENCY,
+    one("source_kind", Field::SourceKind, Shape::SourceKind, &["source_type"]),
+    one("source_id", Field::SourceId, Shape::Text, &["campaign_id"]),
+    one("source_name", Field::SourceName, Shape::Text, &["campaign", "campaign_name"]),
+    one("device", Field::Device, Shape::Device, &["device_type"]),
+    COUNTRY,
+    REGION,
+    CITY,
+    one("ip", Field::Ip, Shape::Ip, &["ip_address"]),
+    one("user_agent", Field::UserAgent, Shape::Text, &[]),
+    one("url", Field::Url, Shape::Url, &["page_url", "page", "link"]),
+    METADATA,
+];
+
+const CONVERSIONS: &[Spec] = &[
+    LEAD_ID,
+    EXTERNAL_ID,
+    EMAIL,
+    PHONE,
+    one("kind", Field::Kind, Shape::ConversionKind, &["conversion_kind", "conversion_type", "type"]),
+    OCCURRED_AT,
+    one("value", Field::Amount, Shape::Money, &["amount", "revenue", "total", "price"]),
+    CURRENCY,
+    DEDUPE_KEY,
+    one("name", Field::Name, Shape::Text, &["conversion_name", "title", "description"]),
+    METADATA,
+];
+
+impl ImportKind {
+    pub(super) fn specs(self) -> &'static [Spec] {
+        match self {
+            Self::Leads => LEADS,
+            Self::Engagements => ENGAGEMENTS,
+            Self::Conversions => CONVERSIONS,
+        }
+    }
+
+    /// The names of all targets, with `.<key>` where one takes a key.
+    pub fn target_names(self) -> Vec<String> {
+        let name = |spec: &Spec| match spec.field {
+            Field::Consent => "consent.<channel>".to_owned(),
+            _ if spec.keyed => format!("{}.<key>", spec.name),
+            _ => spec.name.to_owned(),
+        };
+        self.specs().iter().map(name).collect()
+    }
+
+    /// The target of this name (`email`, `custom.sport`); none when there is no such target.
+    pub fn target(self, name: &str) -> Option<Target> {
+        let (stem, key) = match name.split_once('.') {
+            Some((stem, key)) => (stem, key.trim()),
+            None => (name, ""),
+        };
+        let stem = folded(stem);
+        let spec = self.specs().iter().find(|spec| folded(spec.name) == stem && spec.keyed == name.contains('.'))?;
+        let target = Target { field: spec.field, key: key.to_owned(), name: spec.name, shape: spec.shape };
+        let valid = match spec.field {
+            Field::Consent => target.consent().is_some(),
+            _ => !spec.keyed || !key.is_empty(),
+        };
+        valid.then_some(target)
+    }
+}
+
+/// A field of what is imported, with its key where it takes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    field: Field,
+    key: String,
+    name: &'static str,
+    shape: Shape,
+}
+
+impl Target {
+    /// The field.
+    pub fn field(&self) -> Field {
+        self.field
+    }
+
+    /// The key of `custom.<key>`, `metadata.<key>`, `source_detail.<key>`, `consent.<key>`; empty otherwise.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// How its cells are read.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Channel and purpose of `consent.<channel>` or `consent.<channel>.<purpose>`; marketing when not named.
+    pub fn consent(&self) -> Option<(ConsentChannel, ConsentPurpose)> {
+        if self.field != Field::Consent {
+            return None;
+        }
+        let (channel, purpose) = match self.key.split_once('.') {
+            Some((channel, purpose)) => (channel, ConsentPurpose::from_str(purpose).ok()?),
+            None => (self.key.as_str(), ConsentPurpose::Marketing),
+        };
+        Some((channel.parse().ok()?, purpose))
+    }
+
+    pub(super) fn of(spec: &Spec) -> Self {
+        Self { field: spec.field, key: String::new(), name: spec.name, shape: spec.shape }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name)?;
+        if !self.key.is_empty() {
+            write!(formatter, ".{}", self.key)?;
+        }
+        Ok(())
+    }
+}
+
+/// A name without case, blanks and marks, for comparison.
+pub(super) fn folded(name: &str) -> String {
+    name.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_name_means_two_targets_of_a_kind() {
+        for kind in [ImportKind::Leads, ImportKind::Engagements, ImportKind::Conversions] {
+            let mut seen = HashSet::new();
+            for spec in kind.specs() {
+                assert!(seen.insert(folded(spec.name)), "{kind}: {}", spec.name);
+            }
+            for spec in kind.specs() {
+                for synonym in spec.synonyms {
+                    assert!(seen.insert(folded(synonym)), "{kind}: {synonym}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn targets_are_found_by_name_and_key() {
+        let target = ImportKind::Leads.target("custom.Sport Type").unwrap();
+        assert_eq!((target.field(), target.key()), (Field::Custom, "Sport Type"));
+        assert_eq!(target.to_string(), "custom.Sport Type");
+        assert_eq!(ImportKind::Leads.target("First-Name").unwrap().field(), Field::FirstName);
+        let consent = ImportKind::Leads.target("consent.sms").unwrap().consent();
+        assert_eq!(consent, Some((ConsentChannel::Sms, ConsentPurpose::Marketing)));
+        let consent = ImportKind::Leads.target("consent.email.transactional").unwrap().consent();
+        assert_eq!(consent, Some((ConsentChannel::Email, ConsentPurpose::Transactional)));
+        for unknown in ["consent.fax", "custom", "custom.", "email.x", "shoe_size"] {
+            assert_eq!(ImportKind::Leads.target(unknown), None, "{unknown}");
+        }
+    }
+}
