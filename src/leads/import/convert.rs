@@ -156,31 +156,57 @@ impl Converter {
     ///
     /// # Errors
     /// See [`ConvertError`].
-    pub fn prepare(mapping: Mapping, options: ConvertOptions, source: &mut Source) -> Result<Self, ConvertError> {
+    pub fn prepare(
+        mapping: Mapping,
+        options: ConvertOptions,
+        source: &mut Source,
+    ) -> Result<Self, ConvertError> {
         let samples = sample(&mapping, &options, source)?;
         let mut steps = Vec::with_capacity(samples.len());
         for (binding, texts) in mapping.bindings().iter().zip(&samples) {
             let texts = || texts.iter().map(String::as_str);
             let (mut dates, mut decimals) = (options.dates.clone(), options.decimals);
             match binding.target.shape() {
-                Shape::Moment | Shape::Day if dates == DateFormat::Auto => match value::detect_date_format(texts()) {
-                    Detection::Detected(order) => dates = DateFormat::Ordered(order),
-                    Detection::None => {}
-                    Detection::Ambiguous { example } => {
-                        let column = binding.column.map(|column| mapping.header().names[column].clone());
-                        return Err(ConvertError::AmbiguousDates { column: column.unwrap_or_default(), example });
+                Shape::Moment | Shape::Day if dates == DateFormat::Auto => {
+                    match value::detect_date_format(texts()) {
+                        Detection::Detected(order) => dates = DateFormat::Ordered(order),
+                        Detection::None => {}
+                        Detection::Ambiguous { example } => {
+                            let column = binding
+                                .column
+                                .map(|column| mapping.header().names[column].clone());
+                            return Err(ConvertError::AmbiguousDates {
+                                column: column.unwrap_or_default(),
+                                example,
+                            });
+                        }
                     }
-                },
-                Shape::Money if decimals == DecimalMark::Auto => decimals = number::detect_decimal_mark(texts()),
+                }
+                Shape::Money if decimals == DecimalMark::Auto => {
+                    decimals = number::detect_decimal_mark(texts())
+                }
                 _ => {}
             }
-            steps.push(Step { dates, decimals, default: None });
+            steps.push(Step {
+                dates,
+                decimals,
+                default: None,
+            });
         }
-        let currency = mapping.position(Field::Currency).or_else(|| mapping.position(Field::DealCurrency));
+        let currency = mapping
+            .position(Field::Currency)
+            .or_else(|| mapping.position(Field::DealCurrency));
         let mut order: Vec<usize> = (0..steps.len()).collect();
         order.sort_by_key(|&at| Some(at) != currency);
         let needs = needs(&mapping);
-        let mut converter = Self { mapping, options, steps, currency, order, needs };
+        let mut converter = Self {
+            mapping,
+            options,
+            steps,
+            currency,
+            order,
+            needs,
+        };
         converter.read_defaults()?;
         Ok(converter)
     }
@@ -202,14 +228,26 @@ impl Converter {
         record.values.clear();
         record.values.resize(self.steps.len(), None);
         if let Some(fault) = row.fault() {
-            rejections.push(Rejection::new(row.line(), None, row.cell(0).text, fault.code(), fault.to_string()));
+            rejections.push(Rejection::new(
+                row.line(),
+                None,
+                row.cell(0).text,
+                fault.code(),
+                fault.to_string(),
+            ));
             return false;
         }
         let before = rejections.len();
         let mut currency = self.options.currency;
         for &at in &self.order {
             let binding = &self.mapping.bindings()[at];
-            let cell = binding.column.map_or(Cell { text: "", kind: CellKind::Empty }, |column| row.cell(column));
+            let cell = binding.column.map_or(
+                Cell {
+                    text: "",
+                    kind: CellKind::Empty,
+                },
+                |column| row.cell(column),
+            );
             let read = if cell.kind == CellKind::Empty {
                 Ok(self.steps[at].default.clone())
             } else {
@@ -231,7 +269,13 @@ impl Converter {
             for (positions, missing) in &self.needs {
                 if positions.iter().all(|&at| record.values[at].is_none()) {
                     let fault = CellFault::Missing(missing);
-                    rejections.push(Rejection::new(row.line(), None, "", fault.code(), fault.to_string()));
+                    rejections.push(Rejection::new(
+                        row.line(),
+                        None,
+                        "",
+                        fault.code(),
+                        fault.to_string(),
+                    ));
                 }
             }
         }
@@ -239,7 +283,9 @@ impl Converter {
     }
 
     fn rejection(&self, row: &Row, binding: &Binding, value: &str, fault: &CellFault) -> Rejection {
-        let column = binding.column.map(|column| self.mapping.header().names[column].as_str());
+        let column = binding
+            .column
+            .map(|column| self.mapping.header().names[column].as_str());
         Rejection::new(row.line(), column, value, fault.code(), fault.to_string())
     }
 
@@ -247,13 +293,20 @@ impl Converter {
         let mut currency = self.options.currency;
         for at in self.order.clone() {
             let binding = &self.mapping.bindings()[at];
-            let Some(text) = binding.default.as_deref().filter(|text| !text.trim().is_empty()) else { continue };
-            let cell = Cell { text: text.trim(), kind: CellKind::Text };
-            let value = self.read_cell(at, cell, currency).map_err(|fault| ConvertError::Default {
-                target: binding.target.to_string(),
-                value: contact::shortened(text),
-                reason: fault.to_string(),
-            })?;
+            let Some(text) = binding.default.as_deref().filter(|text| !text.trim().is_empty()) else {
+                continue;
+            };
+            let cell = Cell {
+                text: text.trim(),
+                kind: CellKind::Text,
+            };
+            let value = self
+                .read_cell(at, cell, currency)
+                .map_err(|fault| ConvertError::Default {
+                    target: binding.target.to_string(),
+                    value: contact::shortened(text),
+                    reason: fault.to_string(),
+                })?;
             if self.currency == Some(at)
                 && let Some(Value::Text(code)) = &value
             {
@@ -293,7 +346,10 @@ impl Converter {
             Shape::Money => {
                 let amount = number::parse_decimal(text, decimal_mark(cell, step))?;
                 let currency = currency.ok_or(CellFault::NoCurrency)?;
-                Value::Money { minor_units: number::to_minor_units(amount, currency)?, currency }
+                Value::Money {
+                    minor_units: number::to_minor_units(amount, currency)?,
+                    currency,
+                }
             }
             Shape::Percent => {
                 let fault = NumberError::OutOfRange { min: 0, max: 100 };
@@ -339,12 +395,20 @@ fn sheet_moment(cell: Cell<'_>) -> Option<chrono::NaiveDateTime> {
 
 /// Numbers of a sheet always have a point.
 fn decimal_mark(cell: Cell<'_>, step: &Step) -> DecimalMark {
-    if cell.kind == CellKind::Number { DecimalMark::Point } else { step.decimals }
+    if cell.kind == CellKind::Number {
+        DecimalMark::Point
+    } else {
+        step.decimals
+    }
 }
 
 fn list(text: &str) -> Result<Vec<String>, CellFault> {
     let mut items: Vec<String> = Vec::new();
-    for item in text.split([';', '|']).map(str::trim).filter(|item| !item.is_empty()) {
+    for item in text
+        .split([';', '|'])
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+    {
         if !items.iter().any(|seen| seen == item) {
             items.push(item.to_owned());
         }
@@ -357,18 +421,32 @@ fn list(text: &str) -> Result<Vec<String>, CellFault> {
 
 /// The places of which at least one must have a value in each row, and what to say where none has.
 fn needs(mapping: &Mapping) -> Vec<(Vec<usize>, &'static str)> {
-    let places = |fields: &[Field]| fields.iter().filter_map(|&field| mapping.position(field)).collect::<Vec<_>>();
+    let places = |fields: &[Field]| {
+        fields
+            .iter()
+            .filter_map(|&field| mapping.position(field))
+            .collect::<Vec<_>>()
+    };
     let identity = places(&[Field::LeadId, Field::ExternalId, Field::Email, Field::Phone]);
-    let mut needs = vec![(identity, "the row has nothing to know the lead by: no outside id, e-mail or phone")];
+    let mut needs = vec![(
+        identity,
+        "the row has nothing to know the lead by: no outside id, e-mail or phone",
+    )];
     match mapping.kind() {
         ImportKind::Leads => {}
         ImportKind::Engagements => {
             needs.push((places(&[Field::Type]), "the row has no type"));
-            needs.push((places(&[Field::OccurredAt]), "the row does not say when it occurred"));
+            needs.push((
+                places(&[Field::OccurredAt]),
+                "the row does not say when it occurred",
+            ));
         }
         ImportKind::Conversions => {
             needs.push((places(&[Field::Kind]), "the row has no kind"));
-            needs.push((places(&[Field::OccurredAt]), "the row does not say when it occurred"));
+            needs.push((
+                places(&[Field::OccurredAt]),
+                "the row does not say when it occurred",
+            ));
         }
     }
     needs

@@ -53,7 +53,10 @@ impl<R: Read> CsvReader<R> {
             start: 0,
             end: 0,
             at_end: false,
-            lines: LineCounter { line: 1, after_return: false },
+            lines: LineCounter {
+                line: 1,
+                after_return: false,
+            },
             output: vec![0; 4 * 1024],
             ends: vec![0; MAX_COLUMNS + 1],
         }
@@ -91,7 +94,10 @@ impl<R: Read> CsvReader<R> {
         loop {
             self.refill()?;
             let rest = &self.buffer[self.start..self.end];
-            let count = rest.iter().take_while(|&&byte| matches!(byte, b'\n' | b'\r')).count();
+            let count = rest
+                .iter()
+                .take_while(|&&byte| matches!(byte, b'\n' | b'\r'))
+                .count();
             self.lines.pass(&rest[..count]);
             self.start += count;
             if self.start < self.end || self.at_end {
@@ -144,7 +150,10 @@ impl<R: Read> CsvReader<R> {
         if let Some(column) = too_long {
             row.set_fault(RowFault::CellTooLong { column, last_line });
         } else if dropped_ends > 0 {
-            row.set_fault(RowFault::TooManyCells { expected: MAX_COLUMNS, found });
+            row.set_fault(RowFault::TooManyCells {
+                expected: MAX_COLUMNS,
+                found,
+            });
         } else {
             let ends = &self.ends[..cells];
             let text = std::str::from_utf8(&self.output[..written])
@@ -202,7 +211,10 @@ mod tests {
     fn quoted_cells_keep_delimiters_quotes_and_line_ends() {
         assert_eq!(
             rows(b"x,y\n\"a,\"\"b\"\"\nc\",\" d \"\n"),
-            [(1, vec!["x".into(), "y".into()]), (2, vec!["a,\"b\"\nc".into(), "d".into()])]
+            [
+                (1, vec!["x".into(), "y".into()]),
+                (2, vec!["a,\"b\"\nc".into(), "d".into()])
+            ]
         );
     }
 
@@ -216,7 +228,13 @@ mod tests {
         let mut row = Row::default();
         assert!(reader.read(&mut row).unwrap());
         assert!(reader.read(&mut row).unwrap());
-        assert_eq!(row.fault(), Some(&RowFault::CellTooLong { column: 1, last_line: Some(40_002) }));
+        assert_eq!(
+            row.fault(),
+            Some(&RowFault::CellTooLong {
+                column: 1,
+                last_line: Some(40_002)
+            })
+        );
         assert!(reader.output.len() <= 4 * MAX_CELL_BYTES);
         assert!(!reader.read(&mut row).unwrap());
     }
@@ -230,11 +248,17 @@ mod tests {
         for (text, fault) in [
             (
                 format!("{}\n", vec!["x"; 2_000].join(",")),
-                RowFault::TooManyCells { expected: MAX_COLUMNS, found: 2_000 },
+                RowFault::TooManyCells {
+                    expected: MAX_COLUMNS,
+                    found: 2_000,
+                },
             ),
             (
                 format!("a,{}\n", "x".repeat(MAX_CELL_BYTES + 1)),
-                RowFault::CellTooLong { column: 1, last_line: None },
+                RowFault::CellTooLong {
+                    column: 1,
+                    last_line: None,
+                },
             ),
         ] {
             let mut reader = CsvReader::new(text.as_bytes(), Delimiter::Comma);

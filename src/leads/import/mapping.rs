@@ -14,7 +14,10 @@ impl FromStr for Assignments {
     type Err = MappingError;
 
     fn from_str(text: &str) -> Result<Self, MappingError> {
-        let fault = |reason| MappingError::Syntax { text: text.to_owned(), reason };
+        let fault = |reason| MappingError::Syntax {
+            text: text.to_owned(),
+            reason,
+        };
         let mut pairs = Vec::new();
         let mut rest = text.trim();
         while !rest.is_empty() {
@@ -160,7 +163,12 @@ impl Mapping {
         explicit: &Assignments,
         defaults: &Assignments,
     ) -> Result<Self, MappingError> {
-        let mut mapping = Self { kind, header: header.clone(), bindings: Vec::new(), unknown: Vec::new() };
+        let mut mapping = Self {
+            kind,
+            header: header.clone(),
+            bindings: Vec::new(),
+            unknown: Vec::new(),
+        };
         let mut closed = Vec::new();
         for (target, column) in &explicit.0 {
             let target = mapping.target(target)?;
@@ -172,16 +180,29 @@ impl Mapping {
             mapping.bind(target, column)?;
         }
         let used: Vec<Option<usize>> = mapping.bindings.iter().map(|binding| binding.column).collect();
-        let taken: Vec<Target> = mapping.bindings.iter().map(|binding| binding.target.clone()).chain(closed).collect();
+        let taken: Vec<Target> = mapping
+            .bindings
+            .iter()
+            .map(|binding| binding.target.clone())
+            .chain(closed)
+            .collect();
         // A column with the target's own name comes before one with another name for it.
         for own_name in [true, false] {
-            let done: Vec<Target> = mapping.bindings.iter().map(|binding| binding.target.clone()).collect();
+            let done: Vec<Target> = mapping
+                .bindings
+                .iter()
+                .map(|binding| binding.target.clone())
+                .collect();
             for column in 0..header.names.len() {
                 let name = &header.names[column];
                 if used.contains(&Some(column)) {
                     continue;
                 }
-                let target = if own_name { kind.target(name) } else { by_synonym(kind, name) };
+                let target = if own_name {
+                    kind.target(name)
+                } else {
+                    by_synonym(kind, name)
+                };
                 if let Some(target) = target
                     && !taken.contains(&target)
                     && (own_name || !done.contains(&target))
@@ -192,11 +213,22 @@ impl Mapping {
         }
         for (target, value) in &defaults.0 {
             let target = mapping.target(target)?;
-            match mapping.bindings.iter_mut().find(|binding| binding.target == target) {
+            match mapping
+                .bindings
+                .iter_mut()
+                .find(|binding| binding.target == target)
+            {
                 Some(binding) => binding.default = Some(value.clone()),
-                None => mapping.bindings.push(Binding { target, column: None, default: Some(value.clone()) }),
+                None => mapping.bindings.push(Binding {
+                    target,
+                    column: None,
+                    default: Some(value.clone()),
+                }),
             }
         }
+        mapping
+            .bindings
+            .sort_by_key(|binding| binding.column.unwrap_or(usize::MAX));
         mapping.check_needs()?;
         mapping.unknown = mapping.find_unknown();
         Ok(mapping)
@@ -212,7 +244,7 @@ impl Mapping {
         &self.header
     }
 
-    /// The targets that are fed, in a fixed order; a [`Record`](super::Record) has its values in the same order.
+    /// The targets that are fed, in the order of the columns; a [`Record`](super::Record) has its values in the same order.
     pub fn bindings(&self) -> &[Binding] {
         &self.bindings
     }
@@ -224,7 +256,9 @@ impl Mapping {
 
     /// The place of a field without a key among the bindings.
     pub fn position(&self, field: Field) -> Option<usize> {
-        self.bindings.iter().position(|binding| binding.target.field() == field)
+        self.bindings
+            .iter()
+            .position(|binding| binding.target.field() == field)
     }
 
     fn target(&self, name: &str) -> Result<Target, MappingError> {
@@ -245,7 +279,11 @@ impl Mapping {
         names
             .iter()
             .position(|column| column == name)
-            .or_else(|| names.iter().position(|column| column.to_lowercase() == name.to_lowercase()))
+            .or_else(|| {
+                names
+                    .iter()
+                    .position(|column| column.to_lowercase() == name.to_lowercase())
+            })
             .ok_or_else(|| MappingError::UnknownColumn {
                 name: name.to_owned(),
                 suggestion: nearest(name, names.iter().map(String::as_str)),
@@ -254,9 +292,18 @@ impl Mapping {
     }
 
     fn bind(&mut self, target: Target, column: usize) -> Result<(), MappingError> {
-        match self.bindings.iter().find(|binding| binding.target == target).map(|binding| binding.column) {
+        match self
+            .bindings
+            .iter()
+            .find(|binding| binding.target == target)
+            .map(|binding| binding.column)
+        {
             None => {
-                self.bindings.push(Binding { target, column: Some(column), default: None });
+                self.bindings.push(Binding {
+                    target,
+                    column: Some(column),
+                    default: None,
+                });
                 Ok(())
             }
             Some(Some(first)) if first != column => Err(MappingError::TwoColumns {
@@ -271,16 +318,26 @@ impl Mapping {
     fn check_needs(&self) -> Result<(), MappingError> {
         use Field::{Email, ExternalId, Kind, LeadId, OccurredAt, Phone, Type};
         let needs: &[(&[Field], &str, &str)] = match self.kind {
-            ImportKind::Leads => {
-                &[(&[ExternalId, Email, Phone], "external_id, email or phone to know a lead by", "external_id")]
-            }
+            ImportKind::Leads => &[(
+                &[ExternalId, Email, Phone],
+                "external_id, email or phone to know a lead by",
+                "external_id",
+            )],
             ImportKind::Engagements => &[
-                (&[LeadId, ExternalId, Email, Phone], "lead_id, external_id, email or phone to find the lead", "email"),
+                (
+                    &[LeadId, ExternalId, Email, Phone],
+                    "lead_id, external_id, email or phone to find the lead",
+                    "email",
+                ),
                 (&[Type], "type (or a default for it, type=PAGE_VIEWED)", "type"),
                 (&[OccurredAt], "occurred_at", "occurred_at"),
             ],
             ImportKind::Conversions => &[
-                (&[LeadId, ExternalId, Email, Phone], "lead_id, external_id, email or phone to find the lead", "email"),
+                (
+                    &[LeadId, ExternalId, Email, Phone],
+                    "lead_id, external_id, email or phone to find the lead",
+                    "email",
+                ),
                 (&[Kind], "kind (or a default for it, kind=CUSTOMER)", "kind"),
                 (&[OccurredAt], "occurred_at", "occurred_at"),
             ],
@@ -288,7 +345,12 @@ impl Mapping {
         for &(fields, need, example) in needs {
             if !fields.iter().any(|&field| self.position(field).is_some()) {
                 let columns = self.header.names.join(", ");
-                return Err(MappingError::Missing { kind: self.kind, need, example, columns });
+                return Err(MappingError::Missing {
+                    kind: self.kind,
+                    need,
+                    example,
+                    columns,
+                });
             }
         }
         Ok(())
@@ -296,7 +358,12 @@ impl Mapping {
 
     fn find_unknown(&self) -> Vec<UnknownColumn> {
         let used: Vec<Option<usize>> = self.bindings.iter().map(|binding| binding.column).collect();
-        let free = |name: &&str| !self.bindings.iter().any(|binding| binding.target.to_string() == **name);
+        let free = |name: &&str| {
+            !self
+                .bindings
+                .iter()
+                .any(|binding| binding.target.to_string() == **name)
+        };
         let names = self.header.names.iter().enumerate();
         names
             .filter(|(column, _)| !used.contains(&Some(*column)))
@@ -333,20 +400,44 @@ mod tests {
     use super::*;
 
     fn header(names: &[&str]) -> Header {
-        Header { line: 1, names: names.iter().map(|name| (*name).to_owned()).collect() }
+        Header {
+            line: 1,
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+        }
     }
 
-    fn map(kind: ImportKind, names: &[&str], explicit: &str, defaults: &str) -> Result<Mapping, MappingError> {
-        Mapping::new(kind, &header(names), &explicit.parse().unwrap(), &defaults.parse().unwrap())
+    fn map(
+        kind: ImportKind,
+        names: &[&str],
+        explicit: &str,
+        defaults: &str,
+    ) -> Result<Mapping, MappingError> {
+        Mapping::new(
+            kind,
+            &header(names),
+            &explicit.parse().unwrap(),
+            &defaults.parse().unwrap(),
+        )
     }
 
     fn pairs(mapping: &Mapping) -> Vec<(String, String)> {
-        let name = |column: Option<usize>| column.map_or("-", |column| &mapping.header.names[column]).to_owned();
-        mapping.bindings().iter().map(|binding| (binding.target.to_string(), name(binding.column))).collect()
+        let name = |column: Option<usize>| {
+            column
+                .map_or("-", |column| &mapping.header.names[column])
+                .to_owned()
+        };
+        mapping
+            .bindings()
+            .iter()
+            .map(|binding| (binding.target.to_string(), name(binding.column)))
+            .collect()
     }
 
     fn strings(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(left, right)| ((*left).to_owned(), (*right).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(left, right)| ((*left).to_owned(), (*right).to_owned()))
+            .collect()
     }
 
     #[test]
@@ -365,14 +456,28 @@ mod tests {
             ("=b", "nothing stands before a `=`"),
             ("a=\"b\"c", "a comma is missing after a closing quote"),
         ] {
-            assert_eq!(read(text), Err(MappingError::Syntax { text: text.to_owned(), reason: fault }));
+            assert_eq!(
+                read(text),
+                Err(MappingError::Syntax {
+                    text: text.to_owned(),
+                    reason: fault
+                })
+            );
         }
     }
 
     #[test]
     fn columns_are_mapped_by_name() {
-        let names =
-            ["Id", "First Name", "E-mail", "Phone Number", "COMPANY", "custom.sport", "Consent.SMS", "Shoe size"];
+        let names = [
+            "Id",
+            "First Name",
+            "E-mail",
+            "Phone Number",
+            "COMPANY",
+            "custom.sport",
+            "Consent.SMS",
+            "Shoe size",
+        ];
         let mapping = map(ImportKind::Leads, &names, "", "").unwrap();
         let mut found = pairs(&mapping);
         found.sort();
@@ -388,7 +493,13 @@ mod tests {
                 ("phone", "Phone Number"),
             ])
         );
-        assert_eq!(mapping.unknown_columns(), [UnknownColumn { name: "Shoe size".to_owned(), suggestion: None }]);
+        assert_eq!(
+            mapping.unknown_columns(),
+            [UnknownColumn {
+                name: "Shoe size".to_owned(),
+                suggestion: None
+            }]
+        );
     }
 
     #[test]
@@ -398,12 +509,25 @@ mod tests {
         let mapping = map(ImportKind::Leads, &names, text, "").unwrap();
         assert_eq!(
             pairs(&mapping),
-            strings(&[("external_id", "mql_id"), ("created_at", "first_contact_date"), ("source", "origin")])
+            strings(&[
+                ("external_id", "mql_id"),
+                ("created_at", "first_contact_date"),
+                ("source", "origin")
+            ])
         );
-        let mapping = map(ImportKind::Conversions, &["mql_id", "won_date"], "external_id=mql_id", "kind=CUSTOMER");
+        let mapping = map(
+            ImportKind::Conversions,
+            &["mql_id", "won_date"],
+            "external_id=mql_id",
+            "kind=CUSTOMER",
+        );
         assert_eq!(
             pairs(&mapping.unwrap()),
-            strings(&[("external_id", "mql_id"), ("occurred_at", "won_date"), ("kind", "-")])
+            strings(&[
+                ("external_id", "mql_id"),
+                ("occurred_at", "won_date"),
+                ("kind", "-")
+            ])
         );
     }
 
@@ -415,7 +539,10 @@ mod tests {
         let mapping = map(ImportKind::Leads, &["email", "phone"], "phone=", "").unwrap();
         assert_eq!(pairs(&mapping), strings(&[("email", "email")]));
         let mapping = map(ImportKind::Leads, &["Mail"], "email=Mail,external_id=mail", "").unwrap();
-        assert_eq!(pairs(&mapping), strings(&[("email", "Mail"), ("external_id", "Mail")]));
+        assert_eq!(
+            pairs(&mapping),
+            strings(&[("email", "Mail"), ("external_id", "Mail")])
+        );
         let mapping = map(ImportKind::Leads, &["mobile", "phone"], "", "").unwrap();
         assert_eq!(pairs(&mapping), strings(&[("phone", "phone")]));
     }
@@ -423,7 +550,9 @@ mod tests {
     #[test]
     fn mistakes_name_the_valid_choices() {
         let fault = |names: &[&str], explicit: &str| {
-            map(ImportKind::Conversions, names, explicit, "").unwrap_err().to_string()
+            map(ImportKind::Conversions, names, explicit, "")
+                .unwrap_err()
+                .to_string()
         };
         assert_eq!(
             fault(&["email"], "knd=email"),
@@ -454,8 +583,14 @@ mod tests {
         assert_eq!(
             mapping.unknown_columns(),
             [
-                UnknownColumn { name: "fist_name".to_owned(), suggestion: Some("first_name".to_owned()) },
-                UnknownColumn { name: "zzz".to_owned(), suggestion: None }
+                UnknownColumn {
+                    name: "fist_name".to_owned(),
+                    suggestion: Some("first_name".to_owned())
+                },
+                UnknownColumn {
+                    name: "zzz".to_owned(),
+                    suggestion: None
+                }
             ]
         );
     }

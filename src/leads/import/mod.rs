@@ -21,14 +21,18 @@ mod xlsx;
 
 pub use convert::{ConvertError, ConvertOptions, Converter, Record};
 pub use mapping::{Assignments, Binding, Mapping, MappingError, UnknownColumn};
-pub use number::{DecimalMark, NumberError, detect_decimal_mark, parse_boolean, parse_decimal, to_minor_units};
+pub use number::{
+    DecimalMark, NumberError, detect_decimal_mark, parse_boolean, parse_decimal, to_minor_units,
+};
 pub use preview::{Preview, PreviewRow, preview};
 pub use report::{ReasonCount, Rejection, RejectionLog};
 pub use row::{Cell, CellKind, Row, RowFault};
 pub use source::{Format, Header, Input, Rows, Source, SourceError, SourceOptions};
 pub use targets::{Field, ImportKind, Shape, Target};
 pub use text::{Delimiter, TextEncoding};
-pub use value::{DateError, DateFormat, DateOrder, Detection, Value, detect_date_format, parse_day, parse_moment};
+pub use value::{
+    DateError, DateFormat, DateOrder, Detection, Value, detect_date_format, parse_day, parse_moment,
+};
 
 /// Most columns a file may have.
 pub const MAX_COLUMNS: usize = 512;

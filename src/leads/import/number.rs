@@ -21,7 +21,9 @@ pub enum NumberError {
     #[error("not a number; expected something like 1234.56 or 1.234,56")]
     NotANumber,
     /// `1.234`: thousands or decimals.
-    #[error("could be a whole number with thousands marked or one with three decimals: name the decimal mark, point or comma")]
+    #[error(
+        "could be a whole number with thousands marked or one with three decimals: name the decimal mark, point or comma"
+    )]
     AmbiguousMark,
     /// Too many digits.
     #[error("the number has too many digits")]
@@ -101,7 +103,9 @@ pub fn parse_decimal(text: &str, mark: DecimalMark) -> Result<Decimal, NumberErr
             _ => return Err(NumberError::NotANumber),
         }
     }
-    if group.is_some_and(|(separator, length)| length != 3 || point == Some(separator as u8) && separator.is_ascii()) {
+    if group.is_some_and(|(separator, length)| {
+        length != 3 || point == Some(separator as u8) && separator.is_ascii()
+    }) {
         return Err(NumberError::NotANumber);
     }
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) || leading == 0 && fraction.is_empty() {
@@ -117,7 +121,10 @@ pub fn parse_decimal(text: &str, mark: DecimalMark) -> Result<Decimal, NumberErr
 }
 
 fn is_separator(character: char) -> bool {
-    matches!(character, '.' | ',' | ' ' | '\'' | '’' | '\u{a0}' | '\u{202f}' | '\u{2009}')
+    matches!(
+        character,
+        '.' | ',' | ' ' | '\'' | '’' | '\u{a0}' | '\u{202f}' | '\u{2009}'
+    )
 }
 
 /// The decimal mark of a value with one kind of mark, the last one standing at `at`; none for thousands.
@@ -146,7 +153,11 @@ fn strip_signs(text: &str) -> Result<(&str, bool), NumberError> {
     for _ in 0..3 {
         let before = rest;
         for sign in ["R$", "US$", "$", "€", "£", "¥"] {
-            rest = rest.strip_prefix(sign).or_else(|| rest.strip_suffix(sign)).unwrap_or(rest).trim();
+            rest = rest
+                .strip_prefix(sign)
+                .or_else(|| rest.strip_suffix(sign))
+                .unwrap_or(rest)
+                .trim();
         }
         if let Some(unsigned) = rest.strip_prefix(['-', '\u{2212}', '+']) {
             if signed {
@@ -160,7 +171,11 @@ fn strip_signs(text: &str) -> Result<(&str, bool), NumberError> {
             break;
         }
     }
-    if rest.is_empty() { Err(NumberError::NotANumber) } else { Ok((rest, negative)) }
+    if rest.is_empty() {
+        Err(NumberError::NotANumber)
+    } else {
+        Ok((rest, negative))
+    }
 }
 
 /// Tells the decimal mark from samples: the first value that can be read in one way only decides.
@@ -182,12 +197,18 @@ pub fn detect_decimal_mark<'v>(samples: impl IntoIterator<Item = &'v str>) -> De
 ///
 /// # Errors
 /// When it has more decimals than the currency, or does not fit 64 bits.
-pub fn to_minor_units(amount: Decimal, currency: crate::leads::contact::Currency) -> Result<i64, NumberError> {
+pub fn to_minor_units(
+    amount: Decimal,
+    currency: crate::leads::contact::Currency,
+) -> Result<i64, NumberError> {
     let exponent = currency.exponent();
     let amount = amount.normalize();
     let missing = exponent
         .checked_sub(amount.scale())
-        .ok_or(NumberError::TooManyDecimals { currency: currency.code(), exponent })?;
+        .ok_or(NumberError::TooManyDecimals {
+            currency: currency.code(),
+            exponent,
+        })?;
     10_i128
         .checked_pow(missing)
         .and_then(|factor| amount.mantissa().checked_mul(factor))
@@ -200,8 +221,30 @@ pub fn to_minor_units(amount: Decimal, currency: crate::leads::contact::Currency
 /// # Errors
 /// [`NumberError::NotABoolean`] names the words.
 pub fn parse_boolean(text: &str) -> Result<bool, NumberError> {
-    const YES: [&str; 10] = ["yes", "true", "1", "y", "t", "on", "x", "granted", "subscribed", "opted in"];
-    const NO: [&str; 10] = ["no", "false", "0", "n", "f", "off", "denied", "unsubscribed", "opted out", "withdrawn"];
+    const YES: [&str; 10] = [
+        "yes",
+        "true",
+        "1",
+        "y",
+        "t",
+        "on",
+        "x",
+        "granted",
+        "subscribed",
+        "opted in",
+    ];
+    const NO: [&str; 10] = [
+        "no",
+        "false",
+        "0",
+        "n",
+        "f",
+        "off",
+        "denied",
+        "unsubscribed",
+        "opted out",
+        "withdrawn",
+    ];
     let text = text.trim();
     let is = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     if is(&YES) {
@@ -248,7 +291,19 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", "abc", "1,2,3", "1.2.3", "--1", "1-", "12,34.5,6", "1e5", ".", "1 2", "$"] {
+        for text in [
+            "",
+            "abc",
+            "1,2,3",
+            "1.2.3",
+            "--1",
+            "1-",
+            "12,34.5,6",
+            "1e5",
+            ".",
+            "1 2",
+            "$",
+        ] {
             assert_eq!(auto(text), Err(NumberError::NotANumber), "{text}");
         }
         assert_eq!(auto("123456789012345678901234567890"), Err(NumberError::TooLarge));
@@ -258,9 +313,18 @@ mod tests {
     fn three_digits_after_one_mark_are_ambiguous_until_the_mark_is_known() {
         assert_eq!(auto("1.234"), Err(NumberError::AmbiguousMark));
         assert_eq!(auto("1,234"), Err(NumberError::AmbiguousMark));
-        assert_eq!(parse_decimal("1.234", DecimalMark::Comma).unwrap(), Decimal::from(1234));
-        assert_eq!(parse_decimal("1.234", DecimalMark::Point).unwrap(), Decimal::new(1234, 3));
-        assert_eq!(detect_decimal_mark(["1.234", "10", "2.345,60"]), DecimalMark::Comma);
+        assert_eq!(
+            parse_decimal("1.234", DecimalMark::Comma).unwrap(),
+            Decimal::from(1234)
+        );
+        assert_eq!(
+            parse_decimal("1.234", DecimalMark::Point).unwrap(),
+            Decimal::new(1234, 3)
+        );
+        assert_eq!(
+            detect_decimal_mark(["1.234", "10", "2.345,60"]),
+            DecimalMark::Comma
+        );
         assert_eq!(detect_decimal_mark(["1,234", "9.5"]), DecimalMark::Point);
         assert_eq!(detect_decimal_mark(["1.234", "x", "10"]), DecimalMark::Auto);
     }
@@ -272,7 +336,13 @@ mod tests {
         assert_eq!(minor("19.990", "BRL"), Ok(1999));
         assert_eq!(minor("-1500", "JPY"), Ok(-1500));
         assert_eq!(minor("1.5", "KWD"), Ok(1500));
-        assert_eq!(minor("0.5", "JPY"), Err(NumberError::TooManyDecimals { currency: "JPY", exponent: 0 }));
+        assert_eq!(
+            minor("0.5", "JPY"),
+            Err(NumberError::TooManyDecimals {
+                currency: "JPY",
+                exponent: 0
+            })
+        );
         assert_eq!(minor("92233720368547758.08", "USD"), Err(NumberError::TooLarge));
         assert_eq!(minor("92233720368547758.07", "USD"), Ok(i64::MAX));
     }

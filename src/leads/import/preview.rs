@@ -67,7 +67,16 @@ pub fn preview(
 }
 
 fn landed(converter: &Converter, record: &Record) -> PreviewRow {
-    let targets = converter.mapping().bindings().iter().map(|binding| binding.target.to_string());
-    let values = targets.zip(&record.values).filter_map(|(target, value)| Some((target, value.as_ref()?.to_string())));
-    PreviewRow { line: record.line, values: values.collect() }
+    let targets = converter
+        .mapping()
+        .bindings()
+        .iter()
+        .map(|binding| binding.target.to_string());
+    let values = targets
+        .zip(&record.values)
+        .filter_map(|(target, value)| Some((target, value.as_ref()?.to_string())));
+    PreviewRow {
+        line: record.line,
+        values: values.collect(),
+    }
 }

@@ -23,7 +23,13 @@ pub struct Rejection {
 impl Rejection {
     /// A rejection of a cell, or of a row when there is no column.
     pub fn new(line: u64, column: Option<&str>, value: &str, code: &'static str, reason: String) -> Self {
-        Self { line, column: column.map(str::to_owned), value: shortened(value), code, reason }
+        Self {
+            line,
+            column: column.map(str::to_owned),
+            value: shortened(value),
+            code,
+            reason,
+        }
     }
 }
 
@@ -61,7 +67,14 @@ impl RejectionLog {
 
     /// Keeps the first `limit` rejections.
     pub fn new(limit: usize) -> Self {
-        Self { kept: Vec::new(), limit, rows: 0, last_line: None, counts: BTreeMap::new(), writer: None }
+        Self {
+            kept: Vec::new(),
+            limit,
+            rows: 0,
+            last_line: None,
+            counts: BTreeMap::new(),
+            writer: None,
+        }
     }
 
     /// Writes all rejections to `writer` as CSV as well.
@@ -89,7 +102,10 @@ impl RejectionLog {
             let column = rejection.column.as_deref().unwrap_or_default();
             writer.write_record([&line, column, &rejection.value, &rejection.reason])?;
         }
-        *self.counts.entry((rejection.column.clone(), rejection.code)).or_default() += 1;
+        *self
+            .counts
+            .entry((rejection.column.clone(), rejection.code))
+            .or_default() += 1;
         if self.kept.len() < self.limit {
             self.kept.push(rejection);
         }
@@ -119,7 +135,11 @@ impl RejectionLog {
         let mut counts: Vec<_> = self
             .counts
             .iter()
-            .map(|((column, code), &count)| ReasonCount { column: column.clone(), code, count })
+            .map(|((column, code), &count)| ReasonCount {
+                column: column.clone(),
+                code,
+                count,
+            })
             .collect();
         counts.sort_by_key(|reason| std::cmp::Reverse(reason.count));
         counts
@@ -150,9 +170,23 @@ mod tests {
         let file = Shared::default();
         let mut log = RejectionLog::new(2).with_writer(file.clone()).unwrap();
         for line in 2..=4 {
-            log.add(Rejection::new(line, Some("mail"), "x,y", "e-mail", "no `@`".to_owned())).unwrap();
+            log.add(Rejection::new(
+                line,
+                Some("mail"),
+                "x,y",
+                "e-mail",
+                "no `@`".to_owned(),
+            ))
+            .unwrap();
         }
-        log.add(Rejection::new(4, None, "", "no identity", "nothing to know it by".to_owned())).unwrap();
+        log.add(Rejection::new(
+            4,
+            None,
+            "",
+            "no identity",
+            "nothing to know it by".to_owned(),
+        ))
+        .unwrap();
         log.flush().unwrap();
         assert_eq!(log.first().len(), 2);
         assert_eq!(log.first()[1].line, 3);
@@ -160,8 +194,16 @@ mod tests {
         assert_eq!(
             log.counts(),
             [
-                ReasonCount { column: Some("mail".to_owned()), code: "e-mail", count: 3 },
-                ReasonCount { column: None, code: "no identity", count: 1 },
+                ReasonCount {
+                    column: Some("mail".to_owned()),
+                    code: "e-mail",
+                    count: 3
+                },
+                ReasonCount {
+                    column: None,
+                    code: "no identity",
+                    count: 1
+                },
             ]
         );
         let written = String::from_utf8(file.0.lock().unwrap().clone()).unwrap();

@@ -42,7 +42,9 @@ pub enum RowFault {
         last_line: Option<u64>,
     },
     /// More cells than the header has columns, and not all of the further ones empty.
-    #[error("the row has {found} cells, the header {expected}; a value with the delimiter in it needs quotes")]
+    #[error(
+        "the row has {found} cells, the header {expected}; a value with the delimiter in it needs quotes"
+    )]
     TooManyCells {
         /// Columns of the header.
         expected: usize,
@@ -116,8 +118,14 @@ impl Row {
     /// The cell of a column; an empty one where the row ends before it.
     pub fn cell(&self, column: usize) -> Cell<'_> {
         match self.slots.get(column) {
-            Some(slot) => Cell { text: &self.text[slot.start..slot.end], kind: slot.kind },
-            None => Cell { text: "", kind: CellKind::Empty },
+            Some(slot) => Cell {
+                text: &self.text[slot.start..slot.end],
+                kind: slot.kind,
+            },
+            None => Cell {
+                text: "",
+                kind: CellKind::Empty,
+            },
         }
     }
 
@@ -141,8 +149,16 @@ impl Row {
             let cell = &text[start..end];
             let trimmed_start = start + (cell.len() - cell.trim_start().len());
             let trimmed = cell.trim();
-            let kind = if trimmed.is_empty() { CellKind::Empty } else { CellKind::Text };
-            self.slots.push(Slot { start: trimmed_start, end: trimmed_start + trimmed.len(), kind });
+            let kind = if trimmed.is_empty() {
+                CellKind::Empty
+            } else {
+                CellKind::Text
+            };
+            self.slots.push(Slot {
+                start: trimmed_start,
+                end: trimmed_start + trimmed.len(),
+                kind,
+            });
             start = end;
         }
     }
@@ -151,7 +167,11 @@ impl Row {
     pub(super) fn put(&mut self, column: usize, kind: CellKind, write: impl FnOnce(&mut String)) {
         while self.slots.len() < column {
             let here = self.text.len();
-            self.slots.push(Slot { start: here, end: here, kind: CellKind::Empty });
+            self.slots.push(Slot {
+                start: here,
+                end: here,
+                kind: CellKind::Empty,
+            });
         }
         let start = self.text.len();
         write(&mut self.text);
@@ -173,9 +193,16 @@ impl Row {
 
     /// Brings the row to the width of the header: empty cells beyond it are dropped, others are a fault.
     pub(super) fn fit(&mut self, columns: usize) {
-        let filled = self.slots.iter().rposition(|slot| slot.kind != CellKind::Empty).map_or(0, |last| last + 1);
+        let filled = self
+            .slots
+            .iter()
+            .rposition(|slot| slot.kind != CellKind::Empty)
+            .map_or(0, |last| last + 1);
         if filled > columns {
-            self.fault = Some(RowFault::TooManyCells { expected: columns, found: self.slots.len() });
+            self.fault = Some(RowFault::TooManyCells {
+                expected: columns,
+                found: self.slots.len(),
+            });
         }
         self.slots.truncate(columns);
     }

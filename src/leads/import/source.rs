@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use encoding_rs_io::DecodeReaderBytes;
 
+use super::MAX_CELL_BYTES;
 use super::csv::CsvReader;
 use super::row::{CellKind, Row, RowFault};
 use super::text::{self, Delimiter, Scan, TextEncoding};
 use super::xlsx::{self, Workbook, XlsxRows};
-use super::{MAX_CELL_BYTES, MAX_COLUMNS};
 
 /// What a source reads from: a file, or uploaded bytes on disk.
 pub trait Input: Read + Seek + Send {}
@@ -47,7 +47,9 @@ pub enum SourceError {
     #[error("the file is neither text nor an Excel workbook: save it as .xlsx or CSV")]
     Binary,
     /// A web page or another XML document; some systems name such files .xls.
-    #[error("the file is an HTML or XML document: open it in a spreadsheet program and save it as .xlsx or CSV")]
+    #[error(
+        "the file is an HTML or XML document: open it in a spreadsheet program and save it as .xlsx or CSV"
+    )]
     Markup,
     /// No such sheet.
     #[error("the workbook has no sheet `{name}`; its sheets are: {valid}")]
@@ -82,7 +84,9 @@ pub enum SourceError {
         found: usize,
     },
     /// A header cell beyond the limit.
-    #[error("a column name in line {line} is longer than 64 KiB: a quote may have been opened and not closed")]
+    #[error(
+        "a column name in line {line} is longer than 64 KiB: a quote may have been opened and not closed"
+    )]
     HeaderTooLong {
         /// The line of the header.
         line: u64,
@@ -134,8 +138,16 @@ pub struct Header {
 }
 
 enum Content {
-    Csv { input: Box<dyn Input>, encoding: TextEncoding, delimiter: Delimiter, length: u64 },
-    Xlsx { workbook: Box<Workbook>, sheet: String },
+    Csv {
+        input: Box<dyn Input>,
+        encoding: TextEncoding,
+        delimiter: Delimiter,
+        length: u64,
+    },
+    Xlsx {
+        workbook: Box<Workbook>,
+        sheet: String,
+    },
 }
 
 /// An opened file. Its rows can be read as often as wanted, from the first one each time.
@@ -168,11 +180,20 @@ impl Source {
             [b'P', b'K', 3 | 5 | 7, 4 | 6 | 8, ..] => {
                 let workbook = xlsx::open(input)?;
                 let sheet = xlsx::choose_sheet(&workbook, options.sheet.as_deref())?;
-                Content::Xlsx { workbook: Box::new(workbook), sheet }
+                Content::Xlsx {
+                    workbook: Box::new(workbook),
+                    sheet,
+                }
             }
             _ => open_text(input, options)?,
         };
-        let mut source = Self { content, header: Header { line: 0, names: Vec::new() } };
+        let mut source = Self {
+            content,
+            header: Header {
+                line: 0,
+                names: Vec::new(),
+            },
+        };
         source.header = source.read_header()?;
         Ok(source)
     }
@@ -180,9 +201,12 @@ impl Source {
     /// What the file is.
     pub fn format(&self) -> Format {
         match &self.content {
-            Content::Csv { encoding, delimiter, .. } => {
-                Format::Csv { encoding: *encoding, delimiter: *delimiter }
-            }
+            Content::Csv {
+                encoding, delimiter, ..
+            } => Format::Csv {
+                encoding: *encoding,
+                delimiter: *delimiter,
+            },
             Content::Xlsx { sheet, .. } => Format::Xlsx { sheet: sheet.clone() },
         }
     }
@@ -199,7 +223,10 @@ impl Source {
     pub fn rows(&mut self) -> Result<Rows<'_>, SourceError> {
         let columns = self.header.names.len();
         let header_line = self.header.line;
-        let mut rows = Rows { stream: self.content.stream()?, columns };
+        let mut rows = Rows {
+            stream: self.content.stream()?,
+            columns,
+        };
         let mut row = Row::default();
         while rows.stream.read(&mut row)? {
             if row.line() >= header_line {
@@ -232,25 +259,48 @@ impl Source {
         let filled = row.cells().filter(|cell| cell.kind != CellKind::Empty).count();
         let is_value = |text: &str| looks_like_email(text) || looks_like_date(text);
         if let Some(cell) = row.cells().find(|cell| is_value(cell.text)) {
-            return Err(SourceError::NoHeader { line: row.line(), cell: cell.text.to_owned() });
+            return Err(SourceError::NoHeader {
+                line: row.line(),
+                cell: cell.text.to_owned(),
+            });
         }
-        let numbers = row.cells().filter(|cell| cell.text.parse::<f64>().is_ok()).count();
+        let numbers = row
+            .cells()
+            .filter(|cell| cell.text.parse::<f64>().is_ok())
+            .count();
         if numbers == filled {
-            return Err(SourceError::NoHeader { line: row.line(), cell: row.cell(0).text.to_owned() });
+            return Err(SourceError::NoHeader {
+                line: row.line(),
+                cell: row.cell(0).text.to_owned(),
+            });
         }
-        let width = row.cells().collect::<Vec<_>>().iter().rposition(|cell| cell.kind != CellKind::Empty);
+        let width = row
+            .cells()
+            .collect::<Vec<_>>()
+            .iter()
+            .rposition(|cell| cell.kind != CellKind::Empty);
         let width = width.map_or(0, |last| last + 1);
         let mut names = Vec::with_capacity(width);
         let mut seen = HashMap::with_capacity(width);
         for (index, cell) in row.cells().take(width).enumerate() {
-            let name =
-                if cell.kind == CellKind::Empty { format!("column {}", index + 1) } else { one_line(cell.text) };
+            let name = if cell.kind == CellKind::Empty {
+                format!("column {}", index + 1)
+            } else {
+                one_line(cell.text)
+            };
             if let Some(first) = seen.insert(name.to_lowercase(), index) {
-                return Err(SourceError::DuplicateColumn { name, first: first + 1, second: index + 1 });
+                return Err(SourceError::DuplicateColumn {
+                    name,
+                    first: first + 1,
+                    second: index + 1,
+                });
             }
             names.push(name);
         }
-        Ok(Header { line: row.line(), names })
+        Ok(Header {
+            line: row.line(),
+            names,
+        })
     }
 }
 
@@ -277,32 +327,56 @@ fn open_text(mut input: Box<dyn Input>, options: &SourceOptions) -> Result<Conte
     let length = input.seek(SeekFrom::End(0))?;
     input.seek(SeekFrom::Start(0))?;
     let mut beginning = Vec::new();
-    text::decoded(&mut input, encoding).take(MAX_CELL_BYTES as u64).read_to_end(&mut beginning)?;
+    text::decoded(&mut input, encoding)
+        .take(MAX_CELL_BYTES as u64)
+        .read_to_end(&mut beginning)?;
     let beginning = String::from_utf8_lossy(&beginning);
     if beginning.trim_start().starts_with('<') {
         return Err(SourceError::Markup);
     }
     let delimiter = options.delimiter.unwrap_or_else(|| {
-        let hint = beginning.strip_prefix("sep=").and_then(|rest| rest.bytes().next());
+        let hint = beginning
+            .strip_prefix("sep=")
+            .and_then(|rest| rest.bytes().next());
         Delimiter::ALL
             .into_iter()
             .find(|delimiter| Some(delimiter.byte()) == hint)
             .unwrap_or_else(|| text::sniff_delimiter(&beginning))
     });
-    Ok(Content::Csv { input, encoding, delimiter, length })
+    Ok(Content::Csv {
+        input,
+        encoding,
+        delimiter,
+        length,
+    })
 }
 
 impl Content {
     fn stream(&mut self) -> Result<Stream<'_>, SourceError> {
         Ok(match self {
-            Self::Csv { input, encoding, delimiter, length } => {
+            Self::Csv {
+                input,
+                encoding,
+                delimiter,
+                length,
+            } => {
                 input.seek(SeekFrom::Start(0))?;
                 let passed = Arc::new(AtomicU64::new(0));
-                let counted = Counted { input, passed: Arc::clone(&passed) };
+                let counted = Counted {
+                    input,
+                    passed: Arc::clone(&passed),
+                };
                 let reader = CsvReader::new(text::decoded(counted, *encoding), *delimiter);
-                Stream::Csv { reader: Box::new(reader), passed, length: *length }
+                Stream::Csv {
+                    reader: Box::new(reader),
+                    passed,
+                    length: *length,
+                }
             }
-            Self::Xlsx { workbook, sheet } => Stream::Xlsx { rows: Box::new(XlsxRows::new(workbook, sheet)?), line: 0 },
+            Self::Xlsx { workbook, sheet } => Stream::Xlsx {
+                rows: Box::new(XlsxRows::new(workbook, sheet)?),
+                line: 0,
+            },
         })
     }
 }
@@ -322,8 +396,15 @@ impl Read for Counted<'_> {
 }
 
 enum Stream<'s> {
-    Csv { reader: Box<CsvReader<DecodeReaderBytes<Counted<'s>, Vec<u8>>>>, passed: Arc<AtomicU64>, length: u64 },
-    Xlsx { rows: Box<XlsxRows<'s>>, line: u64 },
+    Csv {
+        reader: Box<CsvReader<DecodeReaderBytes<Counted<'s>, Vec<u8>>>>,
+        passed: Arc<AtomicU64>,
+        length: u64,
+    },
+    Xlsx {
+        rows: Box<XlsxRows<'s>>,
+        line: u64,
+    },
 }
 
 impl Stream<'_> {
@@ -361,7 +442,11 @@ impl Rows<'_> {
                 && found < self.columns
             {
                 let last_line = reader.last_line(row);
-                row.set_fault(RowFault::TooFewCells { expected: self.columns, found, last_line });
+                row.set_fault(RowFault::TooFewCells {
+                    expected: self.columns,
+                    found,
+                    last_line,
+                });
             }
             row.fit(self.columns);
         }
@@ -374,6 +459,10 @@ impl Rows<'_> {
             Stream::Csv { passed, length, .. } => (passed.load(Ordering::Relaxed), *length),
             Stream::Xlsx { rows, line } => (*line, rows.declared_rows()),
         };
-        if whole == 0 { 0.0 } else { (passed as f64 / whole as f64).min(1.0) }
+        if whole == 0 {
+            0.0
+        } else {
+            (passed as f64 / whole as f64).min(1.0)
+        }
     }
 }

@@ -193,11 +193,23 @@ pub(super) struct Spec {
 }
 
 const fn one(name: &'static str, field: Field, shape: Shape, synonyms: &'static [&'static str]) -> Spec {
-    Spec { name, field, shape, keyed: false, synonyms }
+    Spec {
+        name,
+        field,
+        shape,
+        keyed: false,
+        synonyms,
+    }
 }
 
 const fn keyed(name: &'static str, field: Field, shape: Shape) -> Spec {
-    Spec { name, field, shape, keyed: true, synonyms: &[] }
+    Spec {
+        name,
+        field,
+        shape,
+        keyed: true,
+        synonyms: &[],
+    }
 }
 
 // Synonyms are compared without case, blanks, underscores and other marks.
@@ -206,23 +218,58 @@ const EXTERNAL_ID: Spec = one(
     "external_id",
     Field::ExternalId,
     Shape::Text,
-    &["external_ref", "foreign_id", "customer_id", "contact_id", "crm_id", "record_id", "user_id", "id"],
+    &[
+        "external_ref",
+        "foreign_id",
+        "customer_id",
+        "contact_id",
+        "crm_id",
+        "record_id",
+        "user_id",
+        "id",
+    ],
 );
 const EMAIL: Spec = one(
     "email",
     Field::Email,
     Shape::Email,
-    &["e-mail", "email_address", "e-mail address", "mail", "work_email", "contact_email", "lead_email"],
+    &[
+        "email_address",
+        "mail",
+        "work_email",
+        "contact_email",
+        "lead_email",
+    ],
 );
 const PHONE: Spec = one(
     "phone",
     Field::Phone,
     Shape::Phone,
-    &["phone_number", "telephone", "tel", "mobile", "mobile_phone", "mobile_number", "cell", "cell_phone", "telefone"],
+    &[
+        "phone_number",
+        "telephone",
+        "tel",
+        "mobile",
+        "mobile_phone",
+        "mobile_number",
+        "cell",
+        "cell_phone",
+        "telefone",
+    ],
 );
 const CITY: Spec = one("city", Field::City, Shape::Text, &["town", "locality"]);
-const REGION: Spec = one("region", Field::Region, Shape::Text, &["state", "province", "state_region"]);
-const COUNTRY: Spec = one("country", Field::Country, Shape::Text, &["country_code", "country_name"]);
+const REGION: Spec = one(
+    "region",
+    Field::Region,
+    Shape::Text,
+    &["state", "province", "state_region"],
+);
+const COUNTRY: Spec = one(
+    "country",
+    Field::Country,
+    Shape::Text,
+    &["country_code", "country_name"],
+);
 const CURRENCY: Spec = one("currency", Field::Currency, Shape::Currency, &["currency_code"]);
 const DEDUPE_KEY: Spec = one(
     "dedupe_key",
@@ -234,7 +281,16 @@ const OCCURRED_AT: Spec = one(
     "occurred_at",
     Field::OccurredAt,
     Shape::Moment,
-    &["timestamp", "time", "date", "datetime", "event_time", "happened_at", "won_date", "converted_at"],
+    &[
+        "timestamp",
+        "time",
+        "date",
+        "datetime",
+        "event_time",
+        "happened_at",
+        "won_date",
+        "converted_at",
+    ],
 );
 const METADATA: Spec = keyed("metadata", Field::Metadata, Shape::Text);
 
@@ -242,37 +298,135 @@ const LEADS: &[Spec] = &[
     EXTERNAL_ID,
     EMAIL,
     PHONE,
-    one("first_name", Field::FirstName, Shape::Text, &["given_name", "forename", "fname"]),
-    one("last_name", Field::LastName, Shape::Text, &["surname", "family_name", "lname"]),
-    one("display_name", Field::DisplayName, Shape::Text, &["name", "full_name", "contact_name", "lead_name"]),
-    one("company_name", Field::CompanyName, Shape::Text, &["company", "organization", "organisation", "account"]),
-    one("job_title", Field::JobTitle, Shape::Text, &["title", "position", "role"]),
-    one("website", Field::Website, Shape::Url, &["web_site", "url", "homepage", "company_website", "web"]),
-    one("street", Field::Street, Shape::Text, &["address", "street_address", "address_line_1", "address1"]),
+    one(
+        "first_name",
+        Field::FirstName,
+        Shape::Text,
+        &["given_name", "forename", "fname"],
+    ),
+    one(
+        "last_name",
+        Field::LastName,
+        Shape::Text,
+        &["surname", "family_name", "lname"],
+    ),
+    one(
+        "display_name",
+        Field::DisplayName,
+        Shape::Text,
+        &["name", "full_name", "contact_name", "lead_name"],
+    ),
+    one(
+        "company_name",
+        Field::CompanyName,
+        Shape::Text,
+        &["company", "organization", "organisation", "account"],
+    ),
+    one(
+        "job_title",
+        Field::JobTitle,
+        Shape::Text,
+        &["title", "position", "role"],
+    ),
+    one(
+        "website",
+        Field::Website,
+        Shape::Url,
+        &["url", "homepage", "company_website", "web"],
+    ),
+    one(
+        "street",
+        Field::Street,
+        Shape::Text,
+        &["address", "street_address", "address_line_1", "address1"],
+    ),
     CITY,
     REGION,
-    one("postal_code", Field::PostalCode, Shape::Text, &["zip", "zip_code", "postcode", "cep"]),
+    one(
+        "postal_code",
+        Field::PostalCode,
+        Shape::Text,
+        &["zip", "zip_code", "postcode", "cep"],
+    ),
     COUNTRY,
     one("time_zone", Field::TimeZone, Shape::TimeZone, &["tz"]),
-    one("language", Field::Language, Shape::Text, &["locale", "lang", "preferred_language"]),
-    one("customer_type", Field::CustomerType, Shape::Text, &["contact_type"]),
+    one(
+        "language",
+        Field::Language,
+        Shape::Text,
+        &["locale", "lang", "preferred_language"],
+    ),
+    one(
+        "customer_type",
+        Field::CustomerType,
+        Shape::Text,
+        &["contact_type"],
+    ),
     one("interests", Field::Interests, Shape::List, &["interest"]),
     one("tags", Field::Tags, Shape::List, &["tag", "labels"]),
-    one("source", Field::Source, Shape::Text, &["lead_source", "original_source", "utm_source", "origin"]),
+    one(
+        "source",
+        Field::Source,
+        Shape::Text,
+        &["lead_source", "original_source", "utm_source", "origin"],
+    ),
     keyed("source_detail", Field::SourceDetail, Shape::Text),
-    one("deal_stage", Field::DealStage, Shape::Text, &["opportunity_stage"]),
-    one("deal_value", Field::DealValue, Shape::Money, &["deal_amount", "amount", "opportunity_value"]),
-    one("deal_currency", Field::DealCurrency, Shape::Currency, &["currency", "currency_code"]),
-    one("expected_close_date", Field::ExpectedCloseDate, Shape::Day, &["expected_close", "close_date"]),
-    one("owner_email", Field::OwnerEmail, Shape::Email, &["owner", "assigned_to", "account_owner"]),
-    one("stage", Field::Stage, Shape::Stage, &["lifecycle_stage", "lead_status", "status"]),
+    one(
+        "deal_stage",
+        Field::DealStage,
+        Shape::Text,
+        &["opportunity_stage"],
+    ),
+    one(
+        "deal_value",
+        Field::DealValue,
+        Shape::Money,
+        &["deal_amount", "amount", "opportunity_value"],
+    ),
+    one(
+        "deal_currency",
+        Field::DealCurrency,
+        Shape::Currency,
+        &["currency", "currency_code"],
+    ),
+    one(
+        "expected_close_date",
+        Field::ExpectedCloseDate,
+        Shape::Day,
+        &["expected_close", "close_date"],
+    ),
+    one(
+        "owner_email",
+        Field::OwnerEmail,
+        Shape::Email,
+        &["owner", "assigned_to", "account_owner"],
+    ),
+    one(
+        "stage",
+        Field::Stage,
+        Shape::Stage,
+        &["lifecycle_stage", "lead_status", "status"],
+    ),
     one(
         "created_at",
         Field::CreatedAt,
         Shape::Moment,
-        &["created", "create_date", "created_date", "creation_date", "date_created", "signup_date", "first_contact_date"],
+        &[
+            "created",
+            "create_date",
+            "created_date",
+            "creation_date",
+            "date_created",
+            "signup_date",
+            "first_contact_date",
+        ],
     ),
-    one("notes", Field::Notes, Shape::Text, &["note", "comment", "comments", "remarks"]),
+    one(
+        "notes",
+        Field::Notes,
+        Shape::Text,
+        &["note", "comment", "comments", "remarks"],
+    ),
     keyed("consent", Field::Consent, Shape::Consent),
     keyed("custom", Field::Custom, Shape::Text),
 ];
@@ -282,17 +436,37 @@ const ENGAGEMENTS: &[Spec] = &[
     EXTERNAL_ID,
     EMAIL,
     PHONE,
-    one("type", Field::Type, Shape::EngagementType, &["event", "event_type", "engagement_type", "activity_type"]),
+    one(
+        "type",
+        Field::Type,
+        Shape::EngagementType,
+        &["event", "event_type", "engagement_type", "activity_type"],
+    ),
     one("channel", Field::Channel, Shape::Channel, &[]),
     OCCURRED_AT,
     DEDUPE_KEY,
-    one("title", Field::Title, Shape::Text, &["subject", "event_name", "description"]),
+    one(
+        "title",
+        Field::Title,
+        Shape::Text,
+        &["subject", "event_name", "description"],
+    ),
     one("value", Field::Score, Shape::Percent, &["score"]),
     one("revenue", Field::Amount, Shape::Money, &["amount"]),
     CURRENCY,
-    one("source_kind", Field::SourceKind, Shape::SourceKind, &["source_type"]),
+    one(
+        "source_kind",
+        Field::SourceKind,
+        Shape::SourceKind,
+        &["source_type"],
+    ),
     one("source_id", Field::SourceId, Shape::Text, &["campaign_id"]),
-    one("source_name", Field::SourceName, Shape::Text, &["campaign", "campaign_name"]),
+    one(
+        "source_name",
+        Field::SourceName,
+        Shape::Text,
+        &["campaign", "campaign_name"],
+    ),
     one("device", Field::Device, Shape::Device, &["device_type"]),
     COUNTRY,
     REGION,
@@ -308,12 +482,27 @@ const CONVERSIONS: &[Spec] = &[
     EXTERNAL_ID,
     EMAIL,
     PHONE,
-    one("kind", Field::Kind, Shape::ConversionKind, &["conversion_kind", "conversion_type", "type"]),
+    one(
+        "kind",
+        Field::Kind,
+        Shape::ConversionKind,
+        &["conversion_kind", "conversion_type", "type"],
+    ),
     OCCURRED_AT,
-    one("value", Field::Amount, Shape::Money, &["amount", "revenue", "total", "price"]),
+    one(
+        "value",
+        Field::Amount,
+        Shape::Money,
+        &["amount", "revenue", "total", "price"],
+    ),
     CURRENCY,
     DEDUPE_KEY,
-    one("name", Field::Name, Shape::Text, &["conversion_name", "title", "description"]),
+    one(
+        "name",
+        Field::Name,
+        Shape::Text,
+        &["conversion_name", "title", "description"],
+    ),
     METADATA,
 ];
 
@@ -343,8 +532,16 @@ impl ImportKind {
             None => (name, ""),
         };
         let stem = folded(stem);
-        let spec = self.specs().iter().find(|spec| folded(spec.name) == stem && spec.keyed == name.contains('.'))?;
-        let target = Target { field: spec.field, key: key.to_owned(), name: spec.name, shape: spec.shape };
+        let spec = self
+            .specs()
+            .iter()
+            .find(|spec| folded(spec.name) == stem && spec.keyed == name.contains('.'))?;
+        let target = Target {
+            field: spec.field,
+            key: key.to_owned(),
+            name: spec.name,
+            shape: spec.shape,
+        };
         let valid = match spec.field {
             Field::Consent => target.consent().is_some(),
             _ => !spec.keyed || !key.is_empty(),
@@ -391,7 +588,12 @@ impl Target {
     }
 
     pub(super) fn of(spec: &Spec) -> Self {
-        Self { field: spec.field, key: String::new(), name: spec.name, shape: spec.shape }
+        Self {
+            field: spec.field,
+            key: String::new(),
+            name: spec.name,
+            shape: spec.shape,
+        }
     }
 }
 
@@ -407,7 +609,10 @@ impl fmt::Display for Target {
 
 /// A name without case, blanks and marks, for comparison.
 pub(super) fn folded(name: &str) -> String {
-    name.chars().filter(|character| character.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    name.chars()
+        .filter(|character| character.is_alphanumeric())
+        .flat_map(char::to_lowercase)
+        .collect()
 }
 
 #[cfg(test)]
@@ -418,7 +623,11 @@ mod tests {
 
     #[test]
     fn no_name_means_two_targets_of_a_kind() {
-        for kind in [ImportKind::Leads, ImportKind::Engagements, ImportKind::Conversions] {
+        for kind in [
+            ImportKind::Leads,
+            ImportKind::Engagements,
+            ImportKind::Conversions,
+        ] {
             let mut seen = HashSet::new();
             for spec in kind.specs() {
                 assert!(seen.insert(folded(spec.name)), "{kind}: {}", spec.name);
@@ -436,11 +645,20 @@ mod tests {
         let target = ImportKind::Leads.target("custom.Sport Type").unwrap();
         assert_eq!((target.field(), target.key()), (Field::Custom, "Sport Type"));
         assert_eq!(target.to_string(), "custom.Sport Type");
-        assert_eq!(ImportKind::Leads.target("First-Name").unwrap().field(), Field::FirstName);
+        assert_eq!(
+            ImportKind::Leads.target("First-Name").unwrap().field(),
+            Field::FirstName
+        );
         let consent = ImportKind::Leads.target("consent.sms").unwrap().consent();
         assert_eq!(consent, Some((ConsentChannel::Sms, ConsentPurpose::Marketing)));
-        let consent = ImportKind::Leads.target("consent.email.transactional").unwrap().consent();
-        assert_eq!(consent, Some((ConsentChannel::Email, ConsentPurpose::Transactional)));
+        let consent = ImportKind::Leads
+            .target("consent.email.transactional")
+            .unwrap()
+            .consent();
+        assert_eq!(
+            consent,
+            Some((ConsentChannel::Email, ConsentPurpose::Transactional))
+        );
         for unknown in ["consent.fax", "custom", "custom.", "email.x", "shoe_size"] {
             assert_eq!(ImportKind::Leads.target(unknown), None, "{unknown}");
         }

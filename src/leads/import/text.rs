@@ -103,7 +103,11 @@ pub(super) fn scan(input: &mut (impl Read + Seek)) -> io::Result<Scan> {
         }
         if read == 0 {
             let whole = filled == 0 || std::str::from_utf8(chunk).is_ok();
-            let encoding = if utf8 && whole { TextEncoding::Utf8 } else { TextEncoding::Windows1252 };
+            let encoding = if utf8 && whole {
+                TextEncoding::Utf8
+            } else {
+                TextEncoding::Windows1252
+            };
             return Ok(Scan::Text(encoding));
         }
         kept = 0;
@@ -128,7 +132,11 @@ pub(super) fn decoded<R: Read>(input: R, encoding: TextEncoding) -> DecodeReader
         TextEncoding::Utf16Be => encoding_rs::UTF_16BE,
         TextEncoding::Windows1252 => encoding_rs::WINDOWS_1252,
     };
-    DecodeReaderBytesBuilder::new().encoding(Some(from)).strip_bom(true).utf8_passthru(true).build(input)
+    DecodeReaderBytesBuilder::new()
+        .encoding(Some(from))
+        .strip_bom(true)
+        .utf8_passthru(true)
+        .build(input)
 }
 
 /// The delimiter that splits a beginning of the file best: the most columns, the same in the most rows.
@@ -141,7 +149,12 @@ pub(super) fn sniff_delimiter(beginning: &str) -> Delimiter {
             .flexible(true)
             .delimiter(delimiter.byte())
             .from_reader(beginning.as_bytes());
-        let widths: Vec<usize> = reader.records().map_while(Result::ok).take(50).map(|row| row.len()).collect();
+        let widths: Vec<usize> = reader
+            .records()
+            .map_while(Result::ok)
+            .take(50)
+            .map(|row| row.len())
+            .collect();
         let Some(&columns) = widths.first() else { continue };
         if columns < 2 {
             continue;

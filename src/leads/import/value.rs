@@ -56,8 +56,14 @@ impl fmt::Display for Value {
             Self::Text(text) => formatter.write_str(text),
             Self::Moment(moment) => write!(formatter, "{moment}"),
             Self::Day(day) => write!(formatter, "{}", day.to_chrono()),
-            Self::Money { minor_units, currency } => {
-                let amount = rust_decimal::Decimal::from_i128_with_scale(i128::from(*minor_units), currency.exponent());
+            Self::Money {
+                minor_units,
+                currency,
+            } => {
+                let amount = rust_decimal::Decimal::from_i128_with_scale(
+                    i128::from(*minor_units),
+                    currency.exponent(),
+                );
                 write!(formatter, "{amount} {}", currency.code())
             }
             Self::Integer(number) => write!(formatter, "{number}"),
@@ -106,7 +112,9 @@ impl FromStr for DateFormat {
     fn from_str(text: &str) -> Result<Self, String> {
         if text.contains('%') {
             if StrftimeItems::new(text).any(|item| matches!(item, Item::Error)) {
-                return Err(format!("`{text}` is not a valid date pattern: expected one of strftime, like %d.%m.%Y %H:%M"));
+                return Err(format!(
+                    "`{text}` is not a valid date pattern: expected one of strftime, like %d.%m.%Y %H:%M"
+                ));
             }
             return Ok(Self::Pattern(text.to_owned()));
         }
@@ -165,7 +173,9 @@ pub fn detect_date_format<'v>(samples: impl IntoIterator<Item = &'v str>) -> Det
     let (mut year_first, mut day_first, mut month_first) = (false, None, None);
     let mut undecided = None;
     for sample in samples {
-        let Some((parts, _)) = split_date(sample.trim()) else { continue };
+        let Some((parts, _)) = split_date(sample.trim()) else {
+            continue;
+        };
         if parts.year_first() {
             year_first = true;
         } else if parts.values[0] > 12 {
@@ -179,9 +189,9 @@ pub fn detect_date_format<'v>(samples: impl IntoIterator<Item = &'v str>) -> Det
     match (day_first, month_first, undecided) {
         (Some(_), None, _) => Detection::Detected(DateOrder::DayMonthYear),
         (None, Some(_), _) => Detection::Detected(DateOrder::MonthDayYear),
-        (Some(_), Some(example), _) | (None, None, Some(example)) => {
-            Detection::Ambiguous { example: example.to_owned() }
-        }
+        (Some(_), Some(example), _) | (None, None, Some(example)) => Detection::Ambiguous {
+            example: example.to_owned(),
+        },
         (None, None, None) if year_first => Detection::Detected(DateOrder::YearMonthDay),
         (None, None, None) => Detection::None,
     }
@@ -227,7 +237,9 @@ pub fn in_zone(naive: NaiveDateTime, zone: chrono_tz::Tz) -> Result<Timestamp, D
         .ok_or(DateError::SkippedTime { zone })?
         .fix()
         .local_minus_utc();
-    let utc = naive.checked_sub_signed(TimeDelta::seconds(i64::from(offset))).ok_or(DateError::OutOfCalendar)?;
+    let utc = naive
+        .checked_sub_signed(TimeDelta::seconds(i64::from(offset)))
+        .ok_or(DateError::OutOfCalendar)?;
     Ok(Timestamp::from_micros(utc.and_utc().timestamp_micros()))
 }
 
@@ -257,7 +269,9 @@ fn expected(format: &DateFormat) -> String {
 
 /// A date and time, and its offset from UTC in seconds where it has one.
 fn parse_parts(text: &str, format: &DateFormat) -> Result<(NaiveDateTime, Option<i32>), DateError> {
-    let fault = || DateError::NotADate { expected: expected(format) };
+    let fault = || DateError::NotADate {
+        expected: expected(format),
+    };
     let order = match format {
         DateFormat::Rfc3339 => {
             let moment = chrono::DateTime::parse_from_rfc3339(text).map_err(|_| fault())?;
@@ -280,7 +294,11 @@ fn parse_parts(text: &str, format: &DateFormat) -> Result<(NaiveDateTime, Option
             None if second > 12 || first == second => false,
             None => return Err(DateError::Ambiguous),
         };
-        let (month, day) = if day_first { (second, first) } else { (first, second) };
+        let (month, day) = if day_first {
+            (second, first)
+        } else {
+            (first, second)
+        };
         (third, month, day, parts.digits[2])
     };
     // Two digits of a year as POSIX reads them.
@@ -307,7 +325,10 @@ fn parse_pattern(text: &str, pattern: &str) -> Option<(NaiveDateTime, Option<i32
         return Some((moment.naive_local(), Some(moment.offset().local_minus_utc())));
     }
     let date = parsed.to_naive_date().ok()?;
-    Some((date.and_time(parsed.to_naive_time().unwrap_or(NaiveTime::MIN)), None))
+    Some((
+        date.and_time(parsed.to_naive_time().unwrap_or(NaiveTime::MIN)),
+        None,
+    ))
 }
 
 struct DateParts {
@@ -325,14 +346,26 @@ impl DateParts {
 fn split_date(text: &str) -> Option<(DateParts, &str)> {
     let bytes = text.as_bytes();
     let number = |from: usize| {
-        let digits = bytes[from..].iter().take(9).take_while(|byte| byte.is_ascii_digit()).count();
-        let value = bytes[from..from + digits].iter().fold(0, |sum, byte| sum * 10 + u32::from(byte - b'0'));
+        let digits = bytes[from..]
+            .iter()
+            .take(9)
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        let value = bytes[from..from + digits]
+            .iter()
+            .fold(0, |sum, byte| sum * 10 + u32::from(byte - b'0'));
         (value, digits)
     };
     let (first, first_digits) = number(0);
     if first_digits == 8 {
         let values = [first / 10_000, first / 100 % 100, first % 100];
-        return Some((DateParts { values, digits: [4, 2, 2] }, &text[8..]));
+        return Some((
+            DateParts {
+                values,
+                digits: [4, 2, 2],
+            },
+            &text[8..],
+        ));
     }
     let separator = *bytes.get(first_digits)?;
     if !matches!(separator, b'/' | b'-' | b'.') {
@@ -348,7 +381,15 @@ fn split_date(text: &str) -> Option<(DateParts, &str)> {
     let year_last = (1..=2).contains(&digits[0]) && matches!(digits[2], 2 | 4);
     let year_first = digits[0] == 4 && (1..=2).contains(&digits[2]);
     let fits = (1..=2).contains(&digits[1]) && (year_first || year_last);
-    fits.then(|| (DateParts { values: [first, second, third], digits }, &text[next + 1 + third_digits..]))
+    fits.then(|| {
+        (
+            DateParts {
+                values: [first, second, third],
+                digits,
+            },
+            &text[next + 1 + third_digits..],
+        )
+    })
 }
 
 type Clock = (u32, u32, u32, u32);
@@ -370,7 +411,11 @@ fn parse_time(text: &str) -> Option<(Clock, Option<i32>)> {
                 return None;
             }
             nanos = (0..9).fold(0, |sum, at| {
-                let digit = if at < digits { u32::from(rest.as_bytes()[at] - b'0') } else { 0 };
+                let digit = if at < digits {
+                    u32::from(rest.as_bytes()[at] - b'0')
+                } else {
+                    0
+                };
                 sum * 10 + digit
             });
             text = &rest[digits..];
@@ -401,7 +446,11 @@ fn parse_offset(text: &str) -> Option<i32> {
     };
     let (hours, rest) = leading_number(&text[1..], 2)?;
     let rest = rest.strip_prefix(':').unwrap_or(rest);
-    let (minutes, rest) = if rest.is_empty() { (0, "") } else { leading_number(rest, 2)? };
+    let (minutes, rest) = if rest.is_empty() {
+        (0, "")
+    } else {
+        leading_number(rest, 2)?
+    };
     (rest.is_empty() && hours <= 15 && minutes < 60).then_some(())?;
     Some(sign * i32::try_from(hours * 3600 + minutes * 60).ok()?)
 }
@@ -456,11 +505,31 @@ mod tests {
             read("2018-02-01", "rfc3339").unwrap_err().to_string(),
             "not a date; expected RFC 3339, like 2018-02-01T13:30:00Z"
         );
-        for text in ["", "yesterday", "2018", "1/2", "1/2-2018", "2018-02-01x", "1/2/018", "2018-02-01 7", "12:30"] {
-            assert!(matches!(read(text, "mdy"), Err(DateError::NotADate { .. })), "{text}");
+        for text in [
+            "",
+            "yesterday",
+            "2018",
+            "1/2",
+            "1/2-2018",
+            "2018-02-01x",
+            "1/2/018",
+            "2018-02-01 7",
+            "12:30",
+        ] {
+            assert!(
+                matches!(read(text, "mdy"), Err(DateError::NotADate { .. })),
+                "{text}"
+            );
         }
-        assert_eq!("%Q".parse::<DateFormat>().unwrap_err().split(':').next(), Some("`%Q` is not a valid date pattern"));
-        assert!("us".parse::<DateFormat>().unwrap_err().contains("one of auto, ymd, mdy, dmy, rfc3339"));
+        assert_eq!(
+            "%Q".parse::<DateFormat>().unwrap_err().split(':').next(),
+            Some("`%Q` is not a valid date pattern")
+        );
+        assert!(
+            "us".parse::<DateFormat>()
+                .unwrap_err()
+                .contains("one of auto, ymd, mdy, dmy, rfc3339")
+        );
     }
 
     #[test]
@@ -481,12 +550,25 @@ mod tests {
             detect_date_format(["2/1/2018", "", "10/20/2017"]),
             Detection::Detected(DateOrder::MonthDayYear)
         );
-        assert_eq!(detect_date_format(["2/1/2018", "25/1/2018"]), Detection::Detected(DateOrder::DayMonthYear));
-        assert_eq!(detect_date_format(["2018-02-01", "x"]), Detection::Detected(DateOrder::YearMonthDay));
-        assert_eq!(detect_date_format(["2/3/2018"]), Detection::Ambiguous { example: "2/3/2018".to_owned() });
+        assert_eq!(
+            detect_date_format(["2/1/2018", "25/1/2018"]),
+            Detection::Detected(DateOrder::DayMonthYear)
+        );
+        assert_eq!(
+            detect_date_format(["2018-02-01", "x"]),
+            Detection::Detected(DateOrder::YearMonthDay)
+        );
+        assert_eq!(
+            detect_date_format(["2/3/2018"]),
+            Detection::Ambiguous {
+                example: "2/3/2018".to_owned()
+            }
+        );
         assert_eq!(
             detect_date_format(["25/1/2018", "1/26/2018"]),
-            Detection::Ambiguous { example: "1/26/2018".to_owned() }
+            Detection::Ambiguous {
+                example: "1/26/2018".to_owned()
+            }
         );
         assert_eq!(detect_date_format(["", "soon"]), Detection::None);
     }

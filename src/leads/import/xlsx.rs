@@ -30,9 +30,16 @@ pub(super) fn choose_sheet(workbook: &Workbook, wanted: Option<&str>) -> Result<
         Some(wanted) => names
             .iter()
             .find(|name| *name == wanted)
-            .or_else(|| names.iter().find(|name| name.to_lowercase() == wanted.to_lowercase()))
+            .or_else(|| {
+                names
+                    .iter()
+                    .find(|name| name.to_lowercase() == wanted.to_lowercase())
+            })
             .cloned()
-            .ok_or_else(|| SourceError::UnknownSheet { name: wanted.to_owned(), valid: names.join(", ") }),
+            .ok_or_else(|| SourceError::UnknownSheet {
+                name: wanted.to_owned(),
+                valid: names.join(", "),
+            }),
     }
 }
 
@@ -47,7 +54,11 @@ impl<'w> XlsxRows<'w> {
         let mut cells = workbook.worksheet_cells_reader(sheet).map_err(damaged)?;
         let last_row = cells.dimensions().end.0;
         let pending = cells.next_cell().map_err(damaged)?;
-        Ok(Self { cells, pending, last_row })
+        Ok(Self {
+            cells,
+            pending,
+            last_row,
+        })
     }
 
     /// The number of the last row as the sheet declares it, from 1; it may be missing or wrong.
@@ -93,7 +104,10 @@ fn put(row: &mut Row, cell: &SheetCell<DataRef<'_>>) {
         return;
     }
     if column >= MAX_COLUMNS {
-        row.set_fault(RowFault::TooManyCells { expected: MAX_COLUMNS, found: column + 1 });
+        row.set_fault(RowFault::TooManyCells {
+            expected: MAX_COLUMNS,
+            found: column + 1,
+        });
         return;
     }
     match value {
@@ -106,8 +120,12 @@ fn put(row: &mut Row, cell: &SheetCell<DataRef<'_>>) {
         DataRef::DateTime(value) => match value.as_datetime() {
             Some(moment) if value.is_datetime() && value.as_f64() >= 1.0 => put_moment(row, column, moment),
             // A time of day or a length of time, with no date in it.
-            Some(moment) => row.put(column, CellKind::Text, |text| append(text, moment.format("%H:%M:%S"))),
-            None => row.put(column, CellKind::Number, |text| write_number(text, value.as_f64())),
+            Some(moment) => row.put(column, CellKind::Text, |text| {
+                append(text, moment.format("%H:%M:%S"))
+            }),
+            None => row.put(column, CellKind::Number, |text| {
+                write_number(text, value.as_f64())
+            }),
         },
         DataRef::DateTimeIso(value) | DataRef::DurationIso(value) => put_text(row, column, value),
         DataRef::Error(error) => row.put(column, CellKind::Error, |text| append(text, error)),
@@ -116,7 +134,10 @@ fn put(row: &mut Row, cell: &SheetCell<DataRef<'_>>) {
 
 fn put_text(row: &mut Row, column: usize, value: &str) {
     if value.len() > MAX_CELL_BYTES {
-        row.set_fault(RowFault::CellTooLong { column, last_line: None });
+        row.set_fault(RowFault::CellTooLong {
+            column,
+            last_line: None,
+        });
     } else {
         row.put(column, CellKind::Text, |text| text.push_str(value));
     }
