@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::events::Bus;
+use crate::jobs::Hub;
 
 /// The running application; cheap to clone.
 #[derive(Clone, Debug)]
@@ -17,6 +18,7 @@ struct Inner {
     db: Db,
     clock: Clock,
     bus: Arc<Bus>,
+    jobs: Hub,
 }
 
 impl App {
@@ -25,7 +27,12 @@ impl App {
     pub fn new(db: Db, clock: Clock) -> Self {
         let bus = Arc::new(Bus::new(db.clone()));
         Self {
-            inner: Arc::new(Inner { db, clock, bus }),
+            inner: Arc::new(Inner {
+                db,
+                clock,
+                bus,
+                jobs: Hub::default(),
+            }),
         }
     }
 
@@ -45,5 +52,11 @@ impl App {
     #[must_use]
     pub fn bus(&self) -> &Arc<Bus> {
         &self.inner.bus
+    }
+
+    /// What this process knows of background work: the queue, the jobs it runs.
+    #[must_use]
+    pub fn jobs(&self) -> &Hub {
+        &self.inner.jobs
     }
 }

@@ -13,6 +13,7 @@ pub mod events;
 pub mod http;
 pub mod identity;
 pub mod insight;
+pub mod jobs;
 pub mod leads;
 pub mod telemetry;
 

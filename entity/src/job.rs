@@ -42,6 +42,10 @@ pub struct Model {
     pub heartbeat_at: Option<Timestamp>,
     /// When somebody asked to stop it.
     pub cancel_requested_at: Option<Timestamp>,
+    /// The run that holds it: only that one may write its progress and its end.
+    pub claim: Option<Uuid>,
+    /// While it is queued: when to wake a worker for it (again).
+    pub wake_at: Timestamp,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -81,6 +81,8 @@ impl MigrationTrait for Migration {
             .col(opt("ended_at").big_integer())
             .col(opt("heartbeat_at").big_integer())
             .col(opt("cancel_requested_at").big_integer())
+            .col(opt("claim").uuid())
+            .col(col("wake_at").big_integer())
             .create(m)
             .await?;
         index(m, "CREATE INDEX job_created ON job (created_at, id)").await?;

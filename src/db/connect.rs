@@ -76,6 +76,7 @@ pub struct Db {
 #[derive(Debug)]
 struct Inner {
     backend: DbBackend,
+    file: Option<PathBuf>,
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     replica: Option<DatabaseConnection>,
@@ -91,8 +92,11 @@ impl Db {
     pub async fn open(options: &DbOptions) -> Result<Self, OpenError> {
         let statements = Arc::new(AtomicU64::new(0));
         let url = options.url.as_str();
+        let mut file = None;
         let (backend, mut writer, mut reader) = if let Some(path) = url.strip_prefix("sqlite:") {
-            let (writer, reader) = open_sqlite(Path::new(path.trim_start_matches("//")), options).await?;
+            let path = Path::new(path.trim_start_matches("//"));
+            let (writer, reader) = open_sqlite(path, options).await?;
+            file = Some(path.to_owned());
             (DbBackend::Sqlite, writer, reader)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let pool = open_postgres(url, options).await?;
@@ -121,6 +125,7 @@ impl Db {
         Ok(Self {
             inner: Arc::new(Inner {
                 backend,
+                file,
                 writer,
                 reader,
                 replica,
@@ -176,6 +181,12 @@ impl Db {
     #[must_use]
     pub fn backend(&self) -> DbBackend {
         self.inner.backend
+    }
+
+    /// The database file (SQLite).
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
+        self.inner.file.as_deref()
     }
 
     /// For reads that must see what was committed before.

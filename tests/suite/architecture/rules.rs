@@ -183,6 +183,8 @@ fn layers(module: &[String], named: &Named, add: &mut impl FnMut(String, &str)) 
             FOUNDATION.contains(&to) || to == "identity"
         }
         _ if to == "assembly" => from == "cli",
+        // Whoever queues or cancels a job is a caller.
+        _ if from == "jobs" && to == "identity" => true,
         _ if FOUNDATION.contains(&from) && FOUNDATION.contains(&to) => from != "db",
         _ => rank(to) < rank(from),
     };

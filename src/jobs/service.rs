@@ -1,0 +1,174 @@
+//! Use cases of jobs.
+
+use entity::id::JobId;
+use entity::{Area, EventKind, JobState, Timestamp};
+use sea_orm::DbErr;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{Job, store};
+use crate::app::App;
+use crate::db::{Keyset, Page, PageRequest, SortValue, Tx};
+use crate::error::{Error, Outcome, Problem};
+use crate::events::{self, NewEvent};
+use crate::identity::{Caller, Scope};
+
+/// A queued job whose wake-up got lost is woken by the sweep after this many seconds, and then again.
+pub(super) const WAKE_AGAIN_SECONDS: i64 = 10;
+
+/// What can be wrong with a call about jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
+#[graphql(name = "JobErrorCode")]
+pub enum JobProblem {
+    /// There is no such job.
+    NotFound,
+    /// The job has ended already.
+    AlreadyEnded,
+}
+
+/// Which jobs; an empty list is all.
+#[derive(Clone, Debug, Default)]
+pub struct JobFilter {
+    /// In one of these states.
+    pub states: Vec<JobState>,
+    /// Of one of these kinds.
+    pub kinds: Vec<String>,
+}
+
+impl JobFilter {
+    /// The name of the one ordering, newest first, that cursors are bound to.
+    pub const ORDER: &'static str = "job CREATED_AT DESC";
+
+    /// The place of a job in that ordering.
+    #[must_use]
+    pub fn keyset(job: &Job) -> Keyset {
+        Keyset {
+            order: Self::ORDER.to_owned(),
+            value: SortValue::Int(job.created_at.micros()),
+            id: job.id.0,
+        }
+    }
+}
+
+/// Queues a job within the caller's transaction; after the commit call [`wake`]. Whoever calls has made sure that the
+/// caller may ask for this work.
+///
+/// # Errors
+/// The database's; an input that is no JSON.
+pub async fn enqueue(
+    tx: &Tx,
+    caller: &Caller,
+    now: Timestamp,
+    kind: &str,
+    input: &impl Serialize,
+    total: Option<i64>,
+) -> Result<Job, Error> {
+    let job = Job {
+        id: JobId::at(now),
+        kind: kind.to_owned(),
+        state: JobState::Queued,
+        input: serde_json::to_string(input)?,
+        checkpoint: "null".to_owned(),
+        done: 0,
+        total,
+        counts: "{}".to_owned(),
+        error: None,
+        attempts: 0,
+        created_by: caller.actor.id.clone(),
+        created_at: now,
+        started_at: None,
+        ended_at: None,
+        heartbeat_at: None,
+        cancel_requested_at: None,
+        claim: None,
+        wake_at: now.plus_seconds(WAKE_AGAIN_SECONDS),
+    };
+    store::insert(tx, &job).await?;
+    tell_as(tx, &caller.actor.id, &job, now).await?;
+    Ok(job)
+}
+
+/// Wakes a worker for a job whose transaction is committed. Where that fails the job waits for the next sweep.
+pub async fn wake(app: &App, id: JobId) {
+    let pushed = match app.jobs().queue(app).await {
+        Ok(queue) => queue.push(id).await,
+        Err(error) => Err(error),
+    };
+    match pushed {
+        Ok(()) => app.jobs().announce(),
+        Err(error) => {
+            tracing::warn!(job = %id, ?error, "could not wake a worker for a job; it will be found later");
+        }
+    }
+}
+
+/// Asks a job to end: at once when it waits, after the batch it is at when it runs. Asking again changes nothing.
+///
+/// # Errors
+/// [`JobProblem`]s; a missing scope `jobs:write`.
+pub async fn cancel(app: &App, caller: &Caller, id: JobId) -> Outcome<Job, JobProblem> {
+    caller.require(Scope::Write(Area::Jobs))?;
+    let now = app.clock().now();
+    let tx = app.db().begin().await?;
+    let waited = store::cancel_queued(&tx, id, now).await?;
+    let runs = !waited && store::request_cancel(&tx, id, now).await?;
+    let Some(job) = store::find(&*tx, id).await? else {
+        return Err(Problem::new("id", JobProblem::NotFound, format!("there is no job `{id}`")).into());
+    };
+    if waited {
+        tell_as(&tx, &caller.actor.id, &job, now).await?;
+    } else if !runs && job.state != JobState::Cancelled {
+        let message = format!("the job has ended as {} and cannot be cancelled", job.state);
+        return Err(Problem::new("id", JobProblem::AlreadyEnded, message).into());
+    }
+    tx.commit().await?;
+    if runs {
+        app.jobs().cancel(id);
+    }
+    Ok(job)
+}
+
+/// A job; `None` when there is none with this id.
+///
+/// # Errors
+/// A missing scope `jobs:read`; the database's.
+pub async fn find(app: &App, caller: &Caller, id: JobId) -> Result<Option<Job>, Error> {
+    caller.require(Scope::Read(Area::Jobs))?;
+    Ok(store::find(app.db().read(), id).await?)
+}
+
+/// A page of jobs, newest first.
+///
+/// # Errors
+/// A missing scope `jobs:read`; the database's.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    filter: &JobFilter,
+    page: &PageRequest,
+) -> Result<Page<Job>, Error> {
+    caller.require(Scope::Read(Area::Jobs))?;
+    Ok(store::list(app.db().read(), filter, page).await?)
+}
+
+/// Tells that a job was queued, went on or ended, with how it stands then.
+pub(super) async fn tell(tx: &Tx, job: &Job, now: Timestamp) -> Result<(), DbErr> {
+    tell_as(tx, "system", job, now).await
+}
+
+async fn tell_as(tx: &Tx, actor: &str, job: &Job, now: Timestamp) -> Result<(), DbErr> {
+    let counts: Value = serde_json::from_str(&job.counts).unwrap_or_default();
+    let event = NewEvent {
+        kind: EventKind::JobProgressed,
+        lead_id: None,
+        subject: job.id.to_string(),
+        payload: json!({
+            "kind": job.kind,
+            "state": job.state,
+            "done": job.done,
+            "total": job.total,
+            "counts": counts,
+        }),
+    };
+    events::append(tx, actor, now, vec![event]).await
+}
