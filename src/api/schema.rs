@@ -14,19 +14,20 @@ use super::meta::MetaQuery;
 use super::types::CallerData;
 use crate::app::App;
 use crate::identity::Caller;
+use crate::jobs::graphql as jobs;
 use crate::leads::lead::graphql as lead;
 
 /// The queries of all rooms.
 #[derive(MergedObject, Default)]
-pub struct Query(MetaQuery, lead::LeadQuery);
+pub struct Query(MetaQuery, jobs::JobQuery, lead::LeadQuery);
 
 /// The mutations of all rooms.
 #[derive(MergedObject, Default)]
-pub struct Mutation(lead::LeadMutation);
+pub struct Mutation(jobs::JobMutation, lead::LeadMutation);
 
 /// The subscriptions of all rooms.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(lead::LeadSubscription);
+pub struct Subscription(jobs::JobSubscription, lead::LeadSubscription);
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default()).limit_depth(12)

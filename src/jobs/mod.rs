@@ -10,6 +10,7 @@
 //! once even when a process was taken for dead and comes back.
 
 mod context;
+pub mod graphql;
 mod hub;
 mod kind;
 mod queue;
