@@ -1,11 +1,33 @@
-//! What every use case needs: the database, the clock, the event bus. Knows no wing.
+//! What every use case needs: the database, the clock, the event bus, the data directory. Knows no wing.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::events::Bus;
 use crate::jobs::Hub;
+
+/// Where files are kept, and how large they may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Storage {
+    /// The directory for uploads and generated files; servers and workers of one deployment share it.
+    pub data_dir: PathBuf,
+    /// Largest upload, in bytes.
+    pub upload_max_bytes: u64,
+}
+
+impl Storage {
+    /// Beside an SQLite database, else in the directory for temporary files; uploads of up to 512 MiB.
+    #[must_use]
+    pub fn beside(db: &Db) -> Self {
+        let folder = db.file().and_then(std::path::Path::parent);
+        Self {
+            data_dir: folder.map_or_else(|| std::env::temp_dir().join("leadline"), PathBuf::from),
+            upload_max_bytes: 512 << 20,
+        }
+    }
+}
 
 /// The running application; cheap to clone.
 #[derive(Clone, Debug)]
@@ -19,12 +41,20 @@ struct Inner {
     clock: Clock,
     bus: Arc<Bus>,
     jobs: Hub,
+    storage: Storage,
 }
 
 impl App {
-    /// Puts the parts together; nothing runs yet.
+    /// Puts the parts together, with files [beside](Storage::beside) the database; nothing runs yet.
     #[must_use]
     pub fn new(db: Db, clock: Clock) -> Self {
+        let storage = Storage::beside(&db);
+        Self::with_storage(db, clock, storage)
+    }
+
+    /// Puts the parts together; nothing runs yet.
+    #[must_use]
+    pub fn with_storage(db: Db, clock: Clock, storage: Storage) -> Self {
         let bus = Arc::new(Bus::new(db.clone()));
         Self {
             inner: Arc::new(Inner {
@@ -32,6 +62,7 @@ impl App {
                 clock,
                 bus,
                 jobs: Hub::default(),
+                storage,
             }),
         }
     }
@@ -58,5 +89,11 @@ impl App {
     #[must_use]
     pub fn jobs(&self) -> &Hub {
         &self.inner.jobs
+    }
+
+    /// Where files are kept.
+    #[must_use]
+    pub fn storage(&self) -> &Storage {
+        &self.inner.storage
     }
 }

@@ -15,6 +15,7 @@ pub mod identity;
 pub mod insight;
 pub mod jobs;
 pub mod leads;
+pub mod media;
 pub mod telemetry;
 
 pub use app::App;

@@ -16,10 +16,11 @@ use crate::app::App;
 use crate::identity::Caller;
 use crate::jobs::graphql as jobs;
 use crate::leads::lead::graphql as lead;
+use crate::media::files::graphql as files;
 
 /// The queries of all rooms.
 #[derive(MergedObject, Default)]
-pub struct Query(MetaQuery, jobs::JobQuery, lead::LeadQuery);
+pub struct Query(MetaQuery, files::UploadQuery, jobs::JobQuery, lead::LeadQuery);
 
 /// The mutations of all rooms.
 #[derive(MergedObject, Default)]

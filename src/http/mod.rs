@@ -4,11 +4,13 @@
 //! - [`gateway`]: what both transports ask of the caller: who may speak, and how a request is made ready.
 //! - [`graphql_http`]: POST by the GraphQL-over-HTTP specification.
 //! - [`graphql_ws`]: sockets by the `graphql-transport-ws` protocol.
+//! - [`uploads`]: files for imports.
 
 pub mod console;
 pub mod gateway;
 pub mod graphql_http;
 pub mod graphql_ws;
+pub mod uploads;
 
 #[cfg(test)]
 mod testing;

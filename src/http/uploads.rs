@@ -1,0 +1,343 @@
+//! `POST /uploads`: a file for an import, streamed to the disk.
+//!
+//! Either `multipart/form-data` with one part that has a file name, or the bare content with `?fileName=`. Answers 201
+//! with `{"id", "fileName", "sizeBytes", "digest", "createdAt"}`; failures are shaped as GraphQL's errors: 400, 401, 403,
+//! 405, 413 (larger than `upload_max_bytes`), 503.
+
+use std::sync::Arc;
+
+use async_graphql::Response as GraphqlResponse;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Query, Request};
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{MethodRouter, any};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::gateway::{RequestId, ResponseBody, coded_error, complete_errors};
+use crate::app::App;
+use crate::error::{Error, Failure};
+use crate::identity::{Authenticator, Caller};
+use crate::media::files::{self, Upload, UploadProblem};
+
+const JSON: &str = "application/json; charset=utf-8";
+
+/// Takes uploads.
+#[derive(Clone, Debug)]
+pub struct Uploads {
+    app: App,
+    authenticator: Arc<Authenticator>,
+}
+
+/// The query of an upload without multipart.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    file_name: Option<String>,
+}
+
+/// An answer that is no success.
+struct Fault {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Uploads {
+    /// Takes uploads for an application from whom the authenticator knows.
+    #[must_use]
+    pub fn new(app: App, authenticator: Arc<Authenticator>) -> Self {
+        Self { app, authenticator }
+    }
+
+    /// The route to mount at `/uploads`; it must not stand behind a limit of the body's size.
+    pub fn route<S: Clone + Send + Sync + 'static>(self) -> MethodRouter<S> {
+        any(move |request: Request| {
+            let this = self.clone();
+            async move { this.answer(request).await }
+        })
+        .layer(DefaultBodyLimit::disable())
+    }
+
+    async fn answer(&self, request: Request) -> Response {
+        let request_id = RequestId::from_headers(request.headers());
+        match self.take(request).await {
+            Ok(upload) => created(upload),
+            Err(Fault {
+                status,
+                code,
+                message,
+            }) => {
+                let mut response = GraphqlResponse::from_errors(vec![coded_error(code, message)]);
+                complete_errors(&mut response, &request_id);
+                let body = serde_json::to_vec(&ResponseBody(&response)).unwrap_or_default();
+                let mut response = written(status, body);
+                if status == StatusCode::METHOD_NOT_ALLOWED {
+                    response
+                        .headers_mut()
+                        .insert(header::ALLOW, HeaderValue::from_static("POST"));
+                }
+                response
+            }
+        }
+    }
+
+    async fn take(&self, request: Request) -> Result<Upload, Fault> {
+        if request.method() != Method::POST {
+            return Err(Fault {
+                status: StatusCode::METHOD_NOT_ALLOWED,
+                code: "BAD_USER_INPUT",
+                message: format!("method {} is not allowed; send POST", request.method()),
+            });
+        }
+        let bearer = request
+            .headers()
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let caller = self.authenticator.bearer(bearer).await?;
+        let limit = self.app.storage().upload_max_bytes;
+        let announced = request
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        // Multipart adds its boundaries and headers to the file.
+        if announced.is_some_and(|length| length > limit.saturating_add(64 << 10)) {
+            return Err(Fault::too_large(format!(
+                "the file is larger than {limit} bytes, the most that `upload_max_bytes` allows"
+            )));
+        }
+        let multipart = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/form-data"));
+        if multipart {
+            self.take_multipart(&caller, request).await
+        } else {
+            self.take_bare(&caller, request).await
+        }
+    }
+
+    async fn take_bare(&self, caller: &Caller, request: Request) -> Result<Upload, Fault> {
+        let Query(Named { file_name }) = Query::try_from_uri(request.uri())
+            .map_err(|error| Fault::input(format!("the query cannot be read: {error}")))?;
+        let Some(file_name) = file_name.filter(|name| !name.trim().is_empty()) else {
+            return Err(Fault::input(
+                "the file has no name: add `?fileName=leads.csv`, or send multipart/form-data".into(),
+            ));
+        };
+        let body = request.into_body().into_data_stream();
+        Ok(files::receive(&self.app, caller, &file_name, body).await?)
+    }
+
+    async fn take_multipart(&self, caller: &Caller, request: Request) -> Result<Upload, Fault> {
+        let broken =
+            |error: &dyn std::fmt::Display| Fault::input(format!("the form cannot be read: {error}"));
+        let mut form = Multipart::from_request(request, &())
+            .await
+            .map_err(|error| broken(&error))?;
+        while let Some(part) = form.next_field().await.map_err(|error| broken(&error))? {
+            if let Some(file_name) = part.file_name().map(str::to_owned) {
+                return Ok(files::receive(&self.app, caller, &file_name, part).await?);
+            }
+        }
+        Err(Fault::input(
+            "the form has no file: one part needs a `filename` in its Content-Disposition".into(),
+        ))
+    }
+}
+
+impl Fault {
+    fn input(message: String) -> Self {
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: "BAD_USER_INPUT",
+            message,
+        }
+    }
+
+    fn too_large(message: String) -> Self {
+        Self {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            code: "TOO_LARGE",
+            message,
+        }
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        let status = match &error {
+            Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
+            Error::Forbidden(_) => StatusCode::FORBIDDEN,
+            Error::BadInput(_) => StatusCode::BAD_REQUEST,
+            Error::NotFound(_) => StatusCode::NOT_FOUND,
+            Error::Conflict(_) => StatusCode::CONFLICT,
+            Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::Internal(source) => {
+                tracing::error!(?source, "an upload failed");
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        };
+        Self {
+            status,
+            code: error.code(),
+            message: error.to_string(),
+        }
+    }
+}
+
+impl From<Failure<UploadProblem>> for Fault {
+    fn from(failure: Failure<UploadProblem>) -> Self {
+        match failure {
+            Failure::Error(error) => error.into(),
+            Failure::Problems(problems) => match problems.into_iter().next() {
+                Some(problem) if problem.code == UploadProblem::TooLarge => Self::too_large(problem.message),
+                problem => Self::input(problem.map(|problem| problem.message).unwrap_or_default()),
+            },
+        }
+    }
+}
+
+fn created(upload: Upload) -> Response {
+    let Upload {
+        id,
+        file_name,
+        size_bytes,
+        digest,
+        created_by: _,
+        created_at,
+    } = upload;
+    let body = json!({
+        "id": id,
+        "fileName": file_name,
+        "sizeBytes": size_bytes,
+        "digest": digest,
+        "createdAt": created_at,
+    });
+    written(StatusCode::CREATED, body.to_string().into_bytes())
+}
+
+fn written(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use entity::Timestamp;
+    use serde_json::Value;
+    use tempfile::TempDir;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::app::Storage;
+    use crate::clock::Clock;
+    use crate::db::{Db, DbOptions};
+    use crate::identity::create_token;
+
+    async fn house() -> (TempDir, Router, String) {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let url = format!("sqlite:{}", dir.path().join("test.db").display());
+        let db = Db::open(&DbOptions::new(url)).await.expect("opens");
+        db.migrate().await.expect("migrates");
+        let storage = Storage {
+            data_dir: dir.path().to_owned(),
+            upload_max_bytes: 100,
+        };
+        let clock = Clock::fixed(Timestamp::from_micros(1_780_000_000_000_000));
+        let app = App::with_storage(db, clock, storage);
+        let scopes = ["leads:write".to_owned()];
+        let token = create_token(&app, &Caller::operator(), "test", &scopes, None)
+            .await
+            .expect("made");
+        let authenticator = Arc::new(Authenticator::new(app.clone()));
+        let router = Router::new().route("/uploads", Uploads::new(app, authenticator).route());
+        (dir, router, token.secret)
+    }
+
+    async fn send(router: &Router, request: Request) -> (StatusCode, Value) {
+        let response = router.clone().oneshot(request).await.expect("answers");
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 1 << 20)
+            .await
+            .expect("whole");
+        (status, serde_json::from_slice(&body).expect("JSON"))
+    }
+
+    fn post(uri: &str, token: &str, media: &str, body: impl Into<Body>) -> Request {
+        Request::post(uri)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", media)
+            .body(body.into())
+            .expect("a request")
+    }
+
+    #[tokio::test]
+    async fn a_bare_body_and_a_form_are_stored_alike() {
+        let (dir, router, token) = house().await;
+        let bare = post("/uploads?fileName=leads.csv", &token, "text/csv", "a,b\n1,2\n");
+        let form = "--X\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n--X\r\n\
+            Content-Disposition: form-data; name=\"file\"; filename=\"leads.csv\"\r\n\r\na,b\n1,2\n\r\n--X--\r\n";
+        let form = post("/uploads", &token, "multipart/form-data; boundary=X", form);
+        for request in [bare, form] {
+            let (status, body) = send(&router, request).await;
+            assert_eq!(status, StatusCode::CREATED, "{body}");
+            assert_eq!(
+                (&body["fileName"], &body["sizeBytes"]),
+                (&json!("leads.csv"), &json!(8))
+            );
+            assert_eq!(body["digest"], blake3::hash(b"a,b\n1,2\n").to_hex().to_string());
+            let file = dir
+                .path()
+                .join("uploads")
+                .join(body["id"].as_str().expect("an id"));
+            assert_eq!(std::fs::read_to_string(file).expect("is there"), "a,b\n1,2\n");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_taken_is_answered_with_a_code() {
+        let (_dir, router, token) = house().await;
+        let large = "x".repeat(101);
+        let huge = "x".repeat(100_000);
+        for (request, status, code) in [
+            (
+                post("/uploads?fileName=a.csv", &token, "text/csv", large),
+                413,
+                "TOO_LARGE",
+            ),
+            (
+                post("/uploads?fileName=a.csv", &token, "text/csv", huge),
+                413,
+                "TOO_LARGE",
+            ),
+            (post("/uploads", &token, "text/csv", "1"), 400, "BAD_USER_INPUT"),
+            (
+                post("/uploads?fileName=a.csv", &token, "text/csv", ""),
+                400,
+                "BAD_USER_INPUT",
+            ),
+            (
+                post("/uploads?fileName=a.csv", "nonsense", "text/csv", "1"),
+                401,
+                "UNAUTHENTICATED",
+            ),
+            (
+                Request::get("/uploads").body(Body::empty()).expect("a request"),
+                405,
+                "BAD_USER_INPUT",
+            ),
+        ] {
+            let (answered, body) = send(&router, request).await;
+            assert_eq!(answered.as_u16(), status, "{body}");
+            assert_eq!(body["errors"][0]["extensions"]["code"], code, "{body}");
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Files and what is made of them.
+
+pub mod files;
