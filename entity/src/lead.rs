@@ -42,17 +42,14 @@ pub struct Model {
     pub language: Option<String>,
     /// What kind of customer, a word of the deployment's own.
     pub customer_type: Option<String>,
-    /// Array of texts.
-    #[sea_orm(column_type = "JsonBinary")]
-    pub interests: Json,
-    /// Values of custom fields by key.
-    #[sea_orm(column_type = "JsonBinary")]
-    pub custom: Json,
+    /// JSON array of texts. (JSON is kept as text, so that reading a lead parses only what is asked for.)
+    pub interests: String,
+    /// JSON object: values of custom fields by key.
+    pub custom: String,
     /// Where the lead came from, e.g. `paid_search`.
     pub source: Option<String>,
-    /// More about the source (campaign, medium, landing page …).
-    #[sea_orm(column_type = "JsonBinary")]
-    pub source_detail: Json,
+    /// JSON object: more about the source (campaign, medium, landing page …).
+    pub source_detail: String,
     /// Stage of the deal, a word of the deployment's own.
     pub deal_stage: Option<String>,
     /// Value of the deal in minor units.

@@ -41,3 +41,21 @@ fn is_away(error: &DbErr) -> bool {
         _ => false,
     }
 }
+
+/// Whether the same transaction may succeed when it is begun anew: a deadlock, a serialisation failure, or a unique
+/// key that somebody else wrote at the same moment.
+#[must_use]
+pub fn is_transient(error: &Error) -> bool {
+    let Error::Internal(error) = error else {
+        return false;
+    };
+    match error.downcast_ref::<DbErr>() {
+        Some(DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) => {
+            let code = error
+                .as_database_error()
+                .and_then(sqlx::error::DatabaseError::code);
+            code.is_some_and(|code| matches!(&*code, "40001" | "40P01" | "23505"))
+        }
+        _ => false,
+    }
+}

@@ -13,6 +13,7 @@ mod transaction;
 pub(crate) use bulk::insert_outbox;
 pub use bulk::{Conflict, insert_many, upsert_many};
 pub use connect::{Db, DbOptions, OpenError};
+pub use error::is_transient;
 pub use keyset::{Direction, Keyset, KeysetError, Page, PageRequest, SortValue};
 pub use transaction::Tx;
 

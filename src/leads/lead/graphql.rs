@@ -10,7 +10,7 @@ use entity::id::LeadId;
 use entity::{Area, EventKind, Stage, Timestamp};
 use futures_util::{Stream, StreamExt};
 
-use super::{LeadOrder, LeadOrderField, LeadProblem, NewLead};
+use super::{LeadChange, LeadOrder, LeadOrderField, LeadProblem, Patch, UpsertMode};
 use crate::api::Lead;
 use crate::api::types::{Access, Cursor, Live, Pages, connection, page_request, user_errors};
 use crate::app::App;
@@ -215,18 +215,21 @@ impl LeadMutation {
             company_name,
             source,
         } = input;
-        let new = NewLead {
-            email,
-            first_name,
-            last_name,
-            company_name,
-            source,
+        let change = LeadChange {
+            email: Patch::or_keep(email),
+            first_name: Patch::or_keep(first_name),
+            last_name: Patch::or_keep(last_name),
+            company_name: Patch::or_keep(company_name),
+            source: Patch::or_keep(source),
+            ..LeadChange::default()
         };
-        let (lead, user_errors) = LeadUserError::split(super::create(ctx.app(), ctx.caller()?, new).await)?;
-        Ok(LeadCreatePayload {
-            lead: lead.map(|lead| Lead::new(Arc::new(lead))),
-            user_errors,
-        })
+        let outcome = super::write_one(ctx.app(), ctx.caller()?, change, UpsertMode::Create).await;
+        let (id, user_errors) = LeadUserError::split(outcome)?;
+        let lead = match id {
+            Some(id) => load(ctx, id).await?,
+            None => None,
+        };
+        Ok(LeadCreatePayload { lead, user_errors })
     }
 }
 

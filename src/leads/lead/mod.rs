@@ -1,8 +1,16 @@
 //! A lead itself: its fields and identities; create, read, list.
 
+mod change;
 pub mod graphql;
+mod model;
+mod plan;
 mod service;
 mod store;
+mod upsert;
 
+pub use change::{ExternalId, LeadChange, LeadField, LeadFields, Patch};
 pub use entity::lead::Model as Lead;
-pub use service::{LeadOrder, LeadOrderField, LeadProblem, NewLead, create, get_many, list};
+pub use model::{Definitions, Identity, LeadFault, LeadProblem};
+pub use plan::{ItemOutcome, UpsertMode};
+pub use service::{LeadOrder, LeadOrderField, get_many, list, write, write_one};
+pub use upsert::upsert_many;

@@ -2,45 +2,18 @@
 
 use std::collections::HashMap;
 
+use entity::Area;
 use entity::id::LeadId;
-use entity::{Area, EventKind, IdentityKind, Stage, lead, lead_identity};
-use serde_json::json;
 
+use super::change::LeadChange;
+use super::model::LeadProblem;
+use super::plan::{ItemOutcome, UpsertMode};
+use super::upsert::upsert_many;
 use super::{Lead, store};
 use crate::app::App;
-use crate::db::{Direction, Keyset, Page, PageRequest, SortValue};
-use crate::error::{Error, Outcome, Problem};
-use crate::events::{self, NewEvent};
+use crate::db::{Direction, Keyset, Page, PageRequest, SortValue, is_transient};
+use crate::error::{Error, Outcome};
 use crate::identity::{Caller, Rows, Scope};
-
-/// What can be wrong with a call about leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
-#[graphql(name = "LeadErrorCode")]
-pub enum LeadProblem {
-    /// Nothing that tells the lead apart: an e-mail, a phone number or an outside identifier is needed.
-    IdentityRequired,
-    /// Another lead is known by this e-mail, phone number or identifier.
-    IdentityTaken,
-    /// A value is malformed.
-    Invalid,
-    /// There is no such lead.
-    NotFound,
-}
-
-/// A lead that is about to be created.
-#[derive(Clone, Debug, Default)]
-pub struct NewLead {
-    /// E-mail address.
-    pub email: Option<String>,
-    /// First name.
-    pub first_name: Option<String>,
-    /// Last name.
-    pub last_name: Option<String>,
-    /// Company.
-    pub company_name: Option<String>,
-    /// Where the lead came from.
-    pub source: Option<String>,
-}
 
 /// By what leads are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
@@ -82,78 +55,50 @@ impl LeadOrder {
     }
 }
 
-/// Creates a lead.
+/// Creates, updates or upserts leads in a transaction of their own; see [`upsert_many`].
+///
+/// # Errors
+/// A missing scope `leads:write`; the database's.
+pub async fn write(
+    app: &App,
+    caller: &Caller,
+    items: Vec<LeadChange>,
+    mode: UpsertMode,
+) -> Result<Vec<ItemOutcome>, Error> {
+    match write_once(app, caller, items.clone(), mode).await {
+        Err(error) if is_transient(&error) => write_once(app, caller, items, mode).await,
+        outcome => outcome,
+    }
+}
+
+async fn write_once(
+    app: &App,
+    caller: &Caller,
+    items: Vec<LeadChange>,
+    mode: UpsertMode,
+) -> Result<Vec<ItemOutcome>, Error> {
+    let now = app.clock().now();
+    let tx = app.db().begin().await?;
+    let outcomes = upsert_many(&tx, caller, now, items, mode).await?;
+    tx.commit().await?;
+    Ok(outcomes)
+}
+
+/// Creates, updates or upserts one lead.
 ///
 /// # Errors
 /// [`LeadProblem`]s of the input; a missing scope `leads:write`.
-pub async fn create(app: &App, caller: &Caller, new: NewLead) -> Outcome<Lead, LeadProblem> {
-    caller.require(Scope::Write(Area::Leads))?;
-    let now = app.clock().now();
-    let NewLead {
-        email,
-        first_name,
-        last_name,
-        company_name,
-        source,
-    } = new;
-    let email = email
-        .map(|email| email.trim().to_lowercase())
-        .filter(|email| !email.is_empty());
-    let Some(address) = email.clone() else {
-        let message = "a lead needs an e-mail, a phone number or an outside identifier";
-        return Err(Problem::new("email", LeadProblem::IdentityRequired, message).into());
-    };
-    let lead = lead::Model {
-        id: LeadId::at(now),
-        email,
-        phone: None,
-        first_name,
-        last_name,
-        company_name,
-        job_title: None,
-        website: None,
-        street: None,
-        city: None,
-        region: None,
-        postal_code: None,
-        country: None,
-        time_zone: None,
-        language: None,
-        customer_type: None,
-        interests: json!([]),
-        custom: json!({}),
-        source,
-        source_detail: json!({}),
-        deal_stage: None,
-        deal_value_minor: None,
-        deal_currency: None,
-        expected_close: None,
-        owner: None,
-        stage: Stage::New,
-        stage_since: now,
-        version: 1,
-        created_at: now,
-        updated_at: now,
-        deleted_at: None,
-        erased_at: None,
-    };
-    let identity = lead_identity::Model {
-        kind: IdentityKind::Email,
-        namespace: String::new(),
-        value: address.clone(),
-        lead_id: lead.id,
-        created_at: now,
-    };
-    let tx = app.db().begin().await?;
-    if !store::claim_identity(&tx, identity).await? {
-        let message = format!("another lead has the e-mail `{address}`");
-        return Err(Problem::new("email", LeadProblem::IdentityTaken, message).into());
+pub async fn write_one(
+    app: &App,
+    caller: &Caller,
+    change: LeadChange,
+    mode: UpsertMode,
+) -> Outcome<LeadId, LeadProblem> {
+    let outcome = write(app, caller, vec![change], mode).await?.pop();
+    match outcome.expect("one outcome for each item") {
+        ItemOutcome::Refused(problems) => Err(problems.into()),
+        ItemOutcome::Created(id) | ItemOutcome::Updated { id, .. } | ItemOutcome::Unchanged(id) => Ok(id),
     }
-    store::insert(&tx, std::slice::from_ref(&lead)).await?;
-    let event = NewEvent::of_lead(EventKind::LeadCreated, lead.id, json!({}));
-    events::append(&tx, &caller.actor.id, now, vec![event]).await?;
-    tx.commit().await?;
-    Ok(lead)
 }
 
 /// Reads leads by id; those that are not there, deleted, or not the caller's to see are left out.
