@@ -1,7 +1,9 @@
 //! What every use case needs: the database, the clock, the event bus, the data directory. Knows no wing.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Clock;
 use crate::db::Db;
@@ -42,7 +44,11 @@ struct Inner {
     bus: Arc<Bus>,
     jobs: Hub,
     storage: Storage,
+    memory: Memory,
 }
+
+/// What the rooms keep in memory, by type.
+type Memory = Mutex<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>;
 
 impl App {
     /// Puts the parts together, with files [beside](Storage::beside) the database; nothing runs yet.
@@ -63,6 +69,7 @@ impl App {
                 bus,
                 jobs: Hub::default(),
                 storage,
+                memory: Memory::default(),
             }),
         }
     }
@@ -95,5 +102,16 @@ impl App {
     #[must_use]
     pub fn storage(&self) -> &Storage {
         &self.inner.storage
+    }
+
+    /// What a room keeps in memory for this application (a cache of definitions, say): made when it is first asked
+    /// for, one for each type.
+    #[must_use]
+    pub fn memory<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
+        let mut memory = self.inner.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = memory
+            .entry(TypeId::of::<T>())
+            .or_insert_with(|| Arc::new(T::default()));
+        Arc::clone(kept).downcast().expect("kept under its own type")
     }
 }

@@ -15,16 +15,27 @@ use super::types::CallerData;
 use crate::app::App;
 use crate::identity::Caller;
 use crate::jobs::graphql as jobs;
+use crate::leads::custom_fields::graphql as custom_fields;
 use crate::leads::lead::graphql as lead;
 use crate::media::files::graphql as files;
 
 /// The queries of all rooms.
 #[derive(MergedObject, Default)]
-pub struct Query(MetaQuery, files::UploadQuery, jobs::JobQuery, lead::LeadQuery);
+pub struct Query(
+    MetaQuery,
+    files::UploadQuery,
+    jobs::JobQuery,
+    lead::LeadQuery,
+    custom_fields::CustomFieldQuery,
+);
 
 /// The mutations of all rooms.
 #[derive(MergedObject, Default)]
-pub struct Mutation(jobs::JobMutation, lead::LeadMutation);
+pub struct Mutation(
+    jobs::JobMutation,
+    lead::LeadMutation,
+    custom_fields::CustomFieldMutation,
+);
 
 /// The subscriptions of all rooms.
 #[derive(MergedSubscription, Default)]
