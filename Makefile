@@ -1,18 +1,24 @@
 # `make check` and `make test` are what CI runs (.ci/run).
-.PHONY: bench check test web
+.PHONY: bench check test schema web
 
 CARGO ?= cargo
 
-# Format, lints, documentation, architecture.
+# Format, lints, documentation, the schema file, architecture.
 check:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
+	$(CARGO) run --quiet -- schema --check schema.graphql
 	$(CARGO) test --test suite architecture
 
 # All tests, over the page as it is built.
 test: web
 	$(CARGO) test --workspace
+
+# Writes the public contract anew.
+schema:
+	$(CARGO) run --quiet -- schema > schema.graphql.new
+	mv schema.graphql.new schema.graphql
 
 # Builds the console page into web/dist, where the next build of the server finds it. Without a Node that is new enough
 # the server is built without the page.

@@ -1,8 +1,13 @@
 //! The command line: one file for each command.
 
 mod failure;
+mod migrate;
 mod output;
+mod runtime;
+mod schema;
+mod serve;
 mod settings;
+mod token;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -32,6 +37,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Arguments),
+    /// Do the background work only: handlers of events, jobs, upkeep
+    Worker,
+    /// Bring the database schema up to date; `serve` and `worker` do it by themselves
+    Migrate,
+    Token(token::Arguments),
+    Schema(schema::Arguments),
     Settings(settings::Arguments),
 }
 
@@ -50,6 +62,11 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
     };
     let settings = Settings::load(&cli.settings)?;
     match cli.command {
+        Command::Serve(arguments) => serve::run(&arguments, &settings),
+        Command::Worker => serve::run_worker(&settings),
+        Command::Migrate => migrate::run(&settings),
+        Command::Token(arguments) => token::run(arguments, &settings),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Settings(arguments) => settings::run(&arguments, &settings),
     }
 }

@@ -13,6 +13,7 @@ use sea_orm::{
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::sync::watch;
 
+use super::open_error::OpenError;
 use super::transaction::Tx;
 
 /// How to open the database.
@@ -38,33 +39,6 @@ impl DbOptions {
             acquire_timeout: Duration::from_secs(5),
         }
     }
-}
-
-/// Why a database could not be opened; each says how to mend it.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// Neither SQLite nor PostgreSQL.
-    #[error("the database address is neither `sqlite:PATH` nor `postgres://…`")]
-    UnknownScheme,
-    /// The folder of the SQLite file.
-    #[error("cannot create the folder `{}` for the database file: {source}", path.display())]
-    Folder {
-        /// The folder.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A schema that this version does not know.
-    #[error(
-        "the database was written by a newer Leadline (it has `{version}`); run that version or restore a backup"
-    )]
-    Newer {
-        /// The unknown migration.
-        version: String,
-    },
-    /// Anything else.
-    #[error("cannot open the database: {0}")]
-    Other(#[from] DbErr),
 }
 
 /// The database; cheap to clone.
@@ -94,9 +68,11 @@ impl Db {
         let url = options.url.as_str();
         let mut file = None;
         let (backend, mut writer, mut reader) = if let Some(path) = url.strip_prefix("sqlite:") {
-            let path = Path::new(path.trim_start_matches("//"));
-            let (writer, reader) = open_sqlite(path, options).await?;
-            file = Some(path.to_owned());
+            // Written percent-decoded up to a `?`, as SQLx would read it.
+            let path = path.trim_start_matches("//").split('?').next().unwrap_or_default();
+            let path = PathBuf::from(path.replace("%3F", "?").replace("%25", "%"));
+            let (writer, reader) = open_sqlite(&path, options).await?;
+            file = Some(path);
             (DbBackend::Sqlite, writer, reader)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             let pool = open_postgres(url, options).await?;
@@ -135,20 +111,41 @@ impl Db {
         })
     }
 
-    /// Brings the schema up to date.
+    /// Brings the schema up to date, all or nothing. Safe when several processes start at once: one does it, the others
+    /// wait for it.
     ///
     /// # Errors
     /// [`OpenError::Newer`] when the database knows migrations that this version does not.
     pub async fn migrate(&self) -> Result<(), OpenError> {
+        if self.pending_migrations().await?.is_empty() {
+            return Ok(());
+        }
+        let tx = self.begin().await?;
+        if self.inner.backend == DbBackend::Postgres {
+            // Held until the transaction ends; the number is this program's own ("leadline" in ASCII).
+            tx.execute_unprepared("SELECT pg_advisory_xact_lock(7810756212687466085)")
+                .await?;
+        }
+        Migrator::up(&*tx, None).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The migrations that are still to be applied, in their order.
+    ///
+    /// # Errors
+    /// As [`Self::migrate`].
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, OpenError> {
         let known: Vec<String> = Migrator::migrations()
             .iter()
             .map(|m| m.name().to_owned())
             .collect();
         let applied = self.applied_migrations().await?;
-        if let Some(version) = applied.into_iter().find(|name| !known.contains(name)) {
-            return Err(OpenError::Newer { version });
+        if let Some(version) = applied.iter().find(|name| !known.contains(name)) {
+            return Err(OpenError::Newer {
+                version: version.clone(),
+            });
         }
-        Ok(Migrator::up(&self.inner.writer, None).await?)
+        Ok(known.into_iter().filter(|name| !applied.contains(name)).collect())
     }
 
     async fn applied_migrations(&self) -> Result<Vec<String>, DbErr> {
@@ -293,7 +290,8 @@ async fn open_sqlite(
         let base = base.clone();
         writer.map_sqlx_sqlite_opts(move |given| base(given).create_if_missing(true).disable_logging());
     }
-    let writer = Database::connect(writer).await?;
+    let refused = |error| OpenError::sqlite(error, path);
+    let writer = Database::connect(writer).await.map_err(refused)?;
     let mut reader = ConnectOptions::new("sqlite::memory:");
     reader
         .max_connections(options.max_connections.min(8))
@@ -306,11 +304,11 @@ async fn open_sqlite(
         .idle_timeout(None::<Duration>)
         .max_lifetime(None::<Duration>);
     reader.map_sqlx_sqlite_opts(move |given| base(given).pragma("query_only", "ON").disable_logging());
-    let reader = Database::connect(reader).await?;
+    let reader = Database::connect(reader).await.map_err(refused)?;
     Ok((writer, reader))
 }
 
-async fn open_postgres(url: &str, options: &DbOptions) -> Result<DatabaseConnection, DbErr> {
+async fn open_postgres(url: &str, options: &DbOptions) -> Result<DatabaseConnection, OpenError> {
     let mut connect = ConnectOptions::new(url.to_owned());
     connect
         .max_connections(options.max_connections)
@@ -324,7 +322,9 @@ async fn open_postgres(url: &str, options: &DbOptions) -> Result<DatabaseConnect
             .statement_cache_capacity(512)
             .disable_logging()
     });
-    Database::connect(connect).await
+    Database::connect(connect)
+        .await
+        .map_err(|error| OpenError::postgres(error, url))
 }
 
 /// `disable_statement_logging` is a trait method that returns `Self`; named here for both databases.

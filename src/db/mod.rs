@@ -6,15 +6,21 @@
 
 mod bulk;
 mod connect;
+mod deployment;
 mod error;
 mod keyset;
+mod lease;
+mod open_error;
 mod transaction;
 
 pub(crate) use bulk::insert_outbox;
 pub use bulk::{Conflict, insert_many, upsert_many};
-pub use connect::{Db, DbOptions, OpenError};
+pub use connect::{Db, DbOptions};
+pub use deployment::{deployment_id, forget_outcomes};
 pub use error::is_transient;
 pub use keyset::{Direction, Keyset, KeysetError, Page, PageRequest, SortValue};
+pub use lease::take_lease;
+pub use open_error::OpenError;
 pub use transaction::Tx;
 
 use sea_orm::sea_query::Value;

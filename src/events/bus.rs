@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use entity::EventKind;
 use entity::id::LeadId;
 use futures_util::Stream;
-use sea_orm::DbErr;
+use sea_orm::{DbBackend, DbErr};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,9 @@ pub struct Bus {
     head: watch::Sender<Position>,
     tail: AtomicI64,
     nudge: watch::Sender<u64>,
+    started: Instant,
+    /// Milliseconds from the start to the last successful look at the log.
+    looked: AtomicU64,
 }
 
 /// Which events a subscriber wants; an empty list is all.
@@ -95,6 +98,8 @@ impl Bus {
             head: watch::Sender::new(0),
             tail: AtomicI64::new(-1),
             nudge: watch::Sender::new(0),
+            started: Instant::now(),
+            looked: AtomicU64::new(0),
         }
     }
 
@@ -130,15 +135,17 @@ impl Bus {
 
     /// One look at the log; true when there may be more to read at once.
     async fn step(&self, announce: &(impl Fn(Position) + Send + Sync)) -> Result<bool, DbErr> {
-        store::relay(&self.db).await?;
+        let relayed = store::relay(&self.db).await?;
         let mut tail = self.tail.load(Ordering::Acquire);
         if tail < 0 {
             tail = store::head(self.db.read()).await?.0;
             self.tail.store(tail, Ordering::Release);
             self.head.send_replace(tail);
+            self.note_look();
             return Ok(true);
         }
         let events = store::page(self.db.read(), tail, None, &[], None, BATCH).await?;
+        self.note_look();
         let Some(last) = events.last().map(|event| event.position) else {
             return Ok(false);
         };
@@ -148,8 +155,24 @@ impl Bus {
         // Nobody listening is no error.
         let _ = self.live.send(batch);
         self.head.send_replace(last);
-        announce(last);
+        // What another process has relayed, it has announced itself. On SQLite appending is the relay, so it cannot be
+        // told whose events these are.
+        if relayed > 0 || self.db.backend() == DbBackend::Sqlite {
+            announce(last);
+        }
         Ok(full)
+    }
+
+    fn note_look(&self) {
+        let millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.looked.store(millis, Ordering::Release);
+    }
+
+    /// How long ago the log was last read with success; since the start when it never was.
+    #[must_use]
+    pub fn last_look(&self) -> Duration {
+        let looked = Duration::from_millis(self.looked.load(Ordering::Acquire));
+        self.started.elapsed().saturating_sub(looked)
     }
 
     /// Looks at the log soon: another process says that there is something new.

@@ -8,6 +8,7 @@
 
 mod bus;
 mod handler;
+mod nats;
 mod store;
 
 use entity::id::LeadId;
@@ -17,6 +18,7 @@ use sea_orm::DbErr;
 pub use bus::{Bus, Filter, StreamError};
 pub use entity::event::Model as Event;
 pub use handler::{Handler, HandlerRunner};
+pub use nats::{Announcer, NatsError, connect_nats, follow_nats};
 pub use store::{head, last_of_lead, page, prune, relay};
 
 use crate::db::Tx;

@@ -1,15 +1,21 @@
 //! The server's outside: GraphQL over HTTP and WebSocket.
 //!
+//! - [`access`]: lets the holders of tokens in.
 //! - [`console`]: the page at `/`.
 //! - [`gateway`]: what both transports ask of the caller: who may speak, and how a request is made ready.
 //! - [`graphql_http`]: POST by the GraphQL-over-HTTP specification.
 //! - [`graphql_ws`]: sockets by the `graphql-transport-ws` protocol.
+//! - [`health`]: whether the server lives and is ready.
+//! - [`server`]: the router of all that, and what surrounds every request.
 //! - [`uploads`]: files for imports.
 
+pub mod access;
 pub mod console;
 pub mod gateway;
 pub mod graphql_http;
 pub mod graphql_ws;
+pub mod health;
+pub mod server;
 pub mod uploads;
 
 #[cfg(test)]

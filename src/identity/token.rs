@@ -3,6 +3,7 @@
 //! Form: `ldl_` + 43 characters (32 random bytes, base64url) + 6 characters of checksum, so that a token that was cut
 //! or mistyped is told apart from a revoked one without asking the database, and secret scanners can know it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -164,14 +165,18 @@ pub async fn revoke_token(
 #[derive(Clone, Debug)]
 pub struct Authenticator {
     app: App,
-    known: moka::sync::Cache<[u8; 32], Known>,
+    known: moka::sync::Cache<[u8; 32], Holder>,
 }
 
+/// Who holds a token.
 #[derive(Clone, Debug)]
-struct Known {
-    caller: Caller,
-    id: TokenId,
-    expires_at: Option<Timestamp>,
+pub struct Holder {
+    /// Who may do what.
+    pub caller: Arc<Caller>,
+    /// The token.
+    pub id: TokenId,
+    /// When the token ends.
+    pub expires_at: Option<Timestamp>,
 }
 
 impl Authenticator {
@@ -186,11 +191,11 @@ impl Authenticator {
         Self { app, known }
     }
 
-    /// The caller with this `Authorization` value (`Bearer …`).
+    /// The holder of the token in this `Authorization` value (`Bearer …`).
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] says whether it is missing, malformed, unknown, revoked or expired.
-    pub async fn bearer(&self, header: Option<&str>) -> Result<Caller, Error> {
+    pub async fn bearer(&self, header: Option<&str>) -> Result<Holder, Error> {
         let refuse = |message: &str| Err(Error::Unauthenticated(message.to_owned()));
         let Some(header) = header else {
             return refuse(
@@ -216,8 +221,8 @@ impl Authenticator {
                     return refuse("the token was revoked");
                 }
                 let scopes = Scopes::parse(&token.scopes).map_err(Error::internal)?;
-                let known = Known {
-                    caller: Caller::token(token.id, scopes),
+                let known = Holder {
+                    caller: Arc::new(Caller::token(token.id, scopes)),
                     id: token.id,
                     expires_at: token.expires_at,
                 };
@@ -231,7 +236,7 @@ impl Authenticator {
         if known.expires_at.is_some_and(|at| at <= now) {
             return refuse("the token has expired");
         }
-        Ok(known.caller)
+        Ok(known)
     }
 
     /// Forgets a token at once, because it was revoked.

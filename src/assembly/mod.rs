@@ -1,0 +1,371 @@
+//! Puts everything together and runs it: database, event log, handlers, jobs, upkeep, HTTP.
+
+mod upkeep;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::db::{Db, DbOptions, OpenError, deployment_id};
+use crate::events::{Announcer, Handler, HandlerRunner, follow_nats};
+use crate::http::access::TokenGateway;
+use crate::http::server::{self, Sockets};
+use crate::telemetry::Metrics;
+
+/// What keeps derived state up to date with the event log, in every process that works.
+#[must_use]
+pub fn handlers() -> Vec<Arc<dyn Handler>> {
+    Vec::new()
+}
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Role {
+    /// Answers requests.
+    pub serve: bool,
+    /// Runs handlers, jobs and upkeep.
+    pub work: bool,
+}
+
+/// Why a process could not start; each says how to mend it.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    /// The address to listen on.
+    #[error("cannot listen on {address}: {reason}")]
+    Listen {
+        /// The address of the settings.
+        address: SocketAddr,
+        /// Why, in words.
+        reason: String,
+        /// How to mend it.
+        hint: &'static str,
+    },
+}
+
+impl StartError {
+    /// How to mend it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Database(error) => error.hint(),
+            Self::Listen { hint, .. } => hint,
+        }
+    }
+}
+
+/// Opens the database of the settings; creates an SQLite file that is not there. The schema is left as it is.
+///
+/// # Errors
+/// See [`OpenError`].
+pub async fn open(settings: &Settings) -> Result<Db, OpenError> {
+    Db::open(&DbOptions {
+        replica_url: settings
+            .database_replica_url
+            .as_ref()
+            .map(|url| url.expose().to_owned()),
+        max_connections: settings.database_max_connections,
+        ..DbOptions::new(settings.database_url.expose())
+    })
+    .await
+}
+
+/// The application over the database of the settings, its schema up to date; nothing runs.
+/// For commands that do one thing.
+///
+/// # Errors
+/// See [`OpenError`].
+pub async fn app(settings: &Settings) -> Result<App, OpenError> {
+    let db = open(settings).await?;
+    db.migrate().await?;
+    Ok(App::new(db, Clock::system()))
+}
+
+/// What to run; [`Self::start`] runs it.
+pub struct Plan<'a> {
+    settings: &'a Settings,
+    role: Role,
+    clock: Clock,
+    handlers: Vec<Arc<dyn Handler>>,
+}
+
+impl<'a> Plan<'a> {
+    /// What the settings and the role say, with the machine's clock and all [`handlers`].
+    #[must_use]
+    pub fn new(settings: &'a Settings, role: Role) -> Self {
+        Self {
+            settings,
+            role,
+            clock: Clock::system(),
+            handlers: handlers(),
+        }
+    }
+
+    /// With another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// With one handler more.
+    #[must_use]
+    pub fn with_handler(mut self, handler: Arc<dyn Handler>) -> Self {
+        self.handlers.push(handler);
+        self
+    }
+
+    /// Listens, opens and migrates the database, and starts what the role does. Must be called within a Tokio runtime.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(self) -> Result<Running, StartError> {
+        let Self {
+            settings,
+            role,
+            clock,
+            handlers,
+        } = self;
+        // Before the database is touched: a second server on the same port must leave it alone.
+        let listener = if role.serve {
+            Some(listen(settings.listen).await?)
+        } else {
+            None
+        };
+        let db = open(settings).await?;
+        db.migrate().await?;
+        let app = App::new(db, clock);
+        let mut running = Running {
+            app,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            http: None,
+            grace: settings.shutdown_grace,
+        };
+        running.start_events(settings).await?;
+        if role.work {
+            running.start_work(settings, handlers);
+        }
+        if let Some(listener) = listener {
+            running.start_http(settings, listener);
+        }
+        Ok(running)
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let (reason, hint) = match error.kind() {
+            std::io::ErrorKind::AddrInUse => (
+                "the port is in use".to_owned(),
+                "end the program that uses it, or choose another by `--listen ADDRESS`; port 0 picks a free one",
+            ),
+            std::io::ErrorKind::PermissionDenied => (
+                "this user may not use the port".to_owned(),
+                "choose a port from 1024 on by `--listen ADDRESS`",
+            ),
+            std::io::ErrorKind::AddrNotAvailable => (
+                "this machine does not have the address".to_owned(),
+                "choose one that it has by `--listen ADDRESS`; 0.0.0.0 stands for all",
+            ),
+            _ => (error.to_string(), "choose another address by `--listen ADDRESS`"),
+        };
+        StartError::Listen {
+            address,
+            reason,
+            hint,
+        }
+    })
+}
+
+/// A process at work. [`Self::stop`] ends it in good order; dropping it does not.
+pub struct Running {
+    app: App,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    http: Option<Http>,
+    grace: Duration,
+}
+
+/// The listening part.
+struct Http {
+    address: SocketAddr,
+    closing: CancellationToken,
+    serving: JoinHandle<()>,
+    sockets: Sockets,
+}
+
+impl Running {
+    /// The application.
+    #[must_use]
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Where it listens, if it serves.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.http.as_ref().map(|http| http.address)
+    }
+
+    /// Follows the event log, and tells and hears other processes over NATS where it is set.
+    async fn start_events(&mut self, settings: &Settings) -> Result<(), StartError> {
+        let announcer = Announcer::default();
+        if let Some(url) = settings.nats_url.clone() {
+            let deployment = deployment_id(self.app.db(), self.app.clock().now())
+                .await
+                .map_err(OpenError::from)?;
+            let (app, announcer, stop) = (self.app.clone(), announcer.clone(), self.stop.clone());
+            self.keep("nats", move || {
+                let (url, deployment, bus) = (url.clone(), deployment.clone(), Arc::clone(app.bus()));
+                let (announcer, stop) = (announcer.clone(), stop.clone());
+                async move {
+                    if let Err(error) = follow_nats(url.expose(), &deployment, bus, &announcer, stop).await {
+                        tracing::warn!(%error, "NATS cannot be used; trying again");
+                    }
+                }
+            });
+        }
+        let (app, stop) = (self.app.clone(), self.stop.clone());
+        self.keep("events", move || {
+            let (bus, stop, announcer) = (Arc::clone(app.bus()), stop.clone(), announcer.clone());
+            async move { bus.run(stop, move |head| announcer.announce(head)).await }
+        });
+        Ok(())
+    }
+
+    /// Handlers, jobs, upkeep.
+    fn start_work(&mut self, settings: &Settings, handlers: Vec<Arc<dyn Handler>>) {
+        for handler in handlers {
+            let (app, stop) = (self.app.clone(), self.stop.clone());
+            self.keep(handler.name(), move || {
+                HandlerRunner::new(app.clone(), Arc::clone(&handler)).run(stop.clone())
+            });
+        }
+        let (app, stop, days) = (
+            self.app.clone(),
+            self.stop.clone(),
+            i64::from(settings.event_retention_days),
+        );
+        self.keep("upkeep", move || upkeep::run(app.clone(), days, stop.clone()));
+    }
+
+    fn start_http(&mut self, settings: &Settings, listener: TcpListener) {
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let gateway = TokenGateway::new(self.app.clone());
+        let (hearing, stop) = (gateway.clone(), self.stop.clone());
+        self.keep("revocations", move || {
+            hearing.clone().hear_of_revocations(stop.clone())
+        });
+        let (router, sockets) = server::router(server::Parts {
+            app: self.app.clone(),
+            gateway,
+            metrics: Metrics::install(),
+            cors_origins: settings.cors_origins.clone(),
+        });
+        let closing = CancellationToken::new();
+        let listener = listener.tap_io(|connection| {
+            // Else small events wait for the acknowledgement of those before.
+            if let Err(error) = connection.set_nodelay(true) {
+                tracing::debug!(%error, "could not set TCP_NODELAY");
+            }
+        });
+        let until = closing.clone().cancelled_owned();
+        let serving = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
+                tracing::error!(%error, "the server ended");
+            }
+        });
+        self.http = Some(Http {
+            address,
+            closing,
+            serving,
+            sockets,
+        });
+    }
+
+    /// Runs a part until the process stops; starts it again should it end or panic before.
+    fn keep<F>(&self, name: &'static str, part: impl Fn() -> F + Send + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            while !stop.is_cancelled() {
+                let ended = tokio::spawn(part()).await;
+                if stop.is_cancelled() {
+                    return;
+                }
+                if let Err(error) = ended {
+                    tracing::error!(part = name, %error, "a part of the server broke down; starting it again");
+                }
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                }
+            }
+        });
+    }
+
+    /// Ends in good order: nothing new is accepted, sockets are closed with 1012, running requests and work get the
+    /// grace of the settings, then the database is closed.
+    pub async fn stop(self) {
+        let Self {
+            app,
+            stop,
+            tasks,
+            http,
+            grace,
+        } = self;
+        if let Some(Http {
+            closing,
+            mut serving,
+            sockets,
+            ..
+        }) = http
+        {
+            closing.cancel();
+            let ended = timeout(grace, async {
+                let ((), served) = tokio::join!(sockets.shut_down(), &mut serving);
+                served
+            })
+            .await;
+            if ended.is_err() {
+                tracing::warn!(
+                    grace_seconds = grace.as_secs(),
+                    "requests were still running and are cut off"
+                );
+                serving.abort();
+            }
+        }
+        stop.cancel();
+        tasks.close();
+        if timeout(grace.max(Duration::from_secs(1)), tasks.wait())
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                grace_seconds = grace.as_secs(),
+                "work was still running and is cut off; it goes on at the next start"
+            );
+        }
+        match timeout(Duration::from_secs(5), app.db().close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the database was not closed in good order"),
+            Err(_elapsed) => tracing::warn!("the database was not closed in time"),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What the database knows of the deployment as a whole.
+
+use entity::{Timestamp, idempotency, setting};
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue::Set, ColumnTrait, DbErr, EntityTrait, QueryFilter};
+
+use super::Db;
+
+const DEPLOYMENT: &str = "deployment";
+
+/// The random id of this deployment (32 hexadecimal digits), made when it is first asked for: tells deployments apart
+/// that share an outside service.
+///
+/// # Errors
+/// The database's.
+pub async fn deployment_id(db: &Db, now: Timestamp) -> Result<String, DbErr> {
+    if let Some(row) = setting::Entity::find_by_id(DEPLOYMENT.to_owned())
+        .one(db.read())
+        .await?
+    {
+        return Ok(row.value);
+    }
+    // Two processes may come here at once: the first row stays.
+    setting::Entity::insert(setting::ActiveModel {
+        key: Set(DEPLOYMENT.to_owned()),
+        version: Set(1),
+        value: Set(format!("{:032x}", rand::random::<u128>())),
+        updated_at: Set(now),
+        updated_by: Set("system".to_owned()),
+    })
+    .on_conflict(OnConflict::column(setting::Column::Key).do_nothing().to_owned())
+    .exec_without_returning(db.write())
+    .await?;
+    let row = setting::Entity::find_by_id(DEPLOYMENT.to_owned())
+        .one(db.write())
+        .await?;
+    row.map(|row| row.value)
+        .ok_or_else(|| DbErr::RecordNotFound(DEPLOYMENT.to_owned()))
+}
+
+/// Forgets the outcomes of idempotent calls made before a moment; answers how many.
+///
+/// # Errors
+/// The database's.
+pub async fn forget_outcomes(db: &Db, before: Timestamp) -> Result<u64, DbErr> {
+    let removed = idempotency::Entity::delete_many()
+        .filter(idempotency::Column::CreatedAt.lt(before))
+        .exec(db.write())
+        .await?;
+    Ok(removed.rows_affected)
+}
