@@ -39,7 +39,9 @@ impl Telemetry {
             .as_ref()
             .map(traces::provider)
             .transpose()?;
-        let layers = log_layer(settings)?.and_then(traces.as_ref().map(traces::layer));
+        // A list, since an absent layer put onto another by `and_then` switches both off.
+        let mut layers = vec![log_layer(settings)?];
+        layers.extend(traces.as_ref().map(|provider| traces::layer(provider).boxed()));
         if Registry::default().with(layers).try_init().is_err() {
             tracing::warn!("logging is already set up in this process and stays as it is");
         }
