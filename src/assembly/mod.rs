@@ -2,6 +2,8 @@
 
 mod upkeep;
 
+use self::upkeep::Upkeep;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,12 +23,22 @@ use crate::db::{Db, DbOptions, OpenError, deployment_id};
 use crate::events::{Announcer, Handler, HandlerRunner, follow_nats};
 use crate::http::access::TokenGateway;
 use crate::http::server::{self, Sockets};
+use crate::jobs::{JobKind, JobRegistry, Worker};
 use crate::telemetry::Metrics;
 
 /// What keeps derived state up to date with the event log, in every process that works.
 #[must_use]
 pub fn handlers() -> Vec<Arc<dyn Handler>> {
     Vec::new()
+}
+
+/// The background work that a process can do: kinds of jobs, chores.
+/// `event_days`: how long the event log is kept.
+#[must_use]
+pub fn jobs(event_days: u32) -> JobRegistry {
+    let mut jobs = JobRegistry::default();
+    jobs.add_chore(Upkeep { event_days });
+    jobs
 }
 
 /// What a process does.
@@ -100,6 +112,7 @@ pub struct Plan<'a> {
     role: Role,
     clock: Clock,
     handlers: Vec<Arc<dyn Handler>>,
+    jobs: JobRegistry,
 }
 
 impl<'a> Plan<'a> {
@@ -111,6 +124,7 @@ impl<'a> Plan<'a> {
             role,
             clock: Clock::system(),
             handlers: handlers(),
+            jobs: jobs(settings.event_retention_days),
         }
     }
 
@@ -128,6 +142,13 @@ impl<'a> Plan<'a> {
         self
     }
 
+    /// With one kind of jobs more.
+    #[must_use]
+    pub fn with_job(mut self, kind: impl JobKind) -> Self {
+        self.jobs.add(kind);
+        self
+    }
+
     /// Listens, opens and migrates the database, and starts what the role does. Must be called within a Tokio runtime.
     ///
     /// # Errors
@@ -138,6 +159,7 @@ impl<'a> Plan<'a> {
             role,
             clock,
             handlers,
+            jobs,
         } = self;
         // Before the database is touched: a second server on the same port must leave it alone.
         let listener = if role.serve {
@@ -157,7 +179,7 @@ impl<'a> Plan<'a> {
         };
         running.start_events(settings).await?;
         if role.work {
-            running.start_work(settings, handlers);
+            running.start_work(handlers, jobs);
         }
         if let Some(listener) = listener {
             running.start_http(settings, listener);
@@ -247,20 +269,18 @@ impl Running {
         Ok(())
     }
 
-    /// Handlers, jobs, upkeep.
-    fn start_work(&mut self, settings: &Settings, handlers: Vec<Arc<dyn Handler>>) {
+    /// Handlers, jobs, chores.
+    fn start_work(&mut self, handlers: Vec<Arc<dyn Handler>>, jobs: JobRegistry) {
         for handler in handlers {
             let (app, stop) = (self.app.clone(), self.stop.clone());
             self.keep(handler.name(), move || {
                 HandlerRunner::new(app.clone(), Arc::clone(&handler)).run(stop.clone())
             });
         }
-        let (app, stop, days) = (
-            self.app.clone(),
-            self.stop.clone(),
-            i64::from(settings.event_retention_days),
-        );
-        self.keep("upkeep", move || upkeep::run(app.clone(), days, stop.clone()));
+        let (app, jobs, stop, grace) = (self.app.clone(), Arc::new(jobs), self.stop.clone(), self.grace);
+        self.keep("jobs", move || {
+            Worker::new(app.clone(), Arc::clone(&jobs)).run(stop.clone(), grace)
+        });
     }
 
     fn start_http(&mut self, settings: &Settings, listener: TcpListener) {

@@ -69,7 +69,11 @@ impl Db {
         let mut file = None;
         let (backend, mut writer, mut reader) = if let Some(path) = url.strip_prefix("sqlite:") {
             // Written percent-decoded up to a `?`, as SQLx would read it.
-            let path = path.trim_start_matches("//").split('?').next().unwrap_or_default();
+            let path = path
+                .trim_start_matches("//")
+                .split('?')
+                .next()
+                .unwrap_or_default();
             let path = PathBuf::from(path.replace("%3F", "?").replace("%25", "%"));
             let (writer, reader) = open_sqlite(&path, options).await?;
             file = Some(path);
