@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::App;
+use crate::app::{App, Storage};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::{Db, DbOptions, OpenError, deployment_id};
@@ -24,6 +24,7 @@ use crate::events::{Announcer, Handler, HandlerRunner, follow_nats};
 use crate::http::access::TokenGateway;
 use crate::http::server::{self, Sockets};
 use crate::jobs::{JobKind, JobRegistry, Worker};
+use crate::media::files::UploadSweep;
 use crate::telemetry::Metrics;
 
 /// What keeps derived state up to date with the event log, in every process that works.
@@ -37,7 +38,7 @@ pub fn handlers() -> Vec<Arc<dyn Handler>> {
 #[must_use]
 pub fn jobs(event_days: u32) -> JobRegistry {
     let mut jobs = JobRegistry::default();
-    jobs.add_chore(Upkeep { event_days });
+    jobs.add_chore(Upkeep { event_days }).add_chore(UploadSweep);
     jobs
 }
 
@@ -95,6 +96,13 @@ pub async fn open(settings: &Settings) -> Result<Db, OpenError> {
     .await
 }
 
+fn storage(settings: &Settings) -> Storage {
+    Storage {
+        data_dir: settings.data_dir.clone(),
+        upload_max_bytes: settings.upload_max_bytes,
+    }
+}
+
 /// The application over the database of the settings, its schema up to date; nothing runs.
 /// For commands that do one thing.
 ///
@@ -103,7 +111,7 @@ pub async fn open(settings: &Settings) -> Result<Db, OpenError> {
 pub async fn app(settings: &Settings) -> Result<App, OpenError> {
     let db = open(settings).await?;
     db.migrate().await?;
-    Ok(App::new(db, Clock::system()))
+    Ok(App::with_storage(db, Clock::system(), storage(settings)))
 }
 
 /// What to run; [`Self::start`] runs it.
@@ -169,7 +177,7 @@ impl<'a> Plan<'a> {
         };
         let db = open(settings).await?;
         db.migrate().await?;
-        let app = App::new(db, clock);
+        let app = App::with_storage(db, clock, storage(settings));
         let mut running = Running {
             app,
             stop: CancellationToken::new(),

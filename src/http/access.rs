@@ -44,6 +44,12 @@ impl TokenGateway {
         }
     }
 
+    /// Tells the holders of tokens; hears of revocations with the gateway.
+    #[must_use]
+    pub fn authenticator(&self) -> &Authenticator {
+        &self.authenticator
+    }
+
     /// Forgets tokens as soon as the event log says that they were revoked, until cancelled.
     pub async fn hear_of_revocations(self, stop: CancellationToken) {
         while !stop.is_cancelled() {

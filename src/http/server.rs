@@ -20,6 +20,7 @@ use super::access::TokenGateway;
 use super::gateway::RequestId;
 use super::graphql_http::{GraphqlHttp, HttpLimits};
 use super::graphql_ws::{GraphqlWs, SocketLimits};
+use super::uploads::Uploads;
 use super::{console, health};
 use crate::api::Api;
 use crate::app::App;
@@ -52,6 +53,7 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         cors_origins,
     } = parts;
     let api = Api::new(&app);
+    let uploads = Uploads::new(app.clone(), Arc::new(gateway.authenticator().clone()));
     let gateway = Arc::new(gateway);
     let sockets = GraphqlWs::new(api.clone(), Arc::clone(&gateway), SocketLimits::default());
     let graphql = GraphqlHttp::new(api, gateway, HttpLimits::default());
@@ -64,6 +66,7 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
     let mut router = Router::new()
         .route("/graphql", graphql.route())
         .route("/graphql/ws", sockets.route())
+        .route("/uploads", uploads.route())
         .route("/health/live", get(health::live))
         .merge(
             Router::new()

@@ -95,7 +95,7 @@ impl Uploads {
             .headers()
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok());
-        let caller = self.authenticator.bearer(bearer).await?;
+        let caller = self.authenticator.bearer(bearer).await?.caller;
         let limit = self.app.storage().upload_max_bytes;
         let announced = request
             .headers()
