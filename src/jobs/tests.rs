@@ -169,6 +169,8 @@ impl House {
 
     /// The payloads of the job's events.
     async fn told(&self, id: JobId) -> Vec<Value> {
+        // On PostgreSQL events get their positions after the commit.
+        events::relay(self.app.db()).await.expect("relays");
         let kinds = [EventKind::JobProgressed];
         events::page(self.app.db().read(), 0, None, &kinds, None, 1_000)
             .await
@@ -404,4 +406,17 @@ async fn a_job_whose_wake_up_got_lost_is_found() {
     assert_eq!(job.started_at, Some(START.plus_seconds(11)));
     stop.cancel();
     worker.await.expect("the worker ends");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_that_start_at_once_set_up_one_queue() {
+    let house = House::build().await;
+    let opened = futures_util::future::join_all((0..4).map(|_| {
+        let db = house.app.db().clone();
+        tokio::spawn(async move { super::queue::Queue::open(&db).await.map(drop) })
+    }))
+    .await;
+    for result in opened {
+        assert!(matches!(result, Ok(Ok(()))), "{result:?}");
+    }
 }
