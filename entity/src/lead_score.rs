@@ -28,6 +28,8 @@ pub struct Model {
     pub intent: f64,
     /// base + rate × day of the last activity: orders leads by current score.
     pub decay_key: f64,
+    /// Points a day by which it decays, as the model said.
+    pub decay_rate: f64,
     /// From when decay counts.
     pub last_activity_at: Timestamp,
     /// As last announced.
@@ -36,6 +38,8 @@ pub struct Model {
     pub crosses_at: Option<Timestamp>,
     /// When the first event leaves a window and the base changes.
     pub valid_until: Option<Timestamp>,
+    /// The earlier of the two: when a worker has to look at it again.
+    pub due_at: Option<Timestamp>,
     /// All that the score rests on (JSON).
     pub facts: String,
     /// When it was computed.

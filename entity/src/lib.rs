@@ -32,7 +32,6 @@ pub mod lease;
 pub mod note;
 pub mod score_history;
 pub mod score_model;
-pub mod score_stale;
 pub mod setting;
 pub mod stage_stay;
 pub mod tag;

@@ -3,7 +3,7 @@
 use sea_orm::entity::prelude::*;
 
 use crate::{
-    Timestamp,
+    ScoreCause, Timestamp,
     id::{LeadId, ScoreEntryId},
 };
 
@@ -12,11 +12,15 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "score_history")]
 pub struct Model {
+    /// The lead.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub lead_id: LeadId,
+    /// When.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub at: Timestamp,
     /// The entry.
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: ScoreEntryId,
-    /// The lead.
-    pub lead_id: LeadId,
     /// Version of the model.
     pub model_version: i32,
     /// Score before decay, 0–100.
@@ -32,9 +36,7 @@ pub struct Model {
     /// Component, 0–100.
     pub intent: f64,
     /// What brought the change about.
-    pub cause: String,
-    /// When.
-    pub at: Timestamp,
+    pub cause: ScoreCause,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

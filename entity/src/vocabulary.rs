@@ -94,6 +94,44 @@ vocabulary! {
         Lost = "LOST",
     }
 
+    /// What brought a move to another stage about.
+    StageCause ("stage cause") {
+        /// A person or token moved the lead.
+        Manual = "MANUAL",
+        /// The lead was in this stage when it became known, e.g. as a row of an import said.
+        Initial = "INITIAL",
+        /// A first message went out.
+        MessageSent = "MESSAGE_SENT",
+        /// The score reached the threshold.
+        Score = "SCORE",
+        /// The lead replied, booked a meeting or filled in a form after contact.
+        Response = "RESPONSE",
+        /// A deal was opened.
+        DealOpened = "DEAL_OPENED",
+        /// A conversion was recorded.
+        Conversion = "CONVERSION",
+    }
+
+    /// What brought a change of a score about.
+    ScoreCause ("score cause") {
+        /// The lead became known.
+        Created = "CREATED",
+        /// An engagement was recorded or its human confidence corrected.
+        Engagement = "ENGAGEMENT",
+        /// Fields of the lead changed.
+        Fields = "FIELDS",
+        /// A consent changed.
+        Consent = "CONSENT",
+        /// The lead moved to another stage.
+        Stage = "STAGE",
+        /// An event left its window.
+        Window = "WINDOW",
+        /// Another scoring model came into force.
+        Model = "MODEL",
+        /// A recalculation was asked for.
+        Recalculation = "RECALCULATION",
+    }
+
     /// What happened in an engagement.
     EngagementType ("engagement type") {
         /// An e-mail was handed to the provider.

@@ -129,11 +129,13 @@ async fn scoring(m: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(col("engagement").double())
         .col(col("intent").double())
         .col(col("decay_key").double())
+        .col(col("decay_rate").double())
         .col(col("last_activity_at").big_integer())
         // What was last announced; the next crossing by decay is known in advance.
         .col(col("temperature").text())
         .col(opt("crosses_at").big_integer())
         .col(opt("valid_until").big_integer())
+        .col(opt("due_at").big_integer())
         // All that a score rests on, so that a new model rescores a lead from this one row.
         .col(col("facts").text())
         .col(col("computed_at").big_integer())
@@ -147,25 +149,14 @@ async fn scoring(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     .await?;
     index(
         m,
-        "CREATE INDEX lead_score_valid ON lead_score (valid_until) WHERE valid_until IS NOT NULL",
+        "CREATE INDEX lead_score_due ON lead_score (due_at) WHERE due_at IS NOT NULL",
     )
     .await?;
-    index(
-        m,
-        "CREATE INDEX lead_score_crosses ON lead_score (crosses_at) WHERE crosses_at IS NOT NULL",
-    )
-    .await?;
-    // The leads whose facts have changed since their score was computed: a work queue.
-    table("score_stale")
-        .col(col("lead_id").uuid().primary_key())
-        .col(col("cause").text())
-        .col(col("since").big_integer())
-        .clustered()
-        .create(m)
-        .await?;
+    // Clustered by lead: a lead's entries lie together, and writing one costs one tree.
     table("score_history")
-        .col(col("id").uuid().primary_key())
         .col(col("lead_id").uuid())
+        .col(col("at").big_integer())
+        .col(col("id").uuid())
         .col(col("model_version").integer())
         .col(col("base").integer())
         .col(col("demographic").double())
@@ -174,14 +165,10 @@ async fn scoring(m: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(col("engagement").double())
         .col(col("intent").double())
         .col(col("cause").text())
-        .col(col("at").big_integer())
+        .key(["lead_id", "at", "id"])
+        .clustered()
         .create(m)
         .await?;
-    index(
-        m,
-        "CREATE INDEX score_history_lead ON score_history (lead_id, at, id)",
-    )
-    .await?;
     table("score_model")
         .col(col("id").uuid().primary_key())
         .col(col("version").integer().unique_key())

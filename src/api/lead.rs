@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use async_graphql::MergedObject;
 
+use crate::insight::lifecycle::graphql::LeadLifecycle;
 use crate::leads::lead;
 
 /// A person or company that may become, or is, a customer.
 #[derive(MergedObject)]
-pub struct Lead(lead::graphql::LeadFields);
+pub struct Lead(lead::graphql::LeadFields, LeadLifecycle);
 
 impl Lead {
     /// Shows a lead that the caller may see.
     #[must_use]
     pub fn new(lead: Arc<lead::Lead>) -> Self {
-        Self(lead::graphql::LeadFields(lead))
+        let id = lead.id;
+        Self(lead::graphql::LeadFields(lead), LeadLifecycle(id))
     }
 }

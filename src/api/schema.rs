@@ -14,6 +14,7 @@ use super::meta::MetaQuery;
 use super::types::CallerData;
 use crate::app::App;
 use crate::identity::Caller;
+use crate::insight::lifecycle::graphql as lifecycle;
 use crate::jobs::graphql as jobs;
 use crate::leads::custom_fields::graphql as custom_fields;
 use crate::leads::lead::graphql as lead;
@@ -27,6 +28,7 @@ pub struct Query(
     jobs::JobQuery,
     lead::LeadQuery,
     custom_fields::CustomFieldQuery,
+    lifecycle::LifecycleQuery,
 );
 
 /// The mutations of all rooms.
@@ -35,11 +37,16 @@ pub struct Mutation(
     jobs::JobMutation,
     lead::LeadMutation,
     custom_fields::CustomFieldMutation,
+    lifecycle::LifecycleMutation,
 );
 
 /// The subscriptions of all rooms.
 #[derive(MergedSubscription, Default)]
-pub struct Subscription(jobs::JobSubscription, lead::LeadSubscription);
+pub struct Subscription(
+    jobs::JobSubscription,
+    lead::LeadSubscription,
+    lifecycle::LifecycleSubscription,
+);
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
     Schema::build(Query::default(), Mutation::default(), Subscription::default()).limit_depth(12)
@@ -86,6 +93,10 @@ impl Api {
         // The loaders serve all requests: what many ask for in the same millisecond is one statement.
         let schema = builder()
             .data(DataLoader::new(lead::LeadLoader(app.clone()), tokio::spawn))
+            .data(DataLoader::new(
+                lifecycle::LifecycleLoader(app.clone()),
+                tokio::spawn,
+            ))
             .data(app.clone())
             .finish();
         Self { schema }

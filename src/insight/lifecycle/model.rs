@@ -10,7 +10,7 @@
 use entity::{EngagementType, Stage, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::insight::engagement::model::{is_outbound_message, is_reply};
+use crate::insight::engagement::model::is_reply;
 
 /// What moves a lead by itself; each can be switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -90,22 +90,6 @@ impl Cause {
             Self::DealOpened => "deal opened",
             Self::Converted => "conversion recorded",
         }
-    }
-}
-
-/// What an engagement may cause, given the first outbound message to its lead so far (itself included).
-#[must_use]
-pub const fn cause_of(
-    kind: EngagementType,
-    at: Timestamp,
-    first_message_at: Option<Timestamp>,
-) -> Option<Cause> {
-    if is_outbound_message(kind) {
-        Some(Cause::MessageSent)
-    } else if is_response(kind) {
-        Some(Cause::Response { first_message_at, at })
-    } else {
-        None
     }
 }
 
@@ -293,18 +277,10 @@ mod tests {
     }
 
     #[test]
-    fn engagements_that_cause_something() {
-        use EngagementType as T;
-        let named = |rule: fn(&Option<Cause>) -> bool| {
-            let causes = T::ALL.iter().filter(|kind| rule(&cause_of(**kind, NOW, None)));
-            causes.map(|kind| kind.as_str()).collect::<Vec<_>>()
-        };
+    fn replies_meetings_and_forms_are_responses() {
+        let responses = EngagementType::ALL.iter().filter(|kind| is_response(**kind));
         assert_eq!(
-            named(|cause| *cause == Some(Cause::MessageSent)),
-            ["EMAIL_SENT", "SMS_SENT", "WHATSAPP_SENT"]
-        );
-        assert_eq!(
-            named(|cause| matches!(cause, Some(Cause::Response { .. }))),
+            responses.map(|kind| kind.as_str()).collect::<Vec<_>>(),
             [
                 "EMAIL_REPLIED",
                 "SMS_REPLIED",
