@@ -180,7 +180,13 @@ async fn scoring(m: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(col("updated_at").big_integer())
         .col(opt("published_at").big_integer())
         .create(m)
-        .await
+        .await?;
+    // One version is in force.
+    index(
+        m,
+        "CREATE UNIQUE INDEX score_model_published ON score_model (state) WHERE state = 'PUBLISHED'",
+    )
+    .await
 }
 
 async fn journeys(m: &SchemaManager<'_>) -> Result<(), DbErr> {

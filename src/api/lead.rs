@@ -5,17 +5,22 @@ use std::sync::Arc;
 use async_graphql::MergedObject;
 
 use crate::insight::lifecycle::graphql::LeadLifecycle;
+use crate::insight::scoring::graphql::LeadScoring;
 use crate::leads::lead;
 
 /// A person or company that may become, or is, a customer.
 #[derive(MergedObject)]
-pub struct Lead(lead::graphql::LeadFields, LeadLifecycle);
+pub struct Lead(lead::graphql::LeadFields, LeadLifecycle, LeadScoring);
 
 impl Lead {
     /// Shows a lead that the caller may see.
     #[must_use]
     pub fn new(lead: Arc<lead::Lead>) -> Self {
         let id = lead.id;
-        Self(lead::graphql::LeadFields(lead), LeadLifecycle(id))
+        Self(
+            lead::graphql::LeadFields(lead),
+            LeadLifecycle(id),
+            LeadScoring(id),
+        )
     }
 }

@@ -15,6 +15,7 @@ use super::types::CallerData;
 use crate::app::App;
 use crate::identity::Caller;
 use crate::insight::lifecycle::graphql as lifecycle;
+use crate::insight::scoring::graphql as scoring;
 use crate::jobs::graphql as jobs;
 use crate::leads::custom_fields::graphql as custom_fields;
 use crate::leads::lead::graphql as lead;
@@ -29,6 +30,7 @@ pub struct Query(
     lead::LeadQuery,
     custom_fields::CustomFieldQuery,
     lifecycle::LifecycleQuery,
+    scoring::ScoringQuery,
 );
 
 /// The mutations of all rooms.
@@ -38,6 +40,7 @@ pub struct Mutation(
     lead::LeadMutation,
     custom_fields::CustomFieldMutation,
     lifecycle::LifecycleMutation,
+    scoring::ScoringMutation,
 );
 
 /// The subscriptions of all rooms.
@@ -46,6 +49,7 @@ pub struct Subscription(
     jobs::JobSubscription,
     lead::LeadSubscription,
     lifecycle::LifecycleSubscription,
+    scoring::ScoringSubscription,
 );
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {

@@ -23,6 +23,8 @@ use crate::db::{Db, DbOptions, OpenError, deployment_id};
 use crate::events::{Announcer, Handler, HandlerRunner, follow_nats};
 use crate::http::access::TokenGateway;
 use crate::http::server::{self, Sockets};
+use crate::insight::lifecycle::LifecycleHandler;
+use crate::insight::scoring::{BacktestKind, RecalculateKind, ScoreUpkeep, ScoringHandler};
 use crate::jobs::{JobKind, JobRegistry, Worker};
 use crate::media::files::UploadSweep;
 use crate::telemetry::Metrics;
@@ -30,7 +32,7 @@ use crate::telemetry::Metrics;
 /// What keeps derived state up to date with the event log, in every process that works.
 #[must_use]
 pub fn handlers() -> Vec<Arc<dyn Handler>> {
-    Vec::new()
+    vec![Arc::new(LifecycleHandler), Arc::new(ScoringHandler::default())]
 }
 
 /// The background work that a process can do: kinds of jobs, chores.
@@ -39,6 +41,9 @@ pub fn handlers() -> Vec<Arc<dyn Handler>> {
 pub fn jobs(event_days: u32) -> JobRegistry {
     let mut jobs = JobRegistry::default();
     jobs.add_chore(Upkeep { event_days }).add_chore(UploadSweep);
+    jobs.add(RecalculateKind::default())
+        .add(BacktestKind)
+        .add_chore(ScoreUpkeep::default());
     jobs
 }
 

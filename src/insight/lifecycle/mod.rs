@@ -6,7 +6,7 @@
 
 pub mod graphql;
 mod handler;
-mod model;
+pub mod model;
 mod service;
 mod store;
 

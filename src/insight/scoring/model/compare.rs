@@ -1,6 +1,7 @@
 //! How a draft of a model would move leads: the back-test before it is published.
 
 use entity::{Grade, Temperature, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{
     config::ScoreModel,
@@ -36,7 +37,7 @@ pub fn compare(before: &ScoreModel, after: &ScoreModel, facts: &ScoreFacts, now:
 
 /// How many leads move from which grade and temperature to which. Empty, [`add`](Self::add) and
 /// [`merge`](Self::merge) form a commutative monoid: leads may be split into batches in any way.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moves {
     /// Leads compared.
     pub leads: u64,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use async_graphql::{InputObject, SimpleObject};
 use entity::{EngagementType, Stage};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -62,8 +63,9 @@ points_table! {
 }
 
 /// Every number a score depends on. The default is the product's own model.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[graphql(name = "ScoreModelDefinition", input_name = "ScoreModelDefinitionInput")]
 pub struct ScoreModel {
     /// Share of each component in the base; they sum to 1.
     pub weights: Weights,
@@ -86,14 +88,19 @@ pub struct ScoreModel {
 }
 
 /// Share of each component in the base; they sum to 1.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the components by name")]
+#[graphql(name = "ScoreModelWeights", input_name = "ScoreModelWeightsInput")]
 pub struct Weights {
+    /// Of who the lead is, 0–1.
     pub demographic: f64,
+    /// Of what the lead did, 0–1.
     pub behavioral: f64,
+    /// Of where the lead belongs and comes from, 0–1.
     pub firmographic: f64,
+    /// Of how fresh and permitted the contact is, 0–1.
     pub engagement: f64,
+    /// Of how near to buying the lead is, 0–1.
     pub intent: f64,
 }
 
@@ -125,22 +132,27 @@ impl Default for Weights {
 }
 
 /// Points for each field that is filled in.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the fields by name")]
+#[graphql(name = "ScoreModelDemographic", input_name = "ScoreModelDemographicInput")]
 pub struct Demographic {
+    /// Points of an e-mail address.
     pub email: f64,
+    /// Points of a first name.
     pub first_name: f64,
+    /// Points of a last name.
     pub last_name: f64,
+    /// Points of a telephone number.
     pub phone: f64,
     /// Any part of the address: country, region or city.
     pub location: f64,
+    /// Points of a customer type.
     pub customer_type: f64,
     /// The custom field named by `primary_interest_field`.
     pub primary_interest: f64,
     /// At least one interest.
     pub interests: f64,
-    /// Key of the custom field that holds the primary interest. Facts are gathered with it: see [`ScoreModel::gathers_like`].
+    /// Key of the custom field that holds the primary interest.
     pub primary_interest_field: String,
 }
 
@@ -161,8 +173,9 @@ impl Default for Demographic {
 }
 
 /// Points for what the lead did, over its whole life.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[graphql(name = "ScoreModelBehavioral", input_name = "ScoreModelBehavioralInput")]
 pub struct Behavioral {
     /// Points for each event, times its human confidence. Only inbound types have any.
     pub per_event: PointsByType,
@@ -200,8 +213,9 @@ impl Default for Behavioral {
 }
 
 /// A class of words (customer types, sources) and what belonging to it is worth.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[graphql(name = "ScoreModelPointClass", input_name = "ScoreModelPointClassInput")]
 pub struct PointClass {
     /// Name of the class, e.g. `high`.
     pub name: String,
@@ -222,8 +236,9 @@ impl PointClass {
 }
 
 /// A place; a lead is in it when each part that is given fits.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[graphql(name = "ScoreModelPlace", input_name = "ScoreModelPlaceInput")]
 pub struct TargetLocation {
     /// ISO 3166-1 alpha-2.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -237,8 +252,9 @@ pub struct TargetLocation {
 }
 
 /// Where the lead belongs and comes from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[graphql(name = "ScoreModelFirmographic", input_name = "ScoreModelFirmographicInput")]
 pub struct Firmographic {
     /// Points of every lead.
     pub base: f64,
@@ -272,8 +288,9 @@ impl Default for Firmographic {
 }
 
 /// Points while the last inbound contact is younger than a number of days.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[graphql(name = "ScoreModelRecency", input_name = "ScoreModelRecencyInput")]
 pub struct Recency {
     /// Days of 86,400 s.
     pub days: u32,
@@ -282,8 +299,9 @@ pub struct Recency {
 }
 
 /// How fresh and permitted the contact is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[graphql(name = "ScoreModelEngagement", input_name = "ScoreModelEngagementInput")]
 pub struct Engagement {
     /// By age of the last inbound contact, rising; the first that fits counts.
     pub recency: Vec<Recency>,
@@ -332,8 +350,9 @@ impl Default for Engagement {
 }
 
 /// How near to buying.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[graphql(name = "ScoreModelIntent", input_name = "ScoreModelIntentInput")]
 pub struct Intent {
     /// Points for each high-intent event in the window; any inbound type but opens, clicks and page views.
     pub high_intent: PointsByType,
@@ -380,15 +399,21 @@ impl Default for Intent {
 }
 
 /// Current score from which each grade is given; D below the last.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the grades by name")]
+#[graphql(name = "ScoreModelGrades", input_name = "ScoreModelGradesInput")]
 pub struct Grades {
+    /// A+ from this score on.
     pub a_plus: f64,
+    /// A from this score on.
     pub a: f64,
+    /// B+ from this score on.
     pub b_plus: f64,
+    /// B from this score on.
     pub b: f64,
+    /// C+ from this score on.
     pub c_plus: f64,
+    /// C from this score on.
     pub c: f64,
 }
 
@@ -406,11 +431,13 @@ impl Default for Grades {
 }
 
 /// Current score from which each temperature is given; COLD below the last.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
-#[expect(missing_docs, reason = "the temperatures by name")]
+#[graphql(name = "ScoreModelTemperatures", input_name = "ScoreModelTemperaturesInput")]
 pub struct Temperatures {
+    /// HOT from this score on.
     pub hot: f64,
+    /// WARM from this score on.
     pub warm: f64,
 }
 
@@ -424,8 +451,9 @@ impl Default for Temperatures {
 }
 
 /// How a score falls while nothing comes from the lead.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, SimpleObject, InputObject)]
 #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+#[graphql(name = "ScoreModelDecay", input_name = "ScoreModelDecayInput")]
 pub struct Decay {
     /// Points a day of 86,400 s.
     pub points_per_day: f64,
