@@ -30,7 +30,7 @@ const INSIGHT: &[&[&str]] = &[
     &["analytics"],
 ];
 /// What stands above the wings, from the bottom up.
-const UPPER: &[&str] = &["api", "http", "assembly", "cli"];
+const UPPER: &[&str] = &["api", "http", "assembly", "demo", "cli"];
 /// The files of a room that only the room knows.
 const ROOM_FILES: &[&str] = &["model", "service", "store", "graphql", "jobs"];
 const NAMELESS: &[&str] = &["util", "utils", "helper", "helpers", "common", "misc"];
