@@ -178,7 +178,7 @@ pub(super) static LANDS: &[Land] = &[
         country: "BE",
         language: "nl-BE",
         currency: "EUR",
-        phone: "+32471",
+        phone: "+3247",
         street: "Kerkstraat {}",
         postal_code: "9###",
         culture: &DUTCH,
