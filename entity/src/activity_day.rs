@@ -15,9 +15,7 @@ pub struct Model {
     /// The UTC day.
     #[sea_orm(primary_key, auto_increment = false)]
     pub day: Day,
-    /// Engagements.
-    pub total: i32,
-    /// Counts by type, revenue, score and stage at start and end (JSON).
+    /// Counts by type, revenue (JSON).
     pub activity: String,
 }
 

@@ -12,9 +12,7 @@ pub struct Model {
     /// The UTC day.
     #[sea_orm(primary_key, auto_increment = false)]
     pub day: Day,
-    /// Engagements.
-    pub total: i64,
-    /// Counts by type, revenue, moves (JSON).
+    /// Counts and revenue by type and channel, moves by stage (JSON).
     pub activity: String,
 }
 

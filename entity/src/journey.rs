@@ -2,9 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{Timestamp, id::LeadId};
+use crate::id::LeadId;
 
-/// The journey of a lead: what its engagements add up to.
+/// The journey of a lead: what its engagements, moves and conversions add up to.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "journey")]
@@ -12,16 +12,10 @@ pub struct Model {
     /// The lead.
     #[sea_orm(primary_key, auto_increment = false)]
     pub lead_id: LeadId,
-    /// First engagement.
-    pub first_at: Option<Timestamp>,
-    /// Last engagement.
-    pub last_at: Option<Timestamp>,
-    /// How many.
-    pub engagements: i64,
     /// Counts, milestones, revenue (JSON).
     pub facts: String,
-    /// When it was last changed.
-    pub updated_at: Timestamp,
+    /// Position of the last event that is taken in: those of the lead after it are still to come.
+    pub position: i64,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

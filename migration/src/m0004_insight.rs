@@ -192,19 +192,14 @@ async fn scoring(m: &SchemaManager<'_>) -> Result<(), DbErr> {
 async fn journeys(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     table("journey")
         .col(col("lead_id").uuid().primary_key())
-        .col(opt("first_at").big_integer())
-        .col(opt("last_at").big_integer())
-        .col(col("engagements").big_integer())
         .col(col("facts").text())
-        .col(col("updated_at").big_integer())
+        .col(col("position").big_integer())
         .clustered()
         .create(m)
         .await?;
-    index(m, "CREATE INDEX journey_last ON journey (last_at, lead_id)").await?;
     table("activity_day")
         .col(col("lead_id").uuid())
         .col(col("day").integer())
-        .col(col("total").integer())
         .col(col("activity").text())
         .key(["lead_id", "day"])
         .clustered()
@@ -212,7 +207,6 @@ async fn journeys(m: &SchemaManager<'_>) -> Result<(), DbErr> {
         .await?;
     table("deployment_day")
         .col(col("day").integer().primary_key())
-        .col(col("total").big_integer())
         .col(col("activity").text())
         .create(m)
         .await

@@ -4,13 +4,19 @@ use std::sync::Arc;
 
 use async_graphql::MergedObject;
 
+use crate::insight::engagement::graphql::EngagementFields;
 use crate::insight::lifecycle::graphql::LeadLifecycle;
 use crate::insight::scoring::graphql::LeadScoring;
 use crate::leads::lead;
 
 /// A person or company that may become, or is, a customer.
 #[derive(MergedObject)]
-pub struct Lead(lead::graphql::LeadFields, LeadLifecycle, LeadScoring);
+pub struct Lead(
+    lead::graphql::LeadFields,
+    LeadLifecycle,
+    LeadScoring,
+    EngagementFields,
+);
 
 impl Lead {
     /// Shows a lead that the caller may see.
@@ -21,6 +27,7 @@ impl Lead {
             lead::graphql::LeadFields(lead),
             LeadLifecycle(id),
             LeadScoring(id),
+            EngagementFields(id),
         )
     }
 }

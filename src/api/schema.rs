@@ -14,6 +14,7 @@ use super::meta::MetaQuery;
 use super::types::CallerData;
 use crate::app::App;
 use crate::identity::Caller;
+use crate::insight::engagement::graphql as engagement;
 use crate::insight::lifecycle::graphql as lifecycle;
 use crate::insight::scoring::graphql as scoring;
 use crate::jobs::graphql as jobs;
@@ -31,6 +32,7 @@ pub struct Query(
     custom_fields::CustomFieldQuery,
     lifecycle::LifecycleQuery,
     scoring::ScoringQuery,
+    engagement::EngagementQuery,
 );
 
 /// The mutations of all rooms.
@@ -41,6 +43,7 @@ pub struct Mutation(
     custom_fields::CustomFieldMutation,
     lifecycle::LifecycleMutation,
     scoring::ScoringMutation,
+    engagement::EngagementMutation,
 );
 
 /// The subscriptions of all rooms.
@@ -50,6 +53,7 @@ pub struct Subscription(
     lead::LeadSubscription,
     lifecycle::LifecycleSubscription,
     scoring::ScoringSubscription,
+    engagement::EngagementSubscription,
 );
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
@@ -99,6 +103,14 @@ impl Api {
             .data(DataLoader::new(lead::LeadLoader(app.clone()), tokio::spawn))
             .data(DataLoader::new(
                 lifecycle::LifecycleLoader(app.clone()),
+                tokio::spawn,
+            ))
+            .data(DataLoader::new(
+                engagement::EngagementLoader(app.clone()),
+                tokio::spawn,
+            ))
+            .data(DataLoader::new(
+                engagement::NewestLoader(app.clone()),
                 tokio::spawn,
             ))
             .data(app.clone())

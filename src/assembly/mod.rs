@@ -23,6 +23,7 @@ use crate::db::{Db, DbOptions, OpenError, deployment_id};
 use crate::events::{Announcer, Handler, HandlerRunner, follow_nats};
 use crate::http::access::TokenGateway;
 use crate::http::server::{self, Sockets};
+use crate::insight::engagement;
 use crate::insight::lifecycle::LifecycleHandler;
 use crate::insight::scoring::{BacktestKind, RecalculateKind, ScoreUpkeep, ScoringHandler};
 use crate::jobs::{JobKind, JobRegistry, Worker};
@@ -32,7 +33,11 @@ use crate::telemetry::Metrics;
 /// What keeps derived state up to date with the event log, in every process that works.
 #[must_use]
 pub fn handlers() -> Vec<Arc<dyn Handler>> {
-    vec![Arc::new(LifecycleHandler), Arc::new(ScoringHandler::default())]
+    vec![
+        Arc::new(LifecycleHandler),
+        Arc::new(ScoringHandler::default()),
+        Arc::new(engagement::Erasure),
+    ]
 }
 
 /// The background work that a process can do: kinds of jobs, chores.

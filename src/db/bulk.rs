@@ -33,6 +33,17 @@ pub async fn insert_many<M>(tx: &Tx, rows: &[M], conflict: Conflict<'_>) -> Resu
 where
     M: ModelTrait,
 {
+    insert_refs(tx, &rows.iter().collect::<Vec<_>>(), conflict).await
+}
+
+/// The same for rows that lie in different places.
+///
+/// # Errors
+/// As [`insert_many`].
+pub async fn insert_refs<M>(tx: &Tx, rows: &[&M], conflict: Conflict<'_>) -> Result<u64, DbErr>
+where
+    M: ModelTrait,
+{
     insert_into::<M>(
         tx,
         <M::Entity as EntityName>::table_name(&M::Entity::default()),
@@ -56,7 +67,8 @@ where
 
 /// Appends events to the outbox, which has the columns of the log but for the position.
 pub(crate) async fn insert_outbox(tx: &Tx, rows: &[entity::event::Model]) -> Result<u64, DbErr> {
-    insert_into(tx, "event_outbox", &["position"], rows, Conflict::Fail).await
+    let rows: Vec<_> = rows.iter().collect();
+    insert_into(tx, "event_outbox", &["position"], &rows, Conflict::Fail).await
 }
 
 /// The same into a table of another name, leaving out the named columns.
@@ -64,7 +76,7 @@ async fn insert_into<M>(
     tx: &Tx,
     table: &str,
     without: &[&str],
-    rows: &[M],
+    rows: &[&M],
     conflict: Conflict<'_>,
 ) -> Result<u64, DbErr>
 where
@@ -170,7 +182,7 @@ fn postgres_type(column: &ColumnType) -> &'static str {
 }
 
 /// Writes a value as an element of a PostgreSQL array literal.
-fn array_element(out: &mut String, value: Value) {
+pub(super) fn array_element(out: &mut String, value: Value) {
     use std::fmt::Write;
     let written = match value {
         Value::Bool(Some(v)) => write!(out, "{v}"),

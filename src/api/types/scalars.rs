@@ -1,6 +1,8 @@
 //! Scalars and small value types.
 
-use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value};
+use async_graphql::{
+    InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
+};
 
 /// Any JSON value.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,12 +54,92 @@ pub struct Money {
 }
 
 impl Money {
-    /// From minor units; `exponent` is the number of minor digits of the currency (EUR 2, JPY 0).
+    /// From minor units.
     #[must_use]
-    pub fn from_minor(minor: i64, currency: &str, exponent: u32) -> Self {
+    pub fn of_minor(minor: i64, currency: &str) -> Self {
         Self {
-            amount: Decimal(rust_decimal::Decimal::new(minor, exponent)),
+            amount: Decimal(rust_decimal::Decimal::new(minor, minor_digits(currency))),
             currency_code: currency.to_owned(),
         }
+    }
+}
+
+/// An amount of money, given.
+#[derive(InputObject, Clone, Debug)]
+pub struct MoneyInput {
+    /// The amount in units of the currency, e.g. `"1234.50"`; negative for a refund.
+    pub amount: Decimal,
+    /// ISO 4217, e.g. `EUR`.
+    pub currency_code: String,
+}
+
+impl MoneyInput {
+    /// Minor units and the currency's code.
+    ///
+    /// # Errors
+    /// More decimals than the currency has, or more than fits 64 bits: a message that says so.
+    pub fn to_minor(&self) -> Result<i64, String> {
+        let digits = minor_digits(&self.currency_code);
+        let minor = self
+            .amount
+            .0
+            .checked_mul(rust_decimal::Decimal::from(10_i64.pow(digits)));
+        match minor {
+            Some(minor) if !minor.fract().is_zero() => Err(format!(
+                "`{}` has more decimals than {} has: at most {digits}",
+                self.amount.0, self.currency_code
+            )),
+            Some(minor) => {
+                i64::try_from(minor.trunc()).map_err(|_| format!("`{}` is out of range", self.amount.0))
+            }
+            None => Err(format!("`{}` is out of range", self.amount.0)),
+        }
+    }
+}
+
+/// How many decimals a currency has (ISO 4217, list one); 2 for all that are not named.
+#[must_use]
+pub fn minor_digits(currency: &str) -> u32 {
+    match currency {
+        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
+        | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
+        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
+        "CLF" | "UYW" => 4,
+        _ => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minor(amount: &str, currency: &str) -> Result<i64, String> {
+        let amount = Decimal(amount.parse().expect("a decimal number"));
+        let currency_code = currency.to_owned();
+        MoneyInput {
+            amount,
+            currency_code,
+        }
+        .to_minor()
+    }
+
+    #[test]
+    fn money_is_whole_minor_units() {
+        assert_eq!(minor("1234.5", "EUR"), Ok(123_450));
+        assert_eq!(minor("-3", "JPY"), Ok(-3));
+        assert_eq!(minor("1.234", "KWD"), Ok(1_234));
+        assert_eq!(
+            minor("0.5", "JPY"),
+            Err("`0.5` has more decimals than JPY has: at most 0".into())
+        );
+        assert_eq!(
+            minor("100000000000000000000", "EUR"),
+            Err("`100000000000000000000` is out of range".into())
+        );
+        let shown = Money::of_minor(-5, "EUR");
+        assert_eq!(
+            (shown.amount.0.to_string().as_str(), shown.currency_code.as_str()),
+            ("-0.05", "EUR")
+        );
     }
 }

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::db::Tx;
 use crate::error::Error;
 use crate::events::{Event, Handler};
-use crate::insight::engagement::model::is_outbound_message;
+use crate::insight::engagement::is_outbound_message;
 
 /// Opens the first stay of each new lead and makes the automatic moves.
 #[derive(Clone, Copy, Debug, Default)]

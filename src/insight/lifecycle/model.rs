@@ -10,7 +10,7 @@
 use entity::{EngagementType, Stage, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::insight::engagement::model::is_reply;
+use crate::insight::engagement::is_reply;
 
 /// What moves a lead by itself; each can be switched off.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

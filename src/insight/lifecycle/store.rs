@@ -18,7 +18,7 @@ use super::model::is_response;
 use crate::db::{
     Conflict, Direction, Page, PageRequest, Tx, insert_many, padded, placeholders, sql, upsert_many,
 };
-use crate::insight::engagement::model::{is_outbound_message, is_touch_point};
+use crate::insight::engagement::{is_outbound_message, is_touch_point};
 
 /// What the lifecycle needs to know of a lead itself.
 #[derive(Clone, Copy, Debug)]

@@ -2,6 +2,7 @@
 
 mod change;
 pub mod graphql;
+mod identity;
 mod model;
 mod plan;
 mod service;
@@ -12,5 +13,5 @@ pub use change::{ExternalId, LeadChange, LeadField, LeadFields, Patch};
 pub use entity::lead::Model as Lead;
 pub use model::{Definitions, Identity, LeadFault, LeadProblem};
 pub use plan::{ItemOutcome, UpsertMode};
-pub use service::{LeadOrder, LeadOrderField, get_many, list, write, write_one};
+pub use service::{LeadOrder, LeadOrderField, existing, get_many, known, list, write, write_one};
 pub use upsert::upsert_many;

@@ -1,6 +1,6 @@
 //! Use cases of leads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use entity::Area;
 use entity::id::LeadId;
@@ -9,9 +9,9 @@ use super::change::LeadChange;
 use super::model::LeadProblem;
 use super::plan::{ItemOutcome, UpsertMode};
 use super::upsert::upsert_many;
-use super::{Lead, store};
+use super::{Identity, Lead, store};
 use crate::app::App;
-use crate::db::{Direction, Keyset, Page, PageRequest, SortValue, is_transient};
+use crate::db::{Direction, Keyset, Page, PageRequest, SortValue, Tx, is_transient};
 use crate::error::{Error, Outcome};
 use crate::identity::{Caller, Rows, Scope};
 
@@ -107,6 +107,26 @@ pub async fn write_one(
 /// The database's. The caller's scope has been asked for by whoever lets the loader in.
 pub async fn get_many(app: &App, rows: Rows, ids: &[LeadId]) -> Result<HashMap<LeadId, Lead>, Error> {
     Ok(store::by_ids(app.db().read(), rows, ids).await?)
+}
+
+/// Those of the leads that are there, not deleted, and the caller's to see.
+///
+/// # Errors
+/// The database's.
+pub async fn existing(tx: &Tx, rows: Rows, ids: &HashSet<LeadId>) -> Result<HashSet<LeadId>, Error> {
+    Ok(store::existing(&**tx, rows, ids).await?)
+}
+
+/// The leads that are known by some identities, not deleted, and the caller's to see.
+///
+/// # Errors
+/// The database's.
+pub async fn known(
+    tx: &Tx,
+    rows: Rows,
+    identities: &HashSet<&Identity>,
+) -> Result<HashMap<Identity, LeadId>, Error> {
+    Ok(store::known(&**tx, rows, identities).await?)
 }
 
 /// A page of leads.

@@ -1,6 +1,6 @@
 //! All SQL of leads.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use entity::id::LeadId;
 use entity::{custom_field, lead, lead_identity};
@@ -14,7 +14,7 @@ use serde_json::json;
 use super::model::{Definitions, Identity};
 use super::plan::Plan;
 use super::{Lead, LeadOrder, LeadOrderField};
-use crate::db::{self, Conflict, Page, PageRequest, Tx, insert_many, padded};
+use crate::db::{self, Conflict, KeyType, Page, PageRequest, Tx, among, insert_many, key_table, padded, sql};
 use crate::identity::Rows;
 
 /// Most keys of one statement.
@@ -207,4 +207,74 @@ pub(super) async fn list(
         order.direction,
     );
     Ok(Page::new(page, select.all(db).await?))
+}
+
+pub(super) async fn existing(
+    db: &impl ConnectionTrait,
+    rows: Rows,
+    ids: &HashSet<LeadId>,
+) -> Result<HashSet<LeadId>, DbErr> {
+    let Rows::All = rows;
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let backend = db.get_database_backend();
+    let mut values = Vec::with_capacity(ids.len().next_power_of_two());
+    let among = among(
+        backend,
+        "id",
+        KeyType::Uuid,
+        ids.iter().map(|id| id.0.into()),
+        &mut values,
+    );
+    let text = format!("SELECT id FROM lead WHERE deleted_at IS NULL AND {among}");
+    let rows = db.query_all_raw(sql(backend, &text, values)).await?;
+    rows.iter().map(|row| row.try_get("", "id")).collect()
+}
+
+pub(super) async fn known(
+    db: &impl ConnectionTrait,
+    rows: Rows,
+    identities: &HashSet<&Identity>,
+) -> Result<HashMap<Identity, LeadId>, DbErr> {
+    let Rows::All = rows;
+    if identities.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let backend = db.get_database_backend();
+    let mut values = Vec::new();
+    let columns = [
+        ("kind", KeyType::Text),
+        ("namespace", KeyType::Text),
+        ("value", KeyType::Text),
+    ];
+    let keys = identities.iter().map(|identity| {
+        let Identity {
+            kind,
+            namespace,
+            value,
+        } = identity;
+        [
+            kind.as_str().into(),
+            namespace.as_str().into(),
+            value.as_str().into(),
+        ]
+    });
+    let table = key_table(backend, "k", columns, keys, &mut values);
+    let text = format!(
+        "WITH {table} SELECT i.kind, i.namespace, i.value, i.lead_id FROM k CROSS JOIN lead_identity i \
+         CROSS JOIN lead l WHERE i.kind = k.kind AND i.namespace = k.namespace AND i.value = k.value \
+         AND l.id = i.lead_id AND l.deleted_at IS NULL"
+    );
+    let rows = db.query_all_raw(sql(backend, &text, values)).await?;
+    rows.iter()
+        .map(|row| {
+            let identity = Identity {
+                kind: row.try_get("", "kind")?,
+                namespace: row.try_get("", "namespace")?,
+                value: row.try_get("", "value")?,
+            };
+            Ok((identity, row.try_get("", "lead_id")?))
+        })
+        .collect()
 }

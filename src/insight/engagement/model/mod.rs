@@ -8,5 +8,5 @@ pub mod kinds;
 
 pub use confidence::{HUMAN, MACHINE, MessageEvent, human_confidence, lone_confidence};
 pub use counts::{ChannelCounts, TypeCounts};
-pub use draft::{EngagementDraft, Problem, ProblemCode};
+pub use draft::{EngagementDraft, ProblemCode};
 pub use kinds::{default_channel, is_inbound, is_outbound_message, is_reply, is_touch_point};

@@ -7,7 +7,7 @@ use entity::{Day, Stage, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Contribution, Money};
-use crate::insight::engagement::model::{TypeCounts, is_inbound};
+use crate::insight::engagement::{TypeCounts, is_inbound};
 
 /// The first or last of several changes: its moment in microseconds, and what was before or after it.
 type Edge<T> = Option<(i64, T)>;

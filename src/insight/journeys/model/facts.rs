@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entity::{Channel, EngagementType, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::insight::engagement::model::{
+use crate::insight::engagement::{
     ChannelCounts, TypeCounts, is_inbound, is_outbound_message, is_touch_point,
 };
 

@@ -7,7 +7,7 @@
 use entity::{Day, EngagementType, Stage, Timestamp, time::DAY_MICROS};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::insight::engagement::model::is_inbound;
+use crate::insight::engagement::is_inbound;
 
 /// For how many days single events are kept: the longest window a model may choose.
 pub const RECENT_DAYS: u32 = 30;

@@ -4,7 +4,7 @@ use entity::{EngagementType as T, ScoreComponent, Stage, Temperature, Timestamp,
 use proptest::prelude::*;
 
 use super::{config::Recency, facts::is_intent_candidate, *};
-use crate::insight::engagement::model::is_inbound;
+use crate::insight::engagement::is_inbound;
 
 const NOW: Timestamp = Timestamp(1_772_366_400_000_000); // 2026-03-01T12:00:00Z
 

@@ -15,7 +15,7 @@ use super::{
     decay,
     facts::{Field, ScoreFacts, first_day_of},
 };
-use crate::insight::engagement::model::is_reply;
+use crate::insight::engagement::is_reply;
 
 /// A lead's score at a moment.
 #[derive(Clone, Copy, Debug, PartialEq)]

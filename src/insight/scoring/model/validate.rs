@@ -6,7 +6,7 @@ use super::{
     config::{PointClass, PointsByStage, PointsByType, ScoreModel},
     facts::{RECENT_DAYS, is_intent_candidate},
 };
-use crate::insight::engagement::model::is_inbound;
+use crate::insight::engagement::is_inbound;
 
 /// One thing that is wrong with a scoring model.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,0 +1,490 @@
+//! Use cases of engagements.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use entity::id::{EngagementId, LeadId};
+use entity::{Area, Channel, EngagementType, EventKind, Timestamp};
+use serde_json::Value as Json;
+
+use super::model::{EngagementDraft, MessageEvent, ProblemCode, human_confidence, lone_confidence};
+use super::payload::{Recorded, Reweighed};
+use super::{Engagement, store};
+use crate::app::App;
+use crate::db::{Page, PageRequest, Tx, is_transient};
+use crate::error::{Error, Problem};
+use crate::events::{self, NewEvent};
+use crate::identity::{Caller, Rows, Scope};
+use crate::leads::lead::{self, Identity};
+
+/// Most engagements of one call.
+pub const MOST_AT_ONCE: usize = 1_000;
+
+/// What can be wrong with an engagement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, async_graphql::Enum)]
+#[graphql(name = "EngagementErrorCode")]
+pub enum EngagementProblem {
+    /// Needed and absent.
+    Missing,
+    /// Given where it does not belong.
+    NotAllowed,
+    /// A number or moment outside of its range.
+    OutOfRange,
+    /// A text or object that is too long.
+    TooLong,
+    /// Not of the form that is wanted.
+    Malformed,
+    /// There is no such lead.
+    LeadNotFound,
+    /// More items than one call takes.
+    TooMany,
+}
+
+impl From<ProblemCode> for EngagementProblem {
+    fn from(code: ProblemCode) -> Self {
+        match code {
+            ProblemCode::Missing => Self::Missing,
+            ProblemCode::NotAllowed => Self::NotAllowed,
+            ProblemCode::OutOfRange => Self::OutOfRange,
+            ProblemCode::TooLong => Self::TooLong,
+            ProblemCode::Malformed => Self::Malformed,
+        }
+    }
+}
+
+/// By what the lead of an engagement is given.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum LeadKey {
+    /// Its id.
+    Id(LeadId),
+    /// What it is known by.
+    Known(Identity),
+}
+
+/// An engagement that is about to be recorded.
+#[derive(Clone, Debug)]
+pub struct NewEngagement {
+    /// The lead.
+    pub lead: LeadKey,
+    /// The rest.
+    pub draft: EngagementDraft,
+}
+
+/// The answer to one engagement handed in.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// It is stored.
+    Recorded(Arc<Engagement>),
+    /// One with its dedupe key was there already: that one.
+    Duplicate(Arc<Engagement>),
+    /// It is not stored; why.
+    Refused(Vec<Problem<EngagementProblem>>),
+}
+
+/// Records up to [`MOST_AT_ONCE`] engagements in one transaction; one answer each, in their order.
+///
+/// # Errors
+/// A missing scope `engagement:write`; more items than that; the database's.
+pub async fn record(app: &App, caller: &Caller, items: Vec<NewEngagement>) -> Result<Vec<Answer>, Error> {
+    caller.require(Scope::Write(Area::Engagement))?;
+    if items.len() > MOST_AT_ONCE {
+        return Err(Error::BadInput(format!(
+            "{} engagements are too many: at most {MOST_AT_ONCE} at once",
+            items.len()
+        )));
+    }
+    match record_once(app, caller, items.clone()).await {
+        Err(error) if is_transient(&error) => record_once(app, caller, items).await,
+        outcome => outcome,
+    }
+}
+
+async fn record_once(app: &App, caller: &Caller, items: Vec<NewEngagement>) -> Result<Vec<Answer>, Error> {
+    let tx = app.db().begin().await?;
+    let answers = record_many(&tx, caller, app.clock().now(), items).await?;
+    tx.commit().await?;
+    Ok(answers)
+}
+
+/// The same within a transaction of the caller's own, for imports; the caller's scope has been asked for.
+///
+/// # Errors
+/// The database's.
+pub async fn record_many(
+    tx: &Tx,
+    caller: &Caller,
+    now: Timestamp,
+    items: Vec<NewEngagement>,
+) -> Result<Vec<Answer>, Error> {
+    let leads = Leads::find(tx, caller.rows, &items).await?;
+    let mut answers: Vec<Option<Answer>> = vec![None; items.len()];
+    let mut rows: Vec<(usize, Engagement)> = Vec::with_capacity(items.len());
+    for (place, NewEngagement { lead, draft }) in items.into_iter().enumerate() {
+        let mut problems: Vec<_> = draft
+            .problems(now)
+            .into_iter()
+            .map(|problem| Problem::new(problem.field, problem.code.into(), problem.message))
+            .collect();
+        match leads.get(&lead) {
+            Some(lead_id) if problems.is_empty() => rows.push((place, row_of(draft, lead_id, now))),
+            Some(_) => answers[place] = Some(Answer::Refused(problems)),
+            None => {
+                problems.insert(0, not_found(&lead));
+                answers[place] = Some(Answer::Refused(problems));
+            }
+        }
+    }
+    // Whoever records events of the same message waits, so that confidence is concluded from all of them.
+    let messages: HashSet<(LeadId, &str)> = rows
+        .iter()
+        .filter_map(|(_, row)| Some((row.lead_id, row.message_id.as_deref()?)))
+        .collect();
+    store::lock_messages(tx, &messages).await?;
+    drop(messages);
+
+    let mut fresh = without_duplicates(tx, rows, &mut answers).await?;
+    let reweighed = weigh(tx, &mut fresh).await?;
+    let mut log = Vec::with_capacity(fresh.len() + reweighed.len());
+    for (_, row) in &fresh {
+        log.push(recorded(row)?);
+    }
+    log.extend(reweighed);
+    events::append(tx, &caller.actor.id, now, log).await?;
+    metrics::counter!("leadline_engagements_recorded_total").increment(fresh.len() as u64);
+    for (place, row) in fresh {
+        answers[place] = Some(Answer::Recorded(Arc::new(row)));
+    }
+    Ok(answers
+        .into_iter()
+        .map(|answer| answer.expect("each item was refused, a duplicate or stored"))
+        .collect())
+}
+
+/// The leads that the items name and that are there.
+struct Leads {
+    by_id: HashSet<LeadId>,
+    by_identity: HashMap<Identity, LeadId>,
+}
+
+impl Leads {
+    async fn find(tx: &Tx, rows: Rows, items: &[NewEngagement]) -> Result<Self, Error> {
+        let mut ids = HashSet::new();
+        let mut identities = HashSet::new();
+        for item in items {
+            match &item.lead {
+                LeadKey::Id(id) => drop(ids.insert(*id)),
+                LeadKey::Known(identity) => drop(identities.insert(identity)),
+            }
+        }
+        Ok(Self {
+            by_id: lead::existing(tx, rows, &ids).await?,
+            by_identity: lead::known(tx, rows, &identities).await?,
+        })
+    }
+
+    fn get(&self, key: &LeadKey) -> Option<LeadId> {
+        match key {
+            LeadKey::Id(id) => self.by_id.get(id).copied(),
+            LeadKey::Known(identity) => self.by_identity.get(identity).copied(),
+        }
+    }
+}
+
+fn not_found(key: &LeadKey) -> Problem<EngagementProblem> {
+    let (path, message) = match key {
+        LeadKey::Id(id) => ("leadId", format!("there is no lead `{id}`")),
+        LeadKey::Known(identity) => ("identity", format!("there is no lead with the {identity}")),
+    };
+    Problem::new(path, EngagementProblem::LeadNotFound, message)
+}
+
+fn row_of(draft: EngagementDraft, lead_id: LeadId, now: Timestamp) -> Engagement {
+    let channel = draft.channel();
+    let EngagementDraft {
+        kind,
+        custom_name,
+        channel: _,
+        source_kind,
+        source_id,
+        source_name,
+        message_id,
+        message_link_count,
+        url,
+        title,
+        value,
+        revenue_minor,
+        currency,
+        device,
+        country,
+        region,
+        city,
+        ip,
+        user_agent,
+        metadata,
+        occurred_at,
+        dedupe_key,
+    } = draft;
+    Engagement {
+        id: EngagementId::at(now),
+        lead_id,
+        engagement_type: kind,
+        channel,
+        custom_name,
+        source_kind,
+        source_id,
+        source_name,
+        message_id,
+        message_link_count,
+        url,
+        title,
+        value,
+        revenue_minor,
+        currency,
+        device,
+        country,
+        region,
+        city,
+        ip,
+        confidence_milli: lone_confidence(kind, user_agent.as_deref()),
+        user_agent,
+        metadata: metadata.as_ref().map(Json::to_string),
+        occurred_at,
+        received_at: now,
+        dedupe_key,
+    }
+}
+
+/// Stores the rows whose dedupe key is new and answers for the others with the first.
+async fn without_duplicates(
+    tx: &Tx,
+    rows: Vec<(usize, Engagement)>,
+    answers: &mut [Option<Answer>],
+) -> Result<Vec<(usize, Engagement)>, Error> {
+    let keys: Vec<&str> = rows
+        .iter()
+        .filter_map(|(_, row)| row.dedupe_key.as_deref())
+        .collect();
+    let mut known = store::by_dedupe_keys(tx, &keys).await?;
+    let mut first_here: HashMap<String, usize> = HashMap::new();
+    let mut repeats: Vec<(usize, String)> = Vec::new();
+    let mut fresh: Vec<(usize, Engagement)> = Vec::with_capacity(rows.len());
+    for (place, row) in rows {
+        if let Some(key) = &row.dedupe_key {
+            if let Some(first) = known.get(key) {
+                answers[place] = Some(Answer::Duplicate(Arc::clone(first)));
+                continue;
+            }
+            if first_here.contains_key(key) {
+                repeats.push((place, key.clone()));
+                continue;
+            }
+            first_here.insert(key.clone(), place);
+        }
+        fresh.push((place, row));
+    }
+    // Everybody inserts keys in the same order, so that two who bring the same ones wait for each other in one direction.
+    fresh.sort_by(|(_, one), (_, other)| one.dedupe_key.cmp(&other.dedupe_key));
+    if store::insert(tx, fresh.iter().map(|(_, row)| row)).await? < fresh.len() as u64 {
+        // Somebody else stored some of the keys in the meantime.
+        let keys: Vec<&str> = first_here.keys().map(String::as_str).collect();
+        known = store::by_dedupe_keys(tx, &keys).await?;
+        fresh.retain(|(place, row)| {
+            let first = row.dedupe_key.as_ref().and_then(|key| known.get(key));
+            match first.filter(|first| first.id != row.id) {
+                Some(first) => {
+                    answers[*place] = Some(Answer::Duplicate(Arc::clone(first)));
+                    false
+                }
+                None => true,
+            }
+        });
+    }
+    fresh.sort_unstable_by_key(|(place, _)| *place);
+    if !repeats.is_empty() {
+        let here: HashMap<usize, &Engagement> = fresh.iter().map(|(place, row)| (*place, row)).collect();
+        for (place, key) in repeats {
+            let first = match here.get(&first_here[&key]) {
+                Some(row) => Arc::new((*row).clone()),
+                None => Arc::clone(&known[&key]),
+            };
+            answers[place] = Some(Answer::Duplicate(first));
+        }
+    }
+    Ok(fresh)
+}
+
+/// Concludes the confidence of the messages that the new rows belong to; corrects the rows, earlier ones among them,
+/// and answers the events that say so.
+async fn weigh(tx: &Tx, fresh: &mut [(usize, Engagement)]) -> Result<Vec<NewEvent>, Error> {
+    let messages: HashSet<(LeadId, &str)> = fresh
+        .iter()
+        .filter_map(|(_, row)| Some((row.lead_id, row.message_id.as_deref()?)))
+        .collect();
+    if messages.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut rows = store::of_messages(tx, &messages).await?;
+    drop(messages);
+    let mut new: HashMap<EngagementId, &mut Engagement> =
+        fresh.iter_mut().map(|(_, row)| (row.id, row)).collect();
+    let mut changed: HashMap<i32, Vec<EngagementId>> = HashMap::new();
+    let mut log = Vec::new();
+    rows.sort_unstable_by(|one, other| {
+        (one.lead_id, &one.message_id, one.id).cmp(&(other.lead_id, &other.message_id, other.id))
+    });
+    for message in
+        rows.chunk_by(|one, other| one.lead_id == other.lead_id && one.message_id == other.message_id)
+    {
+        let links = message.iter().filter_map(|row| row.message_link_count).max();
+        let links = links.and_then(|count| u32::try_from(count).ok());
+        let all: Vec<MessageEvent<'_>> = message
+            .iter()
+            .map(|row| MessageEvent {
+                id: row.id,
+                kind: row.engagement_type,
+                occurred_at: row.occurred_at,
+                user_agent: row.user_agent.as_deref(),
+                link: row.url.as_deref(),
+            })
+            .collect();
+        let figures: HashMap<EngagementId, i32> = human_confidence(&all, links).into_iter().collect();
+        for row in message {
+            let Some(figure) = figures.get(&row.id).copied() else {
+                continue;
+            };
+            if figure == row.confidence_milli {
+                continue;
+            }
+            changed.entry(figure).or_default().push(row.id);
+            match new.get_mut(&row.id) {
+                Some(new) => new.confidence_milli = figure,
+                None => log.push(reweighed(row, figure)?),
+            }
+        }
+    }
+    for (figure, ids) in &changed {
+        store::set_confidence(tx, ids, *figure).await?;
+    }
+    Ok(log)
+}
+
+fn recorded(row: &Engagement) -> Result<NewEvent, Error> {
+    let payload = Recorded {
+        kind: row.engagement_type,
+        channel: row.channel,
+        occurred_micros: row.occurred_at.micros(),
+        confidence_milli: row.confidence_milli,
+        revenue_minor: row.revenue_minor,
+        currency: row.currency.as_deref().map(Into::into),
+    };
+    Ok(NewEvent {
+        kind: EventKind::EngagementRecorded,
+        lead_id: Some(row.lead_id),
+        subject: row.id.to_string(),
+        payload: serde_json::to_value(payload)?,
+    })
+}
+
+fn reweighed(row: &store::MessageRow, to_milli: i32) -> Result<NewEvent, Error> {
+    let payload = Reweighed {
+        kind: row.engagement_type,
+        channel: row.channel,
+        occurred_micros: row.occurred_at.micros(),
+        from_milli: row.confidence_milli,
+        to_milli,
+    };
+    Ok(NewEvent {
+        kind: EventKind::EngagementReweighed,
+        lead_id: Some(row.lead_id),
+        subject: row.id.to_string(),
+        payload: serde_json::to_value(payload)?,
+    })
+}
+
+/// Which engagements; what is absent does not restrict.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct EngagementFilter {
+    /// Of this lead.
+    pub lead_id: Option<LeadId>,
+    /// Of these types; none given is all.
+    pub types: Vec<EngagementType>,
+    /// By these channels; none given is all.
+    pub channels: Vec<Channel>,
+    /// That occurred at or after this moment.
+    pub from: Option<Timestamp>,
+    /// That occurred before this moment.
+    pub to: Option<Timestamp>,
+}
+
+/// What engagements add up to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stats {
+    /// How many.
+    pub total: i64,
+    /// By type, in the order of the vocabulary; without those that have none.
+    pub by_type: Vec<(EngagementType, i64)>,
+    /// By channel, in the order of the vocabulary; without those that have none.
+    pub by_channel: Vec<(Channel, i64)>,
+    /// By UTC day, earliest first; without those that have none.
+    pub by_day: Vec<(entity::Day, i64)>,
+    /// Revenue in minor units by currency.
+    pub revenue: Vec<(String, i64)>,
+}
+
+fn may_read(caller: &Caller) -> Result<(), Error> {
+    caller.require(Scope::Read(Area::Engagement))
+}
+
+/// A page of engagements, the latest first.
+///
+/// # Errors
+/// A missing scope `engagement:read`; the database's.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    filter: &EngagementFilter,
+    page: &PageRequest,
+) -> Result<Page<Engagement>, Error> {
+    may_read(caller)?;
+    Ok(store::list(app.db().read(), caller.rows, filter, page).await?)
+}
+
+/// The latest engagements of many leads, at most `limit` of each, with one statement. The scope has been asked for by
+/// whoever lets the loader in.
+///
+/// # Errors
+/// The database's.
+pub async fn newest(
+    app: &App,
+    rows: Rows,
+    leads: &[LeadId],
+    limit: u64,
+) -> Result<HashMap<LeadId, Vec<Arc<Engagement>>>, Error> {
+    Ok(store::newest(app.db().read(), rows, leads, limit).await?)
+}
+
+/// Engagements by id; those that are not there are left out. The scope has been asked for by whoever lets the loader in.
+///
+/// # Errors
+/// The database's.
+pub async fn get_many(
+    app: &App,
+    rows: Rows,
+    ids: &[EngagementId],
+) -> Result<HashMap<EngagementId, Arc<Engagement>>, Error> {
+    Ok(store::by_ids(app.db().read(), rows, ids).await?)
+}
+
+/// What engagements add up to by type, channel and day.
+///
+/// # Errors
+/// A missing scope `engagement:read`; the database's.
+pub async fn stats(app: &App, caller: &Caller, filter: &EngagementFilter) -> Result<Stats, Error> {
+    may_read(caller)?;
+    Ok(store::stats(app.db().read_lagging(), caller.rows, filter).await?)
+}
+
+/// Blanks what is personal in the engagements of erased leads.
+pub(super) async fn blank(tx: &Tx, leads: &[LeadId]) -> Result<(), Error> {
+    Ok(store::blank(tx, leads).await?)
+}

@@ -1,0 +1,187 @@
+//! What all leads together did on a day.
+
+use std::collections::BTreeMap;
+
+use entity::{Channel, EngagementType, Stage};
+use serde::{Deserialize, Serialize};
+
+use super::facts::{Contribution, Money};
+
+/// Place of a type and of a channel in their vocabularies, and a currency (empty for none).
+type Key = (usize, usize, String);
+
+/// What all leads together did on a UTC day, or in several days. Empty and [`merge`](Self::merge) form a commutative
+/// monoid.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
+pub struct DeploymentActivity {
+    /// Number and revenue in minor units.
+    sums: BTreeMap<Key, (i64, i64)>,
+    /// Moves into each stage, by its place in the vocabulary.
+    moves: BTreeMap<usize, i64>,
+}
+
+/// Rows instead of keys that are no text.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    #[serde(rename = "n")]
+    sums: Vec<(usize, usize, String, i64, i64)>,
+    #[serde(rename = "g", default, skip_serializing_if = "Vec::is_empty")]
+    moves: Vec<(usize, i64)>,
+}
+
+impl From<Stored> for DeploymentActivity {
+    fn from(Stored { sums, moves }: Stored) -> Self {
+        Self {
+            sums: sums
+                .into_iter()
+                .map(|(kind, channel, currency, number, minor)| ((kind, channel, currency), (number, minor)))
+                .collect(),
+            moves: moves.into_iter().collect(),
+        }
+    }
+}
+
+impl From<DeploymentActivity> for Stored {
+    fn from(DeploymentActivity { sums, moves }: DeploymentActivity) -> Self {
+        Self {
+            sums: sums
+                .into_iter()
+                .map(|((kind, channel, currency), (number, minor))| (kind, channel, currency, number, minor))
+                .collect(),
+            moves: moves.into_iter().collect(),
+        }
+    }
+}
+
+/// How many engagements, of which type, by which channel, with which revenue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sum<'a> {
+    /// The type.
+    pub kind: EngagementType,
+    /// The channel.
+    pub channel: Channel,
+    /// How many.
+    pub count: i64,
+    /// Currency and minor units.
+    pub revenue: Option<(&'a str, i64)>,
+}
+
+impl DeploymentActivity {
+    /// Takes an engagement in. The caller chooses the day by when it occurred, however late it arrives.
+    pub fn fold(&mut self, engagement: &Contribution<'_>) {
+        let (currency, minor) = engagement.revenue.unwrap_or(("", 0));
+        let key = (
+            engagement.kind.index(),
+            engagement.channel.index(),
+            currency.to_owned(),
+        );
+        let sum = self.sums.entry(key).or_default();
+        sum.0 += 1;
+        sum.1 += minor;
+    }
+
+    /// Notes that a lead entered a stage.
+    pub fn note_move(&mut self, to: Stage) {
+        *self.moves.entry(to.index()).or_default() += 1;
+    }
+
+    /// Adds what happened in other days, or the rest of this one.
+    pub fn merge(&mut self, other: &Self) {
+        for (key, (number, minor)) in &other.sums {
+            let sum = self.sums.entry(key.clone()).or_default();
+            sum.0 += number;
+            sum.1 += minor;
+        }
+        for (stage, number) in &other.moves {
+            *self.moves.entry(*stage).or_default() += number;
+        }
+    }
+
+    /// The sums, in the order of the vocabularies.
+    pub fn sums(&self) -> impl Iterator<Item = Sum<'_>> {
+        self.sums
+            .iter()
+            .filter_map(|((kind, channel, currency), (count, minor))| {
+                Some(Sum {
+                    kind: *EngagementType::ALL.get(*kind)?,
+                    channel: *Channel::ALL.get(*channel)?,
+                    count: *count,
+                    revenue: (!currency.is_empty()).then_some((currency.as_str(), *minor)),
+                })
+            })
+    }
+
+    /// Engagements of all types.
+    #[must_use]
+    pub fn total(&self) -> i64 {
+        self.sums.values().map(|(number, _)| number).sum()
+    }
+
+    /// Revenue by currency.
+    #[must_use]
+    pub fn revenue(&self) -> Money {
+        let mut revenue = Money::default();
+        for (currency, minor) in self.sums().filter_map(|sum| sum.revenue) {
+            revenue.add(currency, minor);
+        }
+        revenue
+    }
+
+    /// Moves into each stage, in the order of the vocabulary, without those that had none.
+    pub fn moves(&self) -> impl Iterator<Item = (Stage, i64)> {
+        self.moves
+            .iter()
+            .filter_map(|(stage, number)| Some((*Stage::ALL.get(*stage)?, *number)))
+    }
+
+    /// The compact form for storage.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("keys are text and figures are integers")
+    }
+
+    /// Reads the compact form.
+    ///
+    /// # Errors
+    /// Where the text is not an activity.
+    pub fn from_json(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entity::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn sums_by_type_channel_and_currency() {
+        let engaged = |kind, channel, revenue| Contribution {
+            kind,
+            channel,
+            occurred_at: Timestamp(0),
+            confidence: 1000,
+            revenue,
+        };
+        let bought = engaged(EngagementType::PurchaseMade, Channel::Store, Some(("EUR", 4_900)));
+        let mut one = DeploymentActivity::default();
+        one.fold(&bought);
+        one.note_move(Stage::Customer);
+        let mut other = DeploymentActivity::default();
+        other.fold(&bought);
+        other.fold(&engaged(EngagementType::EmailSent, Channel::Email, None));
+        one.merge(&other);
+        assert_eq!((one.total(), one.revenue().get("EUR")), (3, 9_800));
+        assert_eq!(one.moves().collect::<Vec<_>>(), [(Stage::Customer, 1)]);
+        assert_eq!(
+            one.to_json(),
+            r#"{"n":[[0,0,"",1,0],[21,7,"EUR",2,9800]],"g":[[5,1]]}"#
+        );
+        assert_eq!(
+            DeploymentActivity::from_json(&one.to_json()).expect("its own form"),
+            one
+        );
+    }
+}
