@@ -186,6 +186,12 @@ impl Bus {
         self.head.subscribe()
     }
 
+    /// How many follow the live end now: subscriptions, and parts of the server itself.
+    #[must_use]
+    pub fn watchers(&self) -> usize {
+        self.live.receiver_count()
+    }
+
     /// The live batches, from now on.
     pub(super) fn live(&self) -> broadcast::Receiver<Batch> {
         self.live.subscribe()

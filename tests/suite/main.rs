@@ -1,3 +1,7 @@
-//! The end-to-end tests, in one binary: one module for each area.
+//! The end-to-end tests, in one binary: one module for each area. [`support`] says how to write one.
+
+#[macro_use]
+mod support;
 
 mod architecture;
+mod server;
