@@ -33,6 +33,8 @@ pub struct Model {
     pub ip: Option<String>,
     /// With which browser.
     pub user_agent: Option<String>,
+    /// Hash of what was said with its proof: the same twice is one row.
+    pub fingerprint: Uuid,
     /// Who recorded it.
     pub recorded_by: String,
     /// When it was recorded.

@@ -130,6 +130,7 @@ impl MigrationTrait for Migration {
             .col(opt("wording").text())
             .col(opt("ip").text())
             .col(opt("user_agent").text())
+            .col(col("fingerprint").uuid())
             .col(col("recorded_by").text())
             .col(col("recorded_at").big_integer())
             .create(m)
@@ -137,6 +138,12 @@ impl MigrationTrait for Migration {
         index(
             m,
             "CREATE INDEX consent_record_lead ON consent_record (lead_id, at, id)",
+        )
+        .await?;
+        // The same word with the same proof is one row, however often a file is read.
+        index(
+            m,
+            "CREATE UNIQUE INDEX consent_record_once ON consent_record (lead_id, fingerprint)",
         )
         .await?;
         table("custom_field")

@@ -7,12 +7,15 @@ use async_graphql::MergedObject;
 use crate::insight::engagement::graphql::EngagementFields;
 use crate::insight::lifecycle::graphql::LeadLifecycle;
 use crate::insight::scoring::graphql::LeadScoring;
-use crate::leads::lead;
+use crate::leads::{consent, lead, notes, tags};
 
 /// A person or company that may become, or is, a customer.
 #[derive(MergedObject)]
 pub struct Lead(
     lead::graphql::LeadFields,
+    tags::graphql::LeadTagFields,
+    notes::graphql::LeadNoteFields,
+    consent::graphql::LeadConsentFields,
     LeadLifecycle,
     LeadScoring,
     EngagementFields,
@@ -25,6 +28,9 @@ impl Lead {
         let id = lead.id;
         Self(
             lead::graphql::LeadFields(lead),
+            tags::graphql::LeadTagFields(id),
+            notes::graphql::LeadNoteFields(id),
+            consent::graphql::LeadConsentFields(id),
             LeadLifecycle(id),
             LeadScoring(id),
             EngagementFields(id),

@@ -18,8 +18,11 @@ use crate::insight::engagement::graphql as engagement;
 use crate::insight::lifecycle::graphql as lifecycle;
 use crate::insight::scoring::graphql as scoring;
 use crate::jobs::graphql as jobs;
+use crate::leads::consent::graphql as consent;
 use crate::leads::custom_fields::graphql as custom_fields;
 use crate::leads::lead::graphql as lead;
+use crate::leads::notes::graphql as notes;
+use crate::leads::tags::graphql as tags;
 use crate::media::files::graphql as files;
 
 /// The queries of all rooms.
@@ -33,6 +36,7 @@ pub struct Query(
     lifecycle::LifecycleQuery,
     scoring::ScoringQuery,
     engagement::EngagementQuery,
+    tags::TagQuery,
 );
 
 /// The mutations of all rooms.
@@ -40,10 +44,13 @@ pub struct Query(
 pub struct Mutation(
     jobs::JobMutation,
     lead::LeadMutation,
+    consent::ConsentMutation,
     custom_fields::CustomFieldMutation,
     lifecycle::LifecycleMutation,
     scoring::ScoringMutation,
     engagement::EngagementMutation,
+    notes::NoteMutation,
+    tags::TagMutation,
 );
 
 /// The subscriptions of all rooms.
@@ -113,6 +120,9 @@ impl Api {
                 engagement::NewestLoader(app.clone()),
                 tokio::spawn,
             ))
+            .data(DataLoader::new(tags::LeadTagsLoader(app.clone()), tokio::spawn))
+            .data(DataLoader::new(tags::TagCountLoader(app.clone()), tokio::spawn))
+            .data(DataLoader::new(consent::ConsentLoader(app.clone()), tokio::spawn))
             .data(app.clone())
             .finish();
         Self { schema }

@@ -27,6 +27,7 @@ use crate::insight::engagement;
 use crate::insight::lifecycle::LifecycleHandler;
 use crate::insight::scoring::{BacktestKind, RecalculateKind, ScoreUpkeep, ScoringHandler};
 use crate::jobs::{JobKind, JobRegistry, Worker};
+use crate::leads::custom_fields;
 use crate::media::files::UploadSweep;
 use crate::telemetry::Metrics;
 
@@ -283,6 +284,10 @@ impl Running {
         self.keep("events", move || {
             let (bus, stop, announcer) = (Arc::clone(app.bus()), stop.clone(), announcer.clone());
             async move { bus.run(stop, move |head| announcer.announce(head)).await }
+        });
+        let (app, stop) = (self.app.clone(), self.stop.clone());
+        self.keep("custom fields", move || {
+            custom_fields::follow(app.clone(), stop.clone())
         });
         Ok(())
     }

@@ -5,8 +5,8 @@
 
 use sea_orm::sea_query::Value;
 use sea_orm::{
-    ColumnTrait, ColumnType, ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, IdenStatic,
-    Iterable, ModelTrait, Statement,
+    ColumnTrait, ColumnType, ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, FromQueryResult,
+    IdenStatic, Iterable, ModelTrait, Statement,
 };
 
 use super::Tx;
@@ -54,6 +54,27 @@ where
     .await
 }
 
+/// Inserts rows but for those whose key is there already; answers with those that were really written.
+/// `target` names the conflict target, e.g. `(lead_id, tag_id)`.
+///
+/// # Errors
+/// The database's.
+pub async fn insert_new<M>(tx: &Tx, rows: &[M], target: &str) -> Result<Vec<M>, DbErr>
+where
+    M: ModelTrait + FromQueryResult,
+{
+    let table = <M::Entity as EntityName>::table_name(&M::Entity::default());
+    let rows: Vec<&M> = rows.iter().collect();
+    let mut written = Vec::new();
+    for mut statement in inserts(tx.backend(), table, &[], &rows, Conflict::Keep(target)) {
+        statement.sql.push_str(" RETURNING *");
+        for row in tx.query_all_raw(statement).await? {
+            written.push(M::from_query_result(&row, "")?);
+        }
+    }
+    Ok(written)
+}
+
 /// Inserts rows or replaces those with the same key.
 ///
 /// # Errors
@@ -82,8 +103,26 @@ async fn insert_into<M>(
 where
     M: ModelTrait,
 {
+    let mut affected = 0;
+    for statement in inserts(tx.backend(), table, without, rows, conflict) {
+        affected += tx.execute_raw(statement).await?.rows_affected();
+    }
+    Ok(affected)
+}
+
+/// The statements that insert rows: one on PostgreSQL, one for each chunk on SQLite.
+fn inserts<M>(
+    backend: DbBackend,
+    table: &str,
+    without: &[&str],
+    rows: &[&M],
+    conflict: Conflict<'_>,
+) -> Vec<Statement>
+where
+    M: ModelTrait,
+{
     if rows.is_empty() {
-        return Ok(0);
+        return Vec::new();
     }
     let columns: Vec<_> = <<M::Entity as EntityTrait>::Column as Iterable>::iter()
         .filter(|column| !without.contains(&column.as_str()))
@@ -103,7 +142,7 @@ where
             format!(" ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "))
         }
     };
-    if tx.backend() == DbBackend::Postgres {
+    if backend == DbBackend::Postgres {
         let casts: Vec<String> = columns
             .iter()
             .enumerate()
@@ -131,14 +170,11 @@ where
                 Value::from(literal)
             })
             .collect();
-        let result = tx
-            .execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, sql, values))
-            .await?;
-        return Ok(result.rows_affected());
+        return vec![Statement::from_sql_and_values(DbBackend::Postgres, sql, values)];
     }
     let row_marks = format!("({})", vec!["?"; columns.len()].join(","));
     let mut rest = rows;
-    let mut affected = 0;
+    let mut statements = Vec::new();
     while !rest.is_empty() {
         let size = SQLITE_CHUNKS
             .into_iter()
@@ -160,12 +196,9 @@ where
             .iter()
             .flat_map(|row| columns.iter().map(|column| row.get(*column)))
             .collect();
-        affected += tx
-            .execute_raw(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values))
-            .await?
-            .rows_affected();
+        statements.push(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values));
     }
-    Ok(affected)
+    statements
 }
 
 fn postgres_type(column: &ColumnType) -> &'static str {

@@ -15,7 +15,7 @@ mod open_error;
 mod transaction;
 
 pub(crate) use bulk::insert_outbox;
-pub use bulk::{Conflict, insert_many, insert_refs, upsert_many};
+pub use bulk::{Conflict, insert_many, insert_new, insert_refs, upsert_many};
 pub use connect::{Db, DbOptions};
 pub use deployment::{deployment_id, forget_outcomes};
 pub use error::is_transient;

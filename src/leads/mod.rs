@@ -1,7 +1,11 @@
 //! Leads and all that is known of them directly.
 
+pub mod consent;
 pub mod contact;
 pub mod custom_fields;
 pub mod import;
 pub mod lead;
+pub mod notes;
+pub mod tags;
 mod text;
+mod visible;

@@ -1,0 +1,229 @@
+//! Use cases of consent.
+
+use std::collections::{HashMap, HashSet};
+
+use entity::id::{ConsentId, LeadId};
+use entity::{Area, ConsentChannel, ConsentPurpose, EventKind, Timestamp};
+use serde_json::json;
+
+use super::model::{after, checked};
+use super::{Consent, ConsentFault, ConsentRecord, NewConsent, store};
+use crate::app::App;
+use crate::db::{Keyset, Page, PageRequest, SortValue, Tx};
+use crate::error::{Error, Outcome, Problem};
+use crate::events::{self, NewEvent};
+use crate::identity::{Caller, Scope};
+use crate::leads::visible;
+
+/// Most words of one call.
+pub const MOST_RECORDS: usize = 1_000;
+
+/// The ordering of a lead's consent history, as cursors name it.
+pub const ORDER: &str = "AT DESC";
+
+/// What can be wrong with a call about consent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
+#[graphql(name = "ConsentErrorCode")]
+pub enum ConsentProblem {
+    /// A value is malformed.
+    Invalid,
+    /// More words than one call may have.
+    TooMany,
+    /// There is no such lead.
+    LeadNotFound,
+}
+
+/// Which words of a history.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HistoryFilter {
+    /// Of this channel.
+    pub channel: Option<ConsentChannel>,
+    /// Of this purpose.
+    pub purpose: Option<ConsentPurpose>,
+}
+
+/// What became of words that were recorded.
+#[derive(Debug, Default)]
+pub struct Recorded {
+    /// For each word given, in order: its row (the first one where the same word was there already), or what is wrong.
+    pub records: Vec<Result<ConsentRecord, ConsentFault>>,
+    /// The events to append: one for each consent whose state in force changed.
+    pub events: Vec<NewEvent>,
+}
+
+/// The place of a word in a history.
+#[must_use]
+pub fn history_keyset(record: &ConsentRecord) -> Keyset {
+    Keyset {
+        order: ORDER.into(),
+        value: SortValue::Int(record.at.micros()),
+        id: record.id.0,
+    }
+}
+
+/// The words in force of leads, by channel and purpose.
+///
+/// # Errors
+/// The database's. The caller's scope has been asked for by whoever shows the lead.
+pub async fn in_force(app: &App, leads: &[LeadId]) -> Result<HashMap<LeadId, Vec<ConsentRecord>>, Error> {
+    Ok(store::words_in_force(app.db().read(), leads).await?)
+}
+
+/// All that was ever said of a lead's consents, newest first by the moment it was said.
+///
+/// # Errors
+/// A missing scope `leads:read`; the database's.
+pub async fn history(
+    app: &App,
+    caller: &Caller,
+    lead: LeadId,
+    filter: &HistoryFilter,
+    page: &PageRequest,
+) -> Result<Page<ConsentRecord>, Error> {
+    caller.require(Scope::Read(Area::Leads))?;
+    Ok(store::history(app.db().read(), lead, filter, page).await?)
+}
+
+/// Records words about consents in one transaction; answers for each, in the order given.
+///
+/// # Errors
+/// [`ConsentProblem::TooMany`]; a missing scope `leads:write`.
+pub async fn record(
+    app: &App,
+    caller: &Caller,
+    new: &[NewConsent],
+) -> Outcome<Vec<Result<ConsentRecord, Problem<ConsentProblem>>>, ConsentProblem> {
+    caller.require(Scope::Write(Area::Leads))?;
+    if new.len() > MOST_RECORDS {
+        let message = format!("one call takes up to 1,000 consents; this has {}", new.len());
+        return Err(Problem::new("consents", ConsentProblem::TooMany, message).into());
+    }
+    let now = app.clock().now();
+    let leads: Vec<LeadId> = new.iter().map(|new| new.lead_id).collect();
+    let tx = app.db().begin().await?;
+    let there = visible::lock(&tx, caller.rows, &leads).await?;
+    let known: Vec<NewConsent> = new
+        .iter()
+        .filter(|new| there.contains(&new.lead_id))
+        .cloned()
+        .collect();
+    let Recorded { records, events } = record_many(&tx, &caller.actor.id, now, &known).await?;
+    events::append(&tx, &caller.actor.id, now, events).await?;
+    tx.commit().await?;
+    let mut records = records.into_iter();
+    let answer = |lead: &LeadId| {
+        if !there.contains(lead) {
+            let message = visible::missing(*lead);
+            return Err(Problem::new("leadId", ConsentProblem::LeadNotFound, message));
+        }
+        let record = records.next().expect("one for each word of a known lead");
+        record
+            .map_err(|ConsentFault { field, message }| Problem::new(field, ConsentProblem::Invalid, message))
+    };
+    Ok(leads.iter().map(answer).collect())
+}
+
+/// Records words about consents of leads that are there, in a few statements whatever their number. The same word with the
+/// same proof is recorded once. The events are the caller's to append.
+///
+/// # Errors
+/// The database's.
+pub async fn record_many(
+    tx: &Tx,
+    actor: &str,
+    now: Timestamp,
+    new: &[NewConsent],
+) -> Result<Recorded, Error> {
+    let mut records: Vec<Result<ConsentRecord, ConsentFault>> = new
+        .iter()
+        .zip(ids(now, new.len()))
+        .map(|(new, id)| checked(new, id, actor, now))
+        .collect();
+    let mut seen = HashSet::new();
+    let wanted: Vec<ConsentRecord> = records
+        .iter()
+        .flatten()
+        .filter(|record| seen.insert((record.lead_id, record.fingerprint)))
+        .cloned()
+        .collect();
+    let mut leads: Vec<LeadId> = wanted.iter().map(|record| record.lead_id).collect();
+    leads.sort_unstable();
+    leads.dedup();
+    store::lock(tx, &leads).await?;
+    let written: HashSet<ConsentId> = store::insert(tx, &wanted)
+        .await?
+        .into_iter()
+        .map(|record| record.id)
+        .collect();
+    first_ones(tx, &leads, &written, &mut records).await?;
+
+    let before = store::of_leads(tx, &leads).await?;
+    let key = |consent: &Consent| (consent.lead_id, consent.channel, consent.purpose);
+    let mut current: HashMap<_, Consent> = before
+        .iter()
+        .map(|consent| (key(consent), consent.clone()))
+        .collect();
+    let mut touched = Vec::new();
+    for word in wanted.iter().filter(|word| written.contains(&word.id)) {
+        let place = (word.lead_id, word.channel, word.purpose);
+        if let Some(consent) = after(current.get(&place), word) {
+            current.insert(place, consent);
+            touched.push(place);
+        }
+    }
+    let mut once = HashSet::new();
+    touched.retain(|place| once.insert(*place));
+    let changed: Vec<Consent> = touched.iter().map(|place| current[place].clone()).collect();
+    store::put(tx, &changed).await?;
+    let states: HashMap<_, _> = before
+        .iter()
+        .map(|consent| (key(consent), consent.state))
+        .collect();
+    let events = changed
+        .iter()
+        .filter(|consent| states.get(&key(consent)) != Some(&consent.state))
+        .map(|consent| event(consent, states.get(&key(consent)).copied()))
+        .collect();
+    Ok(Recorded { records, events })
+}
+
+/// Puts the row that was there first in the place of each word that was not written.
+async fn first_ones(
+    tx: &Tx,
+    leads: &[LeadId],
+    written: &HashSet<ConsentId>,
+    records: &mut [Result<ConsentRecord, ConsentFault>],
+) -> Result<(), Error> {
+    let mut repeated: Vec<_> = records
+        .iter()
+        .flatten()
+        .filter(|record| !written.contains(&record.id))
+        .map(|record| record.fingerprint)
+        .collect();
+    repeated.sort_unstable();
+    repeated.dedup();
+    let first = store::by_fingerprints(tx, leads, &repeated).await?;
+    for record in records.iter_mut().flatten() {
+        if let Some(first) = first.get(&(record.lead_id, record.fingerprint)) {
+            record.clone_from(first);
+        }
+    }
+    Ok(())
+}
+
+fn event(consent: &Consent, before: Option<entity::ConsentState>) -> NewEvent {
+    let payload = json!({
+        "channel": consent.channel,
+        "purpose": consent.purpose,
+        "state": consent.state,
+        "before": before,
+    });
+    NewEvent::of_lead(EventKind::ConsentChanged, consent.lead_id, payload)
+}
+
+/// Ids for words recorded together: they sort in the order of recording.
+fn ids(now: Timestamp, count: usize) -> Vec<ConsentId> {
+    let mut ids: Vec<ConsentId> = (0..count).map(|_| ConsentId::at(now)).collect();
+    ids.sort_unstable();
+    ids
+}

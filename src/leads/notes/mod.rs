@@ -1,0 +1,10 @@
+//! Notes that people and programs write on leads.
+
+pub mod graphql;
+mod service;
+mod store;
+
+pub use entity::note::Model as Note;
+pub use service::{
+    NewNote, NoteChange, NoteProblem, ORDER, add, add_many, change, delete, list, notes_keyset,
+};
