@@ -123,6 +123,10 @@ impl Api {
             .data(DataLoader::new(tags::LeadTagsLoader(app.clone()), tokio::spawn))
             .data(DataLoader::new(tags::TagCountLoader(app.clone()), tokio::spawn))
             .data(DataLoader::new(consent::ConsentLoader(app.clone()), tokio::spawn))
+            .data(DataLoader::new(
+                scoring::ScoringLoader::new(app.clone()),
+                tokio::spawn,
+            ))
             .data(app.clone())
             .finish();
         Self { schema }
