@@ -22,6 +22,7 @@ pub mod event;
 pub mod event_cursor;
 pub mod event_head;
 pub mod idempotency;
+pub mod import_rejection;
 pub mod job;
 pub mod journey;
 pub mod lead;

@@ -91,6 +91,18 @@ impl MigrationTrait for Migration {
             "CREATE INDEX job_open ON job (created_at) WHERE state IN ('QUEUED', 'RUNNING')",
         )
         .await?;
+        table("import_rejection")
+            .col(col("job_id").uuid())
+            .col(col("seq").big_integer())
+            .col(col("line").big_integer())
+            .col(opt("column_name").text())
+            .col(col("value").text())
+            .col(col("code").text())
+            .col(col("reason").text())
+            .key(["job_id", "seq"])
+            .clustered()
+            .create(m)
+            .await?;
         table("upload")
             .col(col("id").uuid().primary_key())
             .col(col("file_name").text())

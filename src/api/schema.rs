@@ -20,6 +20,7 @@ use crate::insight::scoring::graphql as scoring;
 use crate::jobs::graphql as jobs;
 use crate::leads::consent::graphql as consent;
 use crate::leads::custom_fields::graphql as custom_fields;
+use crate::leads::import::graphql as import;
 use crate::leads::lead::graphql as lead;
 use crate::leads::notes::graphql as notes;
 use crate::leads::tags::graphql as tags;
@@ -37,6 +38,7 @@ pub struct Query(
     scoring::ScoringQuery,
     engagement::EngagementQuery,
     tags::TagQuery,
+    import::ImportQuery,
 );
 
 /// The mutations of all rooms.
@@ -51,6 +53,7 @@ pub struct Mutation(
     engagement::EngagementMutation,
     notes::NoteMutation,
     tags::TagMutation,
+    import::ImportMutation,
 );
 
 /// The subscriptions of all rooms.

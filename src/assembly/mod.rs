@@ -28,6 +28,7 @@ use crate::insight::lifecycle::LifecycleHandler;
 use crate::insight::scoring::{BacktestKind, RecalculateKind, ScoreUpkeep, ScoringHandler};
 use crate::jobs::{JobKind, JobRegistry, Worker};
 use crate::leads::custom_fields;
+use crate::leads::import::{ImportJob, ImportKind, LeadSink};
 use crate::media::files::UploadSweep;
 use crate::telemetry::Metrics;
 
@@ -50,6 +51,7 @@ pub fn jobs(event_days: u32) -> JobRegistry {
     jobs.add(RecalculateKind::default())
         .add(BacktestKind)
         .add_chore(ScoreUpkeep::default());
+    jobs.add(ImportJob::new(ImportKind::Leads, LeadSink));
     jobs
 }
 

@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod failure;
+mod import;
 mod migrate;
 mod output;
 mod runtime;
@@ -42,6 +43,7 @@ enum Command {
     Worker,
     /// Bring the database schema up to date; `serve` and `worker` do it by themselves
     Migrate,
+    Import(import::Arguments),
     Token(token::Arguments),
     Schema(schema::Arguments),
     Settings(settings::Arguments),
@@ -65,6 +67,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(&arguments, &settings),
         Command::Worker => serve::run_worker(&settings),
         Command::Migrate => migrate::run(&settings),
+        Command::Import(arguments) => import::run(arguments, &settings),
         Command::Token(arguments) => token::run(arguments, &settings),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Settings(arguments) => settings::run(&arguments, &settings),

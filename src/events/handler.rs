@@ -143,10 +143,3 @@ impl HandlerRunner {
         Ok(full)
     }
 }
-
-/// How far a handler has come, for readers that must know whether derived state is behind.
-pub(crate) async fn position(app: &App, name: &str) -> Result<Position, Error> {
-    Ok(store::cursor(app.db().read(), name)
-        .await?
-        .map_or(0, |cursor| cursor.position))
-}

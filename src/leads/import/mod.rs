@@ -1,17 +1,26 @@
-//! Reading leads, engagements and conversions from files: the part that knows no data base.
+//! Importing leads, engagements and conversions from files.
 //!
 //! A file passes through four steps. [`Source`] tells CSV from Excel by its content and gives rows of cells.
 //! [`Mapping`] says which column feeds which target. [`Converter`] turns the cells of a row into typed
-//! [`Value`]s. [`RejectionLog`] collects what could not be used, by line and column.
+//! [`Value`]s. [`RejectionLog`] collects what could not be used, by line and column. These know no database.
+//!
+//! [`drive`] puts them to work: a thread reads and converts ahead, a [`Sink`] writes batch by batch. Leads land here;
+//! the rooms of engagements and conversions bring sinks of their own.
 
 mod convert;
 mod csv;
+mod engine;
+pub mod graphql;
+mod job;
+mod leads;
 mod mapping;
 mod number;
 mod preview;
 mod report;
 mod row;
 mod source;
+mod spec;
+mod store;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -20,6 +29,11 @@ mod value;
 mod xlsx;
 
 pub use convert::{ConvertError, ConvertOptions, Converter, Record};
+pub use engine::{BATCH_ROWS, FileContext, FileError, Landed, Opened, Sink, Step, Watcher, drive, open};
+pub use job::{
+    ImportInput, ImportJob, ImportProblem, StoredRejection, job_kind, preview_upload, rejections, start,
+};
+pub use leads::LeadSink;
 pub use mapping::{Assignments, Binding, Mapping, MappingError, UnknownColumn};
 pub use number::{
     DecimalMark, NumberError, detect_decimal_mark, parse_boolean, parse_decimal, to_minor_units,
@@ -28,6 +42,7 @@ pub use preview::{Preview, PreviewRow, preview};
 pub use report::{ReasonCount, Rejection, RejectionLog};
 pub use row::{Cell, CellKind, Row, RowFault};
 pub use source::{Format, Header, Input, Rows, Source, SourceError, SourceOptions};
+pub use spec::{ChoiceError, ImportChoices, ImportSpec};
 pub use targets::{Field, ImportKind, Shape, Target};
 pub use text::{Delimiter, TextEncoding};
 pub use value::{

@@ -14,6 +14,22 @@ pub enum DecimalMark {
     Comma,
 }
 
+impl std::str::FromStr for DecimalMark {
+    type Err = String;
+
+    /// Reads `auto`, `.` or `point`, `,` or `comma`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_lowercase().as_str() {
+            "auto" => Ok(Self::Auto),
+            "." | "point" => Ok(Self::Point),
+            "," | "comma" => Ok(Self::Comma),
+            _ => Err(format!(
+                "unknown decimal mark `{text}`; one of auto, point, comma"
+            )),
+        }
+    }
+}
+
 /// Why a number or a word was not accepted. The value itself is named by the rejected row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {

@@ -43,6 +43,23 @@ pub enum Delimiter {
     Pipe,
 }
 
+impl std::str::FromStr for Delimiter {
+    type Err = String;
+
+    /// Reads `,`, `;`, `|`, `tab`, or a name of one of them.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.to_lowercase().as_str() {
+            "," | "comma" => Ok(Self::Comma),
+            ";" | "semicolon" => Ok(Self::Semicolon),
+            "\t" | "\\t" | "tab" => Ok(Self::Tab),
+            "|" | "pipe" => Ok(Self::Pipe),
+            _ => Err(format!(
+                "unknown delimiter `{text}`; one of comma, semicolon, tab, pipe"
+            )),
+        }
+    }
+}
+
 impl Delimiter {
     /// All of them, in the order in which they are tried.
     pub const ALL: [Self; 4] = [Self::Comma, Self::Semicolon, Self::Tab, Self::Pipe];

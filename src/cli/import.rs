@@ -1,0 +1,327 @@
+//! `leadline import`: leads from a CSV or Excel file.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::failure::Failure;
+use super::output::print;
+use super::runtime::with_app;
+use crate::config::Settings;
+use crate::db::Tx;
+use crate::error::Error;
+use crate::identity::Caller;
+use crate::leads::import::{
+    FileError, ImportChoices, ImportKind, ImportSpec, LeadSink, Preview, Rejection, RejectionLog, Step,
+    Watcher, drive, open, preview,
+};
+
+/// Rejected rows that are shown; all of them go to the file of `--rejected`.
+const SHOWN: usize = 20;
+
+/// Import leads from a CSV or Excel file
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Leads: known ones are updated, the same file twice creates nothing twice
+    Leads(Choices),
+}
+
+#[derive(Debug, clap::Args)]
+struct Choices {
+    /// The file, CSV or .xlsx, whatever its name says
+    file: PathBuf,
+    /// Columns that are not told by their names: `external_id=mql_id,created_at=first_contact_date`
+    #[arg(long, value_name = "TARGET=COLUMN,…", default_value = "")]
+    map: String,
+    /// Values where a cell is empty or a column missing: `kind=CUSTOMER`
+    #[arg(long, value_name = "TARGET=VALUE,…", default_value = "")]
+    default: String,
+    /// How dates are written: auto, ymd, mdy, dmy, rfc3339, or a pattern such as `%d.%m.%Y`
+    #[arg(long, value_name = "FORMAT")]
+    date_format: Option<String>,
+    /// Time zone of times without an offset, such as America/Sao_Paulo; UTC when left out
+    #[arg(long, value_name = "ZONE")]
+    time_zone: Option<String>,
+    /// Whose external ids the file has: the same id of two sources is two leads
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// Currency of amounts without one, such as BRL
+    #[arg(long, value_name = "CODE")]
+    currency: Option<String>,
+    /// How decimals are marked: auto, point or comma
+    #[arg(long, value_name = "MARK")]
+    decimal_mark: Option<String>,
+    /// Country of phone numbers without a country code, such as BR
+    #[arg(long, value_name = "COUNTRY")]
+    phone_region: Option<String>,
+    /// Delimiter of a text file: comma, semicolon, tab or pipe; found out when left out
+    #[arg(long, value_name = "NAME")]
+    delimiter: Option<String>,
+    /// Sheet of a workbook; the first one when left out
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
+    /// Show what would be imported, and write nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Write every rejected row to this CSV file: line, column, value, reason
+    #[arg(long, value_name = "FILE")]
+    rejected: Option<PathBuf>,
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failure> {
+    let What::Leads(choices) = arguments.what;
+    let (kind, sink) = (ImportKind::Leads, LeadSink);
+    let Choices {
+        file,
+        map,
+        default,
+        date_format,
+        time_zone,
+        namespace,
+        currency,
+        decimal_mark,
+        phone_region,
+        delimiter,
+        sheet,
+        dry_run,
+        rejected,
+    } = choices;
+    let choices = ImportChoices {
+        map,
+        defaults: default,
+        namespace,
+        sheet,
+        delimiter,
+        date_format,
+        time_zone,
+        decimal_mark,
+        phone_region: phone_region.or_else(|| settings.default_region.map(|region| format!("{region:?}"))),
+        currency,
+    };
+    let spec = ImportSpec::new(kind, &choices)
+        .map_err(|error| Failure::usage(format!("--{}: {}", flag(error.choice), error.reason)))?;
+    // What is wrong with the file as a whole is said before the database is touched.
+    let (mut source, converter) = open(&file, &spec)?;
+    if dry_run {
+        let preview = preview(&mut source, &converter, 10, None).map_err(FileError::from)?;
+        return print(&shown(&file, &preview));
+    }
+    let unknown = converter
+        .mapping()
+        .unknown_columns()
+        .iter()
+        .map(|column| match &column.suggestion {
+            Some(target) => format!("`{}` (did you mean `{target}`?)", column.name),
+            None => format!("`{}`", column.name),
+        });
+    let unknown = unknown.collect::<Vec<_>>().join(", ");
+    if !unknown.is_empty() {
+        eprintln!("not imported, since no target takes them: columns {unknown}");
+    }
+    drop((source, converter));
+    with_app(settings, async |app| {
+        let mut log = RejectionLog::default();
+        if let Some(path) = &rejected {
+            let cannot = |error| Failure::new(format!("cannot write `{}`: {error}", path.display()));
+            log = log
+                .with_writer(File::create(path).map_err(cannot)?)
+                .map_err(cannot)?;
+        }
+        let mut watcher = Terminal::new(log);
+        let outcome = drive(app, &Caller::operator(), file, spec, &sink, 0, &mut watcher).await;
+        watcher.bar.finish_and_clear();
+        print(&watcher.report(kind, rejected.as_deref()))?;
+        outcome?;
+        Ok(())
+    })
+}
+
+/// The flag of a choice as the API names it.
+fn flag(choice: &str) -> String {
+    choice.chars().fold(String::new(), |mut flag, letter| {
+        if letter.is_uppercase() {
+            flag.push('-');
+        }
+        flag.extend(letter.to_lowercase());
+        flag
+    })
+}
+
+/// Shows progress on a terminal and keeps the report.
+struct Terminal {
+    bar: ProgressBar,
+    log: RejectionLog,
+    rows: u64,
+    created: u64,
+    updated: u64,
+    unchanged: u64,
+    rejected: u64,
+}
+
+impl Terminal {
+    fn new(log: RejectionLog) -> Self {
+        let bar = if std::io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template("{bar:30} {percent:>3} %  {msg}  {eta} left");
+            ProgressBar::new(1_000).with_style(style.expect("the template is valid"))
+        } else {
+            ProgressBar::hidden()
+        };
+        Self {
+            bar,
+            log,
+            rows: 0,
+            created: 0,
+            updated: 0,
+            unchanged: 0,
+            rejected: 0,
+        }
+    }
+
+    fn report(&self, kind: ImportKind, rejected: Option<&Path>) -> String {
+        let Self {
+            bar: _,
+            log,
+            rows,
+            created,
+            updated,
+            unchanged,
+            rejected: refused,
+        } = self;
+        let mut text = format!(
+            "{rows} rows: {created} {kind} created, {updated} updated, {unchanged} unchanged, {refused} rejected\n"
+        );
+        rejections(&mut text, log.first(), log.rows());
+        if *refused > 0
+            && let Some(path) = rejected
+        {
+            let _ = writeln!(text, "all rejected rows: {}", path.display());
+        }
+        if *created + *updated > 0 {
+            text.push_str(
+                "journeys, stages and scores follow as soon as `leadline serve` or `leadline worker` runs\n",
+            );
+        }
+        text
+    }
+}
+
+fn rejections(text: &mut String, rejections: &[Rejection], rows: u64) {
+    for Rejection {
+        line,
+        column,
+        value,
+        code: _,
+        reason,
+    } in rejections.iter().take(SHOWN)
+    {
+        let _ = match column {
+            Some(column) => writeln!(text, "  line {line}, column `{column}`: `{value}`: {reason}"),
+            None => writeln!(text, "  line {line}: {reason}"),
+        };
+    }
+    if rejections.len() > SHOWN {
+        let _ = writeln!(
+            text,
+            "  … ({rows} rejected rows in all; --rejected FILE writes all of them)"
+        );
+    }
+}
+
+#[async_trait]
+impl Watcher for Terminal {
+    async fn batch(&mut self, _: &Tx, _: &Step) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn committed(&mut self, step: Step) -> bool {
+        let Step {
+            rows,
+            progress,
+            created,
+            updated,
+            unchanged,
+            rejections,
+            rejected,
+        } = step;
+        self.rows = rows;
+        self.created += created;
+        self.updated += updated;
+        self.unchanged += unchanged;
+        self.rejected += rejected;
+        for rejection in rejections {
+            if let Err(error) = self.log.add(rejection) {
+                self.bar
+                    .suspend(|| eprintln!("cannot write the rejected rows: {error}"));
+                return false;
+            }
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of 1,000"
+        )]
+        self.bar.set_position((progress.clamp(0.0, 1.0) * 1_000.0) as u64);
+        self.bar
+            .set_message(format!("{rows} rows, {} rejected", self.rejected));
+        true
+    }
+}
+
+fn shown(file: &Path, preview: &Preview) -> String {
+    let Preview {
+        format,
+        rows,
+        unknown_columns,
+        checked,
+        good,
+        rejections: log,
+    } = preview;
+    let mut text = format!("{}: {format}\n", file.display());
+    let _ = writeln!(
+        text,
+        "{checked} rows, {good} of them good; nothing was written\n\nas they would land:"
+    );
+    for row in rows {
+        let values = row
+            .values
+            .iter()
+            .map(|(target, value)| format!("{target}={value}"));
+        let _ = writeln!(
+            text,
+            "  line {}: {}",
+            row.line,
+            values.collect::<Vec<_>>().join("  ")
+        );
+    }
+    if !unknown_columns.is_empty() {
+        text.push_str("\ncolumns that nothing uses:\n");
+        for column in unknown_columns {
+            let _ = match &column.suggestion {
+                Some(target) => writeln!(text, "  `{}` (did you mean `{target}`?)", column.name),
+                None => writeln!(text, "  `{}`", column.name),
+            };
+        }
+    }
+    if log.rows() > 0 {
+        let _ = writeln!(text, "\nbad rows: {}", log.rows());
+        rejections(&mut text, log.first(), log.rows());
+    }
+    text
+}

@@ -1,0 +1,264 @@
+//! Imports as background work: they survive a killed worker, can be watched and cancelled.
+
+use async_trait::async_trait;
+use entity::id::{JobId, UploadId};
+use entity::{Area, import_rejection};
+use serde::{Deserialize, Serialize};
+
+use super::engine::{self, Sink, Step, Watcher, drive};
+use super::preview::{Preview, preview};
+use super::spec::{ImportChoices, ImportSpec};
+use super::store;
+use super::targets::ImportKind;
+use crate::app::App;
+use crate::db::Tx;
+use crate::error::{Error, Outcome, Problem};
+use crate::identity::{Actor, Caller, Rows, Scope, Scopes};
+use crate::jobs::{self, Counts, Job, JobContext, JobKind, JobOutcome};
+use crate::media::files;
+
+/// A rejection as it is kept with its import.
+pub use import_rejection::Model as StoredRejection;
+
+/// What can be wrong with a call about imports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
+#[graphql(name = "ImportErrorCode")]
+pub enum ImportProblem {
+    /// There is no such upload, or not any more.
+    UploadNotFound,
+    /// The file is neither CSV nor Excel, or damaged.
+    UnreadableFile,
+    /// The mapping does not fit the file.
+    InvalidMapping,
+    /// A choice such as the date format cannot be used.
+    InvalidChoice,
+}
+
+/// What an import job is asked to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ImportInput {
+    /// The file.
+    pub upload_id: UploadId,
+    /// What its owner calls it.
+    pub file_name: String,
+    /// How to read it.
+    pub choices: ImportChoices,
+}
+
+/// The name of the kind of job that imports.
+#[must_use]
+pub const fn job_kind(kind: ImportKind) -> &'static str {
+    match kind {
+        ImportKind::Leads => "leads.import",
+        ImportKind::Engagements => "engagements.import",
+        ImportKind::Conversions => "conversions.import",
+    }
+}
+
+const fn scope(kind: ImportKind) -> Scope {
+    match kind {
+        ImportKind::Leads => Scope::Write(Area::Leads),
+        ImportKind::Engagements | ImportKind::Conversions => Scope::Write(Area::Engagement),
+    }
+}
+
+fn problem(error: &engine::FileError) -> Problem<ImportProblem> {
+    let (path, code) = match error {
+        engine::FileError::Source(_) => ("uploadId", ImportProblem::UnreadableFile),
+        engine::FileError::Mapping(_) => ("map", ImportProblem::InvalidMapping),
+        engine::FileError::Convert(_) => ("dateFormat", ImportProblem::InvalidChoice),
+    };
+    Problem::new(path, code, error.to_string())
+}
+
+/// Finds the file of an upload and checks that it can be read the way the caller wants.
+///
+/// # Errors
+/// [`ImportProblem`]s; a missing scope.
+async fn checked(
+    app: &App,
+    caller: &Caller,
+    kind: ImportKind,
+    upload_id: UploadId,
+    choices: &ImportChoices,
+) -> Outcome<(files::StoredUpload, ImportSpec, engine::Opened), ImportProblem> {
+    caller.require(scope(kind))?;
+    let upload = match files::locate(app, upload_id).await {
+        Ok(upload) => upload,
+        Err(Error::NotFound(message)) => {
+            return Err(Problem::new("uploadId", ImportProblem::UploadNotFound, message).into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let spec = ImportSpec::new(kind, choices)
+        .map_err(|error| Problem::new(error.choice, ImportProblem::InvalidChoice, error.reason))?;
+    let (path, for_reader) = (upload.path.clone(), spec.clone());
+    let opened = tokio::task::spawn_blocking(move || engine::open(&path, &for_reader))
+        .await
+        .map_err(Error::internal)?
+        .map_err(|error| problem(&error))?;
+    Ok((upload, spec, opened))
+}
+
+/// Starts the import of an upload; what is wrong with the file as a whole is said at once.
+///
+/// # Errors
+/// [`ImportProblem`]s; a missing scope.
+pub async fn start(
+    app: &App,
+    caller: &Caller,
+    kind: ImportKind,
+    upload_id: UploadId,
+    choices: ImportChoices,
+) -> Outcome<Job, ImportProblem> {
+    let (upload, ..) = checked(app, caller, kind, upload_id, &choices).await?;
+    let input = ImportInput {
+        upload_id,
+        file_name: upload.file_name,
+        choices,
+    };
+    let tx = app.db().begin().await?;
+    let job = jobs::enqueue(&tx, caller, app.clock().now(), job_kind(kind), &input, None).await?;
+    tx.commit().await?;
+    jobs::wake(app, job.id).await;
+    Ok(job)
+}
+
+/// Shows what the import of an upload would do: looks at up to 10,000 rows and shows the first 10 good ones.
+///
+/// # Errors
+/// [`ImportProblem`]s; a missing scope.
+pub async fn preview_upload(
+    app: &App,
+    caller: &Caller,
+    kind: ImportKind,
+    upload_id: UploadId,
+    choices: &ImportChoices,
+) -> Outcome<Preview, ImportProblem> {
+    let (_, _, (mut source, converter)) = checked(app, caller, kind, upload_id, choices).await?;
+    let preview = tokio::task::spawn_blocking(move || preview(&mut source, &converter, 10, Some(10_000)))
+        .await
+        .map_err(Error::internal)?
+        .map_err(|error| problem(&error.into()))?;
+    Ok(preview)
+}
+
+/// Rejections of an import behind the `after`th, in the order of the file.
+///
+/// # Errors
+/// A missing scope `leads:read`; the database's.
+pub async fn rejections(
+    app: &App,
+    caller: &Caller,
+    job_id: JobId,
+    after: i64,
+    limit: u64,
+) -> Result<Vec<StoredRejection>, Error> {
+    caller.require(Scope::Read(Area::Leads))?;
+    Ok(store::page(app.db().read(), job_id, after, limit).await?)
+}
+
+/// The kind of job that imports into a sink.
+pub struct ImportJob<S> {
+    kind: ImportKind,
+    sink: S,
+}
+
+impl<S: Sink> ImportJob<S> {
+    /// Imports of `kind` land in `sink`.
+    #[must_use]
+    pub const fn new(kind: ImportKind, sink: S) -> Self {
+        Self { kind, sink }
+    }
+}
+
+/// Where a later run goes on.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+struct Checkpoint {
+    rows: u64,
+    rejections: i64,
+}
+
+#[async_trait]
+impl<S: Sink + 'static> JobKind for ImportJob<S> {
+    fn kind(&self) -> &'static str {
+        job_kind(self.kind)
+    }
+
+    async fn run(&self, app: &App, job: &JobContext) -> Result<JobOutcome, Error> {
+        let ImportInput {
+            upload_id, choices, ..
+        } = job.input()?;
+        let upload = files::locate(app, upload_id).await?;
+        let spec =
+            ImportSpec::new(self.kind, &choices).map_err(|error| Error::BadInput(error.to_string()))?;
+        // The permission was decided when the import was asked for; what it does is still theirs in every history.
+        let caller = Caller {
+            actor: Actor::of_id(job.created_by()),
+            scopes: Scopes::admin(),
+            rows: Rows::All,
+        };
+        let checkpoint: Checkpoint = job.checkpoint()?.unwrap_or_default();
+        let mut watcher = JobWatcher {
+            job,
+            counts: job.counts()?,
+            checkpoint,
+        };
+        let rows = checkpoint.rows;
+        let finished = drive(app, &caller, upload.path, spec, &self.sink, rows, &mut watcher).await?;
+        Ok(if finished {
+            JobOutcome::Finished
+        } else {
+            JobOutcome::Stopped
+        })
+    }
+}
+
+struct JobWatcher<'a> {
+    job: &'a JobContext,
+    counts: Counts,
+    checkpoint: Checkpoint,
+}
+
+fn counted(counts: &Counts, step: &Step) -> Counts {
+    let mut counts = counts.clone();
+    for (name, more) in [
+        ("created", step.created),
+        ("updated", step.updated),
+        ("unchanged", step.unchanged),
+        ("rejected", step.rejected),
+    ] {
+        *counts.entry(name.to_owned()).or_default() += i64::try_from(more).unwrap_or(i64::MAX);
+    }
+    counts
+}
+
+#[async_trait]
+impl Watcher for JobWatcher<'_> {
+    async fn batch(&mut self, tx: &Tx, step: &Step) -> Result<(), Error> {
+        store::add(tx, self.job.id(), self.checkpoint.rejections, &step.rejections).await?;
+        let done = i64::try_from(step.rows).unwrap_or(i64::MAX);
+        // How many rows a file has is known at its end alone; until then the part that is read says it nearly.
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "an estimate for display"
+        )]
+        let total = (step.progress > 0.0).then(|| ((done as f64 / step.progress).round() as i64).max(done));
+        let checkpoint = Checkpoint {
+            rows: step.rows,
+            rejections: self.checkpoint.rejections + i64::try_from(step.rejections.len()).unwrap_or(0),
+        };
+        self.job
+            .progress(tx, done, total, &counted(&self.counts, step), &checkpoint)
+            .await
+    }
+
+    async fn committed(&mut self, step: Step) -> bool {
+        self.counts = counted(&self.counts, &step);
+        self.checkpoint.rows = step.rows;
+        self.checkpoint.rejections += i64::try_from(step.rejections.len()).unwrap_or(0);
+        !self.job.is_cancelled().await
+    }
+}
