@@ -1,6 +1,7 @@
 //! Leads, their identities, tags, notes, consents, custom fields.
 
 use sea_orm_migration::prelude::*;
+use sea_orm_migration::sea_orm::DbBackend;
 
 use crate::build::{col, index, opt, table};
 
@@ -87,6 +88,10 @@ impl MigrationTrait for Migration {
             .col(col("created_at").big_integer())
             .create(m)
             .await?;
+        if m.get_database_backend() == DbBackend::Postgres {
+            // The order of bytes, as on SQLite, whatever the locale of the database.
+            index(m, "ALTER TABLE tag ALTER COLUMN name_key TYPE text COLLATE \"C\"").await?;
+        }
         table("lead_tag")
             .col(col("lead_id").uuid())
             .col(col("tag_id").uuid())
