@@ -1,5 +1,5 @@
 # `make check` and `make test` are what CI runs (.ci/run).
-.PHONY: bench check test schema web
+.PHONY: bench check demo test schema web
 
 CARGO ?= cargo
 
@@ -10,6 +10,10 @@ check:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps
 	$(CARGO) run --quiet -- schema --check schema.graphql
 	$(CARGO) test --test suite architecture
+
+# A server over made-up data with live activity on http://127.0.0.1:8080; ARGS="--leads 20000 --fresh" and the like.
+demo: web
+	$(CARGO) run --quiet --bin leadline -- demo $(ARGS)
 
 # All tests, over the page as it is built.
 test: web

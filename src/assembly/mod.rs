@@ -209,6 +209,14 @@ impl<'a> Plan<'a> {
     }
 }
 
+/// Tells whether the address is free, so that a command that works long before it serves can say so first.
+///
+/// # Errors
+/// [`StartError::Listen`].
+pub async fn check_address(address: SocketAddr) -> Result<(), StartError> {
+    listen(address).await.map(drop)
+}
+
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|error| {
         let (reason, hint) = match error.kind() {

@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod demo;
 mod failure;
 mod import;
 mod migrate;
@@ -38,6 +39,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Arguments),
     Serve(serve::Arguments),
     /// Do the background work only: handlers of events, jobs, upkeep
     Worker,
@@ -62,8 +64,13 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Ok(cli) => cli,
         Err(error) => return help_or_failure(error),
     };
-    let settings = Settings::load(&cli.settings)?;
+    let mut flags = cli.settings;
+    if matches!(cli.command, Command::Demo(_)) {
+        demo::keep_apart(&mut flags)?;
+    }
+    let settings = Settings::load(&flags)?;
     match cli.command {
+        Command::Demo(arguments) => demo::run(&arguments, &settings),
         Command::Serve(arguments) => serve::run(&arguments, &settings),
         Command::Worker => serve::run_worker(&settings),
         Command::Migrate => migrate::run(&settings),

@@ -9,7 +9,7 @@ use crate::config::Settings;
 use crate::telemetry::Telemetry;
 
 /// Exit code after a second signal, as shells report an interrupted program.
-const INTERRUPTED: i32 = 130;
+pub(super) const INTERRUPTED: i32 = 130;
 
 /// Serve the API, subscriptions and the console, and do the background work
 #[derive(Debug, clap::Args)]
@@ -67,13 +67,13 @@ fn run_role(role: Role, settings: &Settings) -> Result<(), Failure> {
 }
 
 /// The signals that ask a process to end.
-struct Signals {
+pub(super) struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
 }
 
 impl Signals {
-    fn new() -> Result<Self, Failure> {
+    pub(super) fn new() -> Result<Self, Failure> {
         let on =
             |kind| signal(kind).map_err(|error| Failure::new(format!("cannot listen to signals: {error}")));
         Ok(Self {
@@ -82,7 +82,7 @@ impl Signals {
         })
     }
 
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

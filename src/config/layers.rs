@@ -79,6 +79,19 @@ impl fmt::Debug for Flags {
     }
 }
 
+impl Flags {
+    /// Gives a setting as a flag would, unless it is given.
+    pub fn or_set(&mut self, key: &'static str, value: impl FnOnce() -> String) {
+        self.values.entry(key).or_insert_with(value);
+    }
+
+    /// The value of a setting that is given as a flag.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str)
+    }
+}
+
 impl clap::Args for Flags {
     fn augment_args(command: Command) -> Command {
         let config = Arg::new("config")

@@ -143,3 +143,34 @@ impl HandlerRunner {
         Ok(full)
     }
 }
+
+/// The handlers that have not handled all there is for them, with their positions; `relay` among them while events wait
+/// for theirs. Empty once derived state has caught up with the log.
+///
+/// # Errors
+/// The database's.
+pub async fn behind(
+    app: &App,
+    handlers: &[Arc<dyn Handler>],
+) -> Result<Vec<(&'static str, Position)>, Error> {
+    let db = app.db();
+    let (last, _) = store::head(db.read()).await?;
+    let mut behind = Vec::new();
+    if store::is_waiting(db).await? {
+        behind.push(("relay", last));
+    }
+    for handler in handlers {
+        let position = store::cursor(db.read(), handler.name())
+            .await?
+            .map_or(0, |cursor| cursor.position);
+        let next = store::page(db.read(), position, None, handler.kinds(), None, 1).await?;
+        if !next.is_empty() {
+            behind.push((handler.name(), position));
+        }
+    }
+    // What one handler did meanwhile may concern another that was looked at before.
+    if behind.is_empty() && store::head(db.read()).await?.0 != last {
+        behind.push(("log", last));
+    }
+    Ok(behind)
+}

@@ -45,11 +45,7 @@ pub async fn relay(db: &Db) -> Result<u64, DbErr> {
     if db.backend() != DbBackend::Postgres {
         return Ok(0);
     }
-    let waiting = db
-        .write()
-        .query_one_raw(sql(db.backend(), "SELECT 1 AS one FROM event_outbox LIMIT 1", []))
-        .await?;
-    if waiting.is_none() {
+    if !is_waiting(db).await? {
         return Ok(0);
     }
     let mut moved = 0;
@@ -90,6 +86,18 @@ pub async fn relay(db: &Db) -> Result<u64, DbErr> {
             return Ok(moved);
         }
     }
+}
+
+/// Whether committed events wait for their positions (PostgreSQL).
+pub(super) async fn is_waiting(db: &Db) -> Result<bool, DbErr> {
+    if db.backend() != DbBackend::Postgres {
+        return Ok(false);
+    }
+    let waiting = db
+        .write()
+        .query_one_raw(sql(db.backend(), "SELECT 1 AS one FROM event_outbox LIMIT 1", []))
+        .await?;
+    Ok(waiting.is_some())
 }
 
 /// The last position given, and the oldest still kept.

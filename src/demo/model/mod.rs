@@ -5,6 +5,7 @@
 mod arc;
 mod definitions;
 mod dice;
+mod live;
 mod mail;
 mod names;
 mod permission;
@@ -18,6 +19,7 @@ use entity::{Day, Timestamp};
 
 pub use arc::Outcome;
 pub use definitions::{FIELDS, FieldDefinition, TAGS, TagDefinition};
+pub use live::{Deed, Pulse};
 pub use person::Person;
 pub use story::{Step, What};
 
@@ -33,6 +35,7 @@ pub const DAYS: i32 = 180;
 const MOMENTS: u64 = 1;
 const PEOPLE: u64 = 2;
 const STORIES: u64 = 3;
+const LIVE: u64 = 4;
 
 /// A data set. The same seed, number and day make the same one, whenever it is filled in: the same leads in the same
 /// order with the same fields, tags, consents, notes, engagements, deals, conversions and moves at the same moments.

@@ -59,13 +59,13 @@ pub struct Person {
     /// Names of its first tags.
     pub tags: Vec<&'static str>,
     /// Hours that its clock is ahead of UTC, about.
-    pub(super) utc_offset: i64,
+    pub(in crate::demo) utc_offset: i64,
     /// How likely something comes of it, about 1.
-    pub(super) promise: f64,
+    pub(in crate::demo) promise: f64,
     /// Its mail passes a gateway that follows all links.
-    pub(super) behind_gateway: bool,
-    /// It fills in forms about the newsletter.
-    pub(super) reads_mail: bool,
+    pub(in crate::demo) behind_gateway: bool,
+    /// It wants the newsletter.
+    pub(in crate::demo) reads_mail: bool,
 }
 
 /// A source with its share of the leads, what comes of them, and the campaigns behind it.

@@ -5,7 +5,7 @@ use super::dice::Dice;
 use super::mail::{Mail, NEWSLETTERS, WELCOME};
 use super::person::Person;
 use super::{NAMESPACE, words};
-use crate::insight::engagement::model::EngagementDraft;
+use crate::insight::engagement::EngagementDraft;
 use entity::{
     Channel, ConsentChannel, ConsentPurpose, ConsentState, ConversionKind, Day, Device, EngagementType as T,
     SourceKind, Stage, Timestamp,
