@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_graphql::MergedObject;
 
 use crate::insight::engagement::graphql::EngagementFields;
+use crate::insight::journeys::graphql::JourneyFields;
 use crate::insight::lifecycle::graphql::LeadLifecycle;
 use crate::insight::scoring::graphql::LeadScoring;
 use crate::leads::{consent, lead, notes, tags};
@@ -19,6 +20,7 @@ pub struct Lead(
     LeadLifecycle,
     LeadScoring,
     EngagementFields,
+    JourneyFields,
 );
 
 impl Lead {
@@ -27,13 +29,14 @@ impl Lead {
     pub fn new(lead: Arc<lead::Lead>) -> Self {
         let id = lead.id;
         Self(
-            lead::graphql::LeadFields(lead),
+            lead::graphql::LeadFields(Arc::clone(&lead)),
             tags::graphql::LeadTagFields(id),
             notes::graphql::LeadNoteFields(id),
             consent::graphql::LeadConsentFields(id),
             LeadLifecycle(id),
             LeadScoring(id),
             EngagementFields(id),
+            JourneyFields(lead),
         )
     }
 }

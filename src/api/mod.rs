@@ -5,6 +5,7 @@
 
 mod errors;
 mod lead;
+mod log;
 mod meta;
 mod schema;
 pub mod types;

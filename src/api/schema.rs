@@ -10,11 +10,13 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
 use super::errors;
+use super::log::{LogQuery, LogSubscription};
 use super::meta::MetaQuery;
 use super::types::CallerData;
 use crate::app::App;
 use crate::identity::Caller;
 use crate::insight::engagement::graphql as engagement;
+use crate::insight::journeys::graphql as journeys;
 use crate::insight::lifecycle::graphql as lifecycle;
 use crate::insight::scoring::graphql as scoring;
 use crate::jobs::graphql as jobs;
@@ -39,6 +41,8 @@ pub struct Query(
     engagement::EngagementQuery,
     tags::TagQuery,
     import::ImportQuery,
+    journeys::JourneyQuery,
+    LogQuery,
 );
 
 /// The mutations of all rooms.
@@ -64,6 +68,8 @@ pub struct Subscription(
     lifecycle::LifecycleSubscription,
     scoring::ScoringSubscription,
     engagement::EngagementSubscription,
+    journeys::JourneySubscription,
+    LogSubscription,
 );
 
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
@@ -128,6 +134,10 @@ impl Api {
             .data(DataLoader::new(consent::ConsentLoader(app.clone()), tokio::spawn))
             .data(DataLoader::new(
                 scoring::ScoringLoader::new(app.clone()),
+                tokio::spawn,
+            ))
+            .data(DataLoader::new(
+                journeys::JourneyLoader(app.clone()),
                 tokio::spawn,
             ))
             .data(app.clone())

@@ -24,6 +24,7 @@ use crate::events::{Announcer, Handler, HandlerRunner, follow_nats};
 use crate::http::access::TokenGateway;
 use crate::http::server::{self, Sockets};
 use crate::insight::engagement;
+use crate::insight::journeys::JourneysHandler;
 use crate::insight::lifecycle::LifecycleHandler;
 use crate::insight::scoring::{BacktestKind, RecalculateKind, ScoreUpkeep, ScoringHandler};
 use crate::jobs::{JobKind, JobRegistry, Worker};
@@ -39,6 +40,7 @@ pub fn handlers() -> Vec<Arc<dyn Handler>> {
         Arc::new(LifecycleHandler),
         Arc::new(ScoringHandler::default()),
         Arc::new(engagement::Erasure),
+        Arc::new(JourneysHandler),
     ]
 }
 

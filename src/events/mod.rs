@@ -19,7 +19,7 @@ pub use bus::{Bus, Filter, StreamError};
 pub use entity::event::Model as Event;
 pub use handler::{Handler, HandlerRunner, behind};
 pub use nats::{Announcer, NatsError, connect_nats, follow_nats};
-pub use store::{head, last_of_lead, page, prune, relay};
+pub use store::{head, last_of_lead, latest, page, prune, relay};
 
 use crate::db::Tx;
 

@@ -8,7 +8,7 @@ use sea_orm::{
     QuerySelect,
 };
 
-use super::{Event, Position};
+use super::{Event, Filter, Position};
 use crate::db::{Conflict, Db, Tx, insert_many, sql};
 
 /// Most events that one pass of the relay moves: bounds the memory and the length of its transaction.
@@ -136,6 +136,41 @@ pub async fn page(
     }
     query
         .order_by_asc(event::Column::Position)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+/// The wanted events before a position (up to the last when `None`), the latest first.
+///
+/// # Errors
+/// The database's.
+pub async fn latest(
+    db: &impl ConnectionTrait,
+    filter: &Filter,
+    before: Option<Position>,
+    limit: u64,
+) -> Result<Vec<Event>, DbErr> {
+    let Filter {
+        kinds,
+        lead_id,
+        subjects,
+    } = filter;
+    let mut query = event::Entity::find();
+    if let Some(before) = before {
+        query = query.filter(event::Column::Position.lt(before));
+    }
+    if !kinds.is_empty() {
+        query = query.filter(event::Column::Kind.is_in(kinds.iter().copied()));
+    }
+    if let Some(lead_id) = lead_id {
+        query = query.filter(event::Column::LeadId.eq(*lead_id));
+    }
+    if !subjects.is_empty() {
+        query = query.filter(event::Column::Subject.is_in(subjects.iter().map(String::as_str)));
+    }
+    query
+        .order_by_desc(event::Column::Position)
         .limit(limit)
         .all(db)
         .await

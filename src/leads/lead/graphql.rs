@@ -46,10 +46,18 @@ impl Loader<(Rows, LeadId)> for LeadLoader {
 /// # Errors
 /// A missing scope `leads:read`; the database's.
 pub async fn load(ctx: &Context<'_>, id: LeadId) -> Result<Option<Lead>> {
+    Ok(load_model(ctx, id).await?.map(Lead::new))
+}
+
+/// The same, as the rooms know it.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_model(ctx: &Context<'_>, id: LeadId) -> Result<Option<Arc<super::Lead>>> {
     let caller = ctx.caller()?;
     caller.require(Scope::Read(Area::Leads))?;
     let loader = ctx.data_unchecked::<DataLoader<LeadLoader>>();
-    Ok(loader.load_one((caller.rows, id)).await?.map(Lead::new))
+    Ok(loader.load_one((caller.rows, id)).await?)
 }
 
 /// The fields that a lead has of itself; other rooms add theirs (see `api::Lead`).

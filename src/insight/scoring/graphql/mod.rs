@@ -15,7 +15,7 @@ use crate::identity::Scope;
 
 pub use definition::{StagePoints, TypePoints};
 pub use model::{ScoringMutation, ScoringQuery};
-pub use score::{LeadScoring, ScoringLoader};
+pub use score::{LeadScoring, ScoringLoader, current};
 
 const READ: Scope = Scope::Read(Area::Scoring);
 

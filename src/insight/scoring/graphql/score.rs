@@ -85,6 +85,17 @@ impl Loader<ScoreOf> for ScoringLoader {
     }
 }
 
+/// The current score of a lead through the shared loader, 0–100; 0 for a lead that is not there. Whoever shows it has
+/// asked for the scope.
+///
+/// # Errors
+/// The database's.
+pub async fn current(ctx: &Context<'_>, lead: LeadId) -> Result<f64> {
+    let loader = ctx.data_unchecked::<DataLoader<ScoringLoader>>();
+    let scored = loader.load_one(ScoreOf(lead)).await?;
+    Ok(scored.map_or(0.0, |scored| scored.score.current))
+}
+
 impl Loader<NewestOf> for ScoringLoader {
     type Value = Arc<Newest>;
     type Error = Arc<Error>;

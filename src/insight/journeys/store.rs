@@ -1,0 +1,382 @@
+//! All SQL of journeys.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use entity::id::LeadId;
+use entity::{Day, EventKind, Timestamp, activity_day, deployment_day, journey, score_history, stage_stay};
+use sea_orm::sea_query::Value;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder};
+
+use super::model::{DayActivity, DeploymentActivity, JourneyFacts, LeadFold};
+use crate::db::{KeyType, Tx, among, key_table, padded, sql, upsert_many};
+use crate::error::Error;
+use crate::events::{Event, Position};
+
+/// The journeys of some leads; a lead without one is left out.
+pub(super) async fn facts(tx: &Tx, leads: &HashSet<LeadId>) -> Result<Vec<(LeadId, JourneyFacts)>, Error> {
+    if leads.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut values = Vec::new();
+    let keys = leads.iter().map(|lead| lead.0.into());
+    let among = among(tx.backend(), "lead_id", KeyType::Uuid, keys, &mut values);
+    let text = format!("SELECT lead_id, facts FROM journey WHERE {among}");
+    let rows = tx.query_all_raw(sql(tx.backend(), &text, values)).await?;
+    rows.iter()
+        .map(|row| {
+            let lead = row.try_get_by_index(0)?;
+            let text: String = row.try_get_by_index(1)?;
+            Ok((lead, JourneyFacts::from_json(&text)?))
+        })
+        .collect()
+}
+
+/// Some days of some leads; a day without engagements is left out.
+pub(super) async fn days(
+    db: &impl ConnectionTrait,
+    keys: &HashSet<(LeadId, Day)>,
+) -> Result<Vec<(LeadId, Day, DayActivity)>, Error> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = db.get_database_backend();
+    let mut values = Vec::new();
+    let columns = [("lead_id", KeyType::Uuid), ("day", KeyType::Integer)];
+    let keys = keys.iter().map(|(lead, day)| [lead.0.into(), day.0.into()]);
+    let table = key_table(backend, "k", columns, keys, &mut values);
+    let text = format!(
+        "WITH {table} SELECT a.lead_id, a.day, a.activity FROM k CROSS JOIN activity_day a \
+         WHERE a.lead_id = k.lead_id AND a.day = k.day"
+    );
+    let rows = db.query_all_raw(sql(backend, &text, values)).await?;
+    rows.iter()
+        .map(|row| {
+            let text: String = row.try_get_by_index(2)?;
+            Ok((
+                row.try_get_by_index(0)?,
+                row.try_get_by_index(1)?,
+                DayActivity::from_json(&text)?,
+            ))
+        })
+        .collect()
+}
+
+/// Writes journeys and their days as they are now.
+pub(super) async fn write(tx: &Tx, folds: &HashMap<LeadId, (LeadFold, Position)>) -> Result<(), DbErr> {
+    let mut journeys: Vec<journey::Model> = folds
+        .iter()
+        .map(|(lead, (fold, position))| journey::Model {
+            lead_id: *lead,
+            facts: fold.facts.to_json(),
+            position: *position,
+        })
+        .collect();
+    let mut days: Vec<activity_day::Model> = folds
+        .iter()
+        .flat_map(|(lead, (fold, _))| {
+            fold.days.iter().map(|(day, activity)| activity_day::Model {
+                lead_id: *lead,
+                day: *day,
+                activity: activity.to_json(),
+            })
+        })
+        .collect();
+    // In the order of the tree: neighbours are written together.
+    journeys.sort_unstable_by_key(|row| row.lead_id);
+    days.sort_unstable_by_key(|row| (row.lead_id, row.day));
+    upsert_many(tx, &journeys, "lead_id").await?;
+    upsert_many(tx, &days, "lead_id, day").await?;
+    Ok(())
+}
+
+/// Adds to the days of the deployment.
+pub(super) async fn add_to_deployment(
+    tx: &Tx,
+    mut new: BTreeMap<Day, DeploymentActivity>,
+) -> Result<(), Error> {
+    if new.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<Day> = new.keys().copied().collect();
+    let stored = deployment_day::Entity::find()
+        .filter(deployment_day::Column::Day.is_in(padded(&keys)))
+        .all(&**tx)
+        .await?;
+    for row in stored {
+        if let Some(activity) = new.get_mut(&row.day) {
+            activity.merge(&DeploymentActivity::from_json(&row.activity)?);
+        }
+    }
+    let rows: Vec<_> = new
+        .iter()
+        .map(|(day, activity)| deployment_day::Model {
+            day: *day,
+            activity: activity.to_json(),
+        })
+        .collect();
+    upsert_many(tx, &rows, "day").await?;
+    Ok(())
+}
+
+/// The days of the deployment in a range, both ends included.
+pub(super) async fn deployment(
+    db: &impl ConnectionTrait,
+    from: Day,
+    to: Day,
+) -> Result<Vec<(Day, DeploymentActivity)>, Error> {
+    let rows = deployment_day::Entity::find()
+        .filter(deployment_day::Column::Day.gte(from))
+        .filter(deployment_day::Column::Day.lte(to))
+        .order_by_asc(deployment_day::Column::Day)
+        .all(db)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.day, DeploymentActivity::from_json(&row.activity)?)))
+        .collect()
+}
+
+/// A journey as it is stored, and the events of its lead that are not in it yet, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Stored {
+    pub(super) facts: JourneyFacts,
+    pub(super) pending: Vec<Event>,
+}
+
+/// The journeys of some leads with what is pending, in one statement and therefore as of one moment. Waiting in
+/// PostgreSQL's outbox is pending as well.
+pub(super) async fn with_pending(
+    db: &impl ConnectionTrait,
+    leads: &[LeadId],
+    kinds: &[EventKind],
+) -> Result<HashMap<LeadId, Stored>, Error> {
+    let backend = db.get_database_backend();
+    let mut values = Vec::new();
+    let keys = leads.iter().map(|lead| [lead.0.into()]);
+    let table = key_table(backend, "k", [("lead_id", KeyType::Uuid)], keys, &mut values);
+    let words: Vec<String> = kinds.iter().map(|kind| format!("'{kind}'")).collect();
+    let words = words.join(",");
+    let pending = format!("e.lead_id = k.lead_id AND e.kind IN ({words})");
+    let joined = if backend == DbBackend::Postgres {
+        format!(
+            "LEFT JOIN LATERAL (SELECT e.position, e.kind, e.payload FROM event e WHERE {pending} \
+             AND e.position > COALESCE(j.position, 0) UNION ALL SELECT 4611686018427387904 + e.seq, e.kind, e.payload \
+             FROM event_outbox e WHERE {pending}) e ON TRUE"
+        )
+    } else {
+        format!("LEFT JOIN event e ON {pending} AND e.position > COALESCE(j.position, 0)")
+    };
+    let text = format!(
+        "WITH {table} SELECT k.lead_id, j.facts, e.position, e.kind, e.payload FROM k \
+         LEFT JOIN journey j ON j.lead_id = k.lead_id {joined} WHERE k.lead_id IS NOT NULL"
+    );
+    let mut found: HashMap<LeadId, Stored> = HashMap::with_capacity(leads.len());
+    for row in db.query_all_raw(sql(backend, &text, values)).await? {
+        let lead: LeadId = row.try_get_by_index(0)?;
+        let stored = match found.entry(lead) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                let text: Option<String> = row.try_get_by_index(1)?;
+                let facts = text.as_deref().map(JourneyFacts::from_json).transpose()?;
+                entry.insert(Stored {
+                    facts: facts.unwrap_or_default(),
+                    pending: Vec::new(),
+                })
+            }
+        };
+        if let Some(position) = row.try_get_by_index::<Option<Position>>(2)? {
+            stored.pending.push(Event {
+                position,
+                kind: row.try_get_by_index(3)?,
+                lead_id: Some(lead),
+                subject: String::new(),
+                actor: String::new(),
+                payload: row.try_get_by_index(4)?,
+                at: Timestamp(0),
+            });
+        }
+    }
+    for stored in found.values_mut() {
+        stored.pending.sort_unstable_by_key(|event| event.position);
+    }
+    Ok(found)
+}
+
+/// Engagements of leads in the span up to now and in the one before it; read from the index alone.
+pub(super) async fn recent(
+    db: &impl ConnectionTrait,
+    leads: &[LeadId],
+    middle: Timestamp,
+    start: Timestamp,
+    now: Timestamp,
+) -> Result<HashMap<LeadId, (i64, i64)>, DbErr> {
+    let backend = db.get_database_backend();
+    let mut values = Vec::new();
+    let keys = leads.iter().map(|lead| [lead.0.into()]);
+    let table = key_table(backend, "k", [("lead_id", KeyType::Uuid)], keys, &mut values);
+    for moment in [middle, start, now] {
+        values.push(moment.micros().into());
+    }
+    let text = format!(
+        "WITH {table} SELECT k.lead_id, CAST(sum(CASE WHEN e.occurred_at > ? THEN 1 ELSE 0 END) AS BIGINT), count(*) \
+         FROM k CROSS JOIN engagement e WHERE e.lead_id = k.lead_id AND e.occurred_at > ? AND e.occurred_at <= ? \
+         GROUP BY k.lead_id"
+    );
+    let rows = db.query_all_raw(sql(backend, &text, values)).await?;
+    rows.iter()
+        .map(|row| {
+            let (last, both): (i64, i64) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+            Ok((row.try_get_by_index(0)?, (last, both - last)))
+        })
+        .collect()
+}
+
+/// The days of a lead in a range, both ends included, as they are stored.
+pub(super) async fn days_between(
+    db: &impl ConnectionTrait,
+    lead: LeadId,
+    from: Day,
+    to: Day,
+) -> Result<BTreeMap<Day, DayActivity>, Error> {
+    let rows = activity_day::Entity::find()
+        .filter(activity_day::Column::LeadId.eq(lead))
+        .filter(activity_day::Column::Day.gte(from))
+        .filter(activity_day::Column::Day.lte(to))
+        .all(db)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.day, DayActivity::from_json(&row.activity)?)))
+        .collect()
+}
+
+/// The changes of a lead's base score up to a moment, oldest first: those from `from` on and the last one before.
+pub(super) async fn score_changes(
+    db: &impl ConnectionTrait,
+    lead: LeadId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<(Timestamp, i32)>, DbErr> {
+    let before = score_history::Entity::find()
+        .filter(score_history::Column::LeadId.eq(lead))
+        .filter(score_history::Column::At.lt(from))
+        .order_by_desc(score_history::Column::At)
+        .order_by_desc(score_history::Column::Id)
+        .one(db)
+        .await?;
+    let within = score_history::Entity::find()
+        .filter(score_history::Column::LeadId.eq(lead))
+        .filter(score_history::Column::At.gte(from))
+        .filter(score_history::Column::At.lt(to))
+        .order_by_asc(score_history::Column::At)
+        .order_by_asc(score_history::Column::Id)
+        .all(db)
+        .await?;
+    Ok(before
+        .into_iter()
+        .chain(within)
+        .map(|row| (row.at, row.base))
+        .collect())
+}
+
+/// The stays of a lead that were entered in a span.
+pub(super) async fn stays_between(
+    db: &impl ConnectionTrait,
+    lead: LeadId,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<stage_stay::Model>, DbErr> {
+    stage_stay::Entity::find()
+        .filter(stage_stay::Column::LeadId.eq(lead))
+        .filter(stage_stay::Column::EnteredAt.gte(from))
+        .filter(stage_stay::Column::EnteredAt.lt(to))
+        .all(db)
+        .await
+}
+
+/// All stays of some leads, in the order in which they were entered.
+pub(super) async fn stays(
+    db: &impl ConnectionTrait,
+    leads: &[LeadId],
+) -> Result<Vec<stage_stay::Model>, DbErr> {
+    stage_stay::Entity::find()
+        .filter(stage_stay::Column::LeadId.is_in(padded(leads)))
+        .order_by_asc(stage_stay::Column::EnteredAt)
+        .order_by_asc(stage_stay::Column::Id)
+        .all(db)
+        .await
+}
+
+/// How many leads there are.
+pub(super) async fn count_leads(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
+    let text = "SELECT count(*) FROM lead WHERE deleted_at IS NULL";
+    let row = db
+        .query_one_raw(sql(db.get_database_backend(), text, []))
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound("count".into()))?;
+    row.try_get_by_index(0)
+}
+
+/// Leads with when they became known, and their current score's key and rate: all of them, or about `wanted` of `leads`
+/// (PostgreSQL draws each with the same chance; SQLite takes every so many-th row).
+pub(super) async fn sample(
+    db: &impl ConnectionTrait,
+    wanted: i64,
+    leads: i64,
+) -> Result<Vec<Sampled>, DbErr> {
+    let backend = db.get_database_backend();
+    let columns = "l.id, l.created_at, s.decay_key, s.decay_rate";
+    let joined = "LEFT JOIN lead_score s ON s.lead_id = l.id WHERE l.deleted_at IS NULL";
+    let mut statements = Vec::new();
+    if leads <= wanted {
+        statements.push(sql(
+            backend,
+            &format!("SELECT {columns} FROM lead l {joined}"),
+            [],
+        ));
+    } else if backend == DbBackend::Postgres {
+        #[expect(clippy::cast_precision_loss, reason = "numbers of leads")]
+        let percent = wanted as f64 / leads as f64 * 100.0;
+        let text = format!("SELECT {columns} FROM lead l TABLESAMPLE BERNOULLI ({percent}) {joined}");
+        statements.push(sql(backend, &text, []));
+    } else {
+        let text = "SELECT COALESCE(max(rowid), 0) FROM lead";
+        let row = db.query_one_raw(sql(backend, text, [])).await?;
+        let last: i64 = row.map(|row| row.try_get_by_index(0)).transpose()?.unwrap_or(0);
+        let rows: Vec<Value> = (0..wanted).map(|n| Value::from(1 + n * last / wanted)).collect();
+        for rows in rows.chunks(4_096) {
+            let mut values: Vec<Value> = Vec::new();
+            let among = among(
+                backend,
+                "l.rowid",
+                KeyType::BigInt,
+                rows.iter().cloned(),
+                &mut values,
+            );
+            statements.push(sql(
+                backend,
+                &format!("SELECT {columns} FROM lead l {joined} AND {among}"),
+                values,
+            ));
+        }
+    }
+    let mut sampled = Vec::new();
+    for statement in statements {
+        for row in db.query_all_raw(statement).await? {
+            sampled.push(Sampled {
+                lead_id: row.try_get_by_index(0)?,
+                created_at: row.try_get_by_index(1)?,
+                decay_key: row.try_get_by_index(2)?,
+                decay_rate: row.try_get_by_index(3)?,
+            });
+        }
+    }
+    Ok(sampled)
+}
+
+/// A lead of the overview.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sampled {
+    pub(super) lead_id: LeadId,
+    pub(super) created_at: Timestamp,
+    pub(super) decay_key: Option<f64>,
+    pub(super) decay_rate: Option<f64>,
+}
