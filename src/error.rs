@@ -57,7 +57,7 @@ impl From<serde_json::Error> for Error {
 }
 
 /// An expected failure: which input field, what is wrong, and the area's code for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Problem<C> {
     /// Path of the input field, outermost first.
     pub field: Vec<String>,

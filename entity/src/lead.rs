@@ -60,6 +60,8 @@ pub struct Model {
     pub expected_close: Option<Day>,
     /// E-mail of the person responsible.
     pub owner: Option<String>,
+    /// The name folded for ordering: last name, first name, else company, e-mail or phone.
+    pub sort_name: String,
     /// Current stage, kept by the lifecycle.
     pub stage: Stage,
     /// Since when.

@@ -37,6 +37,7 @@ impl MigrationTrait for Migration {
             .col(opt("deal_currency").text())
             .col(opt("expected_close").integer())
             .col(opt("owner").text())
+            .col(col("sort_name").text())
             .col(col("stage").text())
             .col(col("stage_since").big_integer())
             .col(col("version").big_integer())
@@ -46,6 +47,19 @@ impl MigrationTrait for Migration {
             .col(opt("erased_at").big_integer())
             .create(m)
             .await?;
+        if m.get_database_backend() == DbBackend::Postgres {
+            // The order of bytes, as on SQLite, whatever the locale of the database.
+            index(
+                m,
+                "ALTER TABLE lead ALTER COLUMN sort_name TYPE text COLLATE \"C\"",
+            )
+            .await?;
+        }
+        index(
+            m,
+            "CREATE INDEX lead_name ON lead (sort_name, id) WHERE deleted_at IS NULL",
+        )
+        .await?;
         index(
             m,
             "CREATE INDEX lead_created ON lead (created_at, id) WHERE deleted_at IS NULL",
@@ -63,7 +77,7 @@ impl MigrationTrait for Migration {
         .await?;
         index(
             m,
-            "CREATE INDEX lead_source ON lead (source, created_at, id) WHERE deleted_at IS NULL",
+            "CREATE INDEX lead_source ON lead (lower(source), created_at, id) WHERE deleted_at IS NULL",
         )
         .await?;
         table("lead_identity")

@@ -149,6 +149,11 @@ async fn scoring(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     .await?;
     index(
         m,
+        "CREATE INDEX lead_score_active ON lead_score (last_activity_at, lead_id)",
+    )
+    .await?;
+    index(
+        m,
         "CREATE INDEX lead_score_due ON lead_score (due_at) WHERE due_at IS NOT NULL",
     )
     .await?;

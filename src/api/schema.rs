@@ -140,6 +140,7 @@ impl Api {
                 journeys::JourneyLoader(app.clone()),
                 tokio::spawn,
             ))
+            .data(DataLoader::new(lead::IdentityLoader(app.clone()), tokio::spawn))
             .data(app.clone())
             .finish();
         Self { schema }

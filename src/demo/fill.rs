@@ -180,7 +180,8 @@ impl Filling<'_> {
             let people: Vec<Person> = (from..to).map(|n| self.set.person(n)).collect();
             let changes: Vec<LeadChange> = people.iter().map(lead_change).collect();
             let tx = self.app.db().begin().await?;
-            let outcomes = lead::upsert_many(&tx, self.caller, now, changes, UpsertMode::Create).await?;
+            let outcomes =
+                lead::upsert_many(&tx, self.app, self.caller, now, changes, UpsertMode::Create).await?;
             for (person, outcome) in people.iter().zip(outcomes) {
                 match outcome {
                     ItemOutcome::Created(id) => {
@@ -310,7 +311,8 @@ impl Filling<'_> {
                 engagement::Answer::Refused(problems) => return Err(refused("engagement", "", &problems)),
             }
         }
-        let outcomes = lead::upsert_many(&tx, self.caller, now, changes, UpsertMode::Update).await?;
+        let outcomes =
+            lead::upsert_many(&tx, self.app, self.caller, now, changes, UpsertMode::Update).await?;
         if let Some(wrong) = outcomes.iter().find(|outcome| outcome.lead_id().is_none()) {
             return Err(refused("deal", "", wrong));
         }

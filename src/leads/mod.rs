@@ -3,6 +3,7 @@
 pub mod consent;
 pub mod contact;
 pub mod custom_fields;
+pub mod filter;
 pub mod import;
 pub mod lead;
 pub mod notes;

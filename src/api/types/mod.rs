@@ -9,4 +9,7 @@ pub(super) use access::CallerData;
 pub use access::{Access, Live};
 pub use pages::{Cursor, Pages, connection, page_request};
 pub(crate) use problems::user_errors;
-pub use scalars::{Decimal, Json, Money, MoneyInput, minor_digits};
+pub use scalars::{
+    CountryCode, CurrencyCode, Decimal, EmailAddress, Json, Money, MoneyInput, PhoneNumber, TimeZone,
+    WebAddress, minor_digits,
+};

@@ -50,7 +50,7 @@ pub struct Money {
     /// The amount in units of the currency, e.g. `"1234.50"`.
     pub amount: Decimal,
     /// ISO 4217, e.g. `EUR`.
-    pub currency_code: String,
+    pub currency_code: CurrencyCode,
 }
 
 impl Money {
@@ -59,7 +59,7 @@ impl Money {
     pub fn of_minor(minor: i64, currency: &str) -> Self {
         Self {
             amount: Decimal(rust_decimal::Decimal::new(minor, minor_digits(currency))),
-            currency_code: currency.to_owned(),
+            currency_code: CurrencyCode(currency.to_owned()),
         }
     }
 }
@@ -109,6 +109,45 @@ pub fn minor_digits(currency: &str) -> u32 {
     }
 }
 
+macro_rules! text_scalars {
+    ($($(#[$doc:meta])* $name:ident, $shown:literal, $specified:literal;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub struct $name(pub String);
+
+        $(#[$doc])*
+        #[Scalar(name = $shown, specified_by_url = $specified)]
+        impl ScalarType for $name {
+            fn parse(value: Value) -> InputValueResult<Self> {
+                match value {
+                    Value::String(text) => Ok(Self(text)),
+                    other => Err(InputValueError::expected_type(other)),
+                }
+            }
+            fn to_value(&self) -> Value {
+                Value::String(self.0.clone())
+            }
+        }
+    )*};
+}
+
+// Texts whose form a client may rely on. They are answers only: inputs are plain strings, so that a malformed one is a
+// user error beside the payload and not a failure of the whole document.
+text_scalars! {
+    /// An e-mail address, lower case, e.g. `ana@example.com`.
+    EmailAddress, "EmailAddress", "https://www.rfc-editor.org/rfc/rfc5321";
+    /// A phone number in E.164, e.g. `+5511961234567`.
+    PhoneNumber, "PhoneNumber", "https://www.itu.int/rec/T-REC-E.164";
+    /// A web address, http or https, e.g. `https://example.com/`.
+    WebAddress, "URL", "https://url.spec.whatwg.org/";
+    /// A time zone of the IANA data base, e.g. `America/Sao_Paulo`.
+    TimeZone, "TimeZone", "https://www.rfc-editor.org/rfc/rfc6557";
+    /// The two letters of a country, ISO 3166-1, e.g. `BR`.
+    CountryCode, "CountryCode", "https://www.iso.org/iso-3166-country-codes.html";
+    /// The three letters of a currency, ISO 4217, e.g. `EUR`.
+    CurrencyCode, "CurrencyCode", "https://www.iso.org/iso-4217-currency-codes.html";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +177,10 @@ mod tests {
         );
         let shown = Money::of_minor(-5, "EUR");
         assert_eq!(
-            (shown.amount.0.to_string().as_str(), shown.currency_code.as_str()),
+            (
+                shown.amount.0.to_string().as_str(),
+                shown.currency_code.0.as_str()
+            ),
             ("-0.05", "EUR")
         );
     }

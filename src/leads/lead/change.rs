@@ -169,7 +169,7 @@ fields! {
     /// Interests.
     Interests = "interests",
     /// Custom fields.
-    Custom = "customFields",
+    Custom = "custom",
     /// Source.
     Source = "source",
     /// More about the source.
@@ -189,7 +189,7 @@ fields! {
 }
 
 /// A set of fields.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct LeadFields(u32);
 
 impl LeadFields {

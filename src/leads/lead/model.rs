@@ -1,19 +1,19 @@
 //! The rules of a lead: what is a valid change, and what it makes of a lead. Pure.
 
-use std::collections::HashMap;
-
 use entity::id::LeadId;
-use entity::{CustomFieldType, Day, IdentityKind, Stage, Timestamp, custom_field, lead};
+use entity::{Day, IdentityKind, Stage, Timestamp, lead};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::change::{ExternalId, LeadChange, LeadField, LeadFields, Patch};
 use crate::error::Problem;
 use crate::leads::contact::{self, Currency, shortened};
+use crate::leads::custom_fields::{self, Definitions, read_text};
 
 /// What can be wrong with a call about leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, async_graphql::Enum)]
 #[graphql(name = "LeadErrorCode")]
 pub enum LeadProblem {
     /// Nothing that tells the lead apart: an e-mail, a phone number or an external id is needed.
@@ -60,75 +60,6 @@ const COUNTRIES: &str = "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB B
     MG MH MK ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK \
     PL PM PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD \
     TF TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW";
-
-/// The custom fields that are defined.
-#[derive(Clone, Debug, Default)]
-pub struct Definitions {
-    fields: HashMap<String, Definition>,
-    required: Vec<String>,
-}
-
-#[derive(Clone, Debug)]
-struct Definition {
-    kind: CustomFieldType,
-    options: Vec<String>,
-    archived: bool,
-}
-
-impl Definitions {
-    /// From the rows of the table.
-    #[must_use]
-    pub fn new(rows: Vec<custom_field::Model>) -> Self {
-        let mut definitions = Self::default();
-        for row in rows {
-            let archived = row.archived_at.is_some();
-            if row.required && !archived {
-                definitions.required.push(row.key.clone());
-            }
-            let options = row
-                .options
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|option| option.as_str().map(str::to_owned))
-                .collect();
-            definitions.fields.insert(
-                row.key,
-                Definition {
-                    kind: row.field_type,
-                    options,
-                    archived,
-                },
-            );
-        }
-        definitions.required.sort();
-        definitions
-    }
-
-    /// The type of a field that is in use.
-    #[must_use]
-    pub fn kind(&self, key: &str) -> Option<CustomFieldType> {
-        let definition = self.fields.get(key)?;
-        (!definition.archived).then_some(definition.kind)
-    }
-
-    /// The keys of the fields in use, in their order, for messages.
-    #[must_use]
-    pub fn known(&self) -> String {
-        let mut keys: Vec<&str> = self
-            .fields
-            .iter()
-            .filter(|(_, definition)| !definition.archived)
-            .map(|(key, _)| key.as_str())
-            .collect();
-        keys.sort_unstable();
-        if keys.is_empty() {
-            "none is defined yet".to_owned()
-        } else {
-            format!("defined are {}", keys.join(", "))
-        }
-    }
-}
 
 /// An identity as the table has it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -472,131 +403,17 @@ fn custom_value(
     definitions: &Definitions,
     problems: &mut Vec<LeadFault>,
 ) {
-    let path = format!("customFields.{key}");
-    let Some(definition) = definitions.fields.get(key) else {
-        problems.push(invalid(
-            &path,
-            format!(
-                "unknown custom field `{}`; {}",
-                shortened(key),
-                definitions.known()
-            ),
-        ));
-        return;
-    };
-    if definition.archived {
-        problems.push(invalid(&path, format!("the custom field `{key}` is archived")));
-        return;
-    }
-    let Some(given) = value.take() else { return };
-    if given.is_null() || matches!(&given, Value::String(text) if text.trim().is_empty()) {
-        return;
-    }
-    match typed(&given, definition) {
-        Ok(normal) => *value = Some(normal),
-        Err(message) => problems.push(invalid(&path, message)),
-    }
-}
-
-fn typed(given: &Value, definition: &Definition) -> Result<Value, String> {
-    let shown = || match given {
-        Value::String(text) => shortened(text),
-        other => shortened(&other.to_string()),
-    };
-    let text = given.as_str().map(str::trim);
-    if let Some(fault) = text.and_then(|text| text_fault(text, MAX_VALUE_CHARS)) {
-        return Err(fault);
-    }
-    let option = |text: &str| {
-        definition
-            .options
-            .iter()
-            .find(|option| option.as_str() == text)
-            .or_else(|| {
-                definition
-                    .options
-                    .iter()
-                    .find(|option| option.to_lowercase() == text.to_lowercase())
-            })
-            .map(|option| Value::String(option.clone()))
-            .ok_or_else(|| {
-                format!(
-                    "unknown option `{}`; one of {}",
-                    shortened(text),
-                    definition.options.join(", ")
-                )
-            })
-    };
-    match definition.kind {
-        CustomFieldType::Text => match given {
-            Value::Number(_) | Value::Bool(_) => Ok(Value::String(given.to_string())),
-            _ => text
-                .map(Value::from)
-                .ok_or_else(|| format!("`{}` is not a text", shown())),
+    let checked = match definitions.get(key) {
+        None => Err(definitions.unknown(key)),
+        Some(field) => match value.as_ref().unwrap_or(&Value::Null) {
+            Value::String(text) => read_text(field, text),
+            given => custom_fields::check(field, given),
         },
-        CustomFieldType::Number => match given {
-            Value::Number(_) => Ok(given.clone()),
-            _ => text
-                .and_then(number)
-                .ok_or_else(|| format!("`{}` is not a number such as 12.5", shown())),
-        },
-        CustomFieldType::Boolean => match (given, text) {
-            (Value::Bool(_), _) => Ok(given.clone()),
-            (_, Some(text)) if text.eq_ignore_ascii_case("true") => Ok(Value::Bool(true)),
-            (_, Some(text)) if text.eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
-            _ => Err(format!("`{}` is neither true nor false", shown())),
-        },
-        CustomFieldType::Date => {
-            let day = text.ok_or_else(|| format!("`{}` is not a date", shown()))?;
-            Day::parse(day).map(|day| Value::String(day.to_string()))
-        }
-        CustomFieldType::DateTime => {
-            let moment = text.ok_or_else(|| format!("`{}` is not a date-time", shown()))?;
-            Timestamp::parse_rfc3339(moment).map(|moment| Value::String(moment.to_rfc3339()))
-        }
-        CustomFieldType::Select => {
-            option(text.ok_or_else(|| format!("`{}` is not one of the options", shown()))?)
-        }
-        CustomFieldType::MultiSelect => {
-            let texts: Vec<&str> = match given {
-                Value::Array(values) => values
-                    .iter()
-                    .map(|value| {
-                        value
-                            .as_str()
-                            .ok_or_else(|| format!("`{}` is not a list of options", shown()))
-                    })
-                    .collect::<Result<_, _>>()?,
-                Value::String(text) => text.split([';', '|']).collect(),
-                _ => return Err(format!("`{}` is not a list of options", shown())),
-            };
-            let mut chosen = Vec::with_capacity(texts.len());
-            for text in texts {
-                let text = text.trim();
-                if !text.is_empty() {
-                    let value = option(text)?;
-                    if !chosen.contains(&value) {
-                        chosen.push(value);
-                    }
-                }
-            }
-            Ok(Value::Array(chosen))
-        }
-        CustomFieldType::Url => {
-            let address = text.ok_or_else(|| format!("`{}` is not a web address", shown()))?;
-            contact::normalise_url(address)
-                .map(Value::String)
-                .map_err(|error| error.to_string())
-        }
+    };
+    match checked {
+        Ok(normal) => *value = Some(normal).filter(|normal| !normal.is_null()),
+        Err(message) => problems.push(invalid(&format!("custom.{key}"), message)),
     }
-}
-
-fn number(text: &str) -> Option<Value> {
-    if let Ok(whole) = text.parse::<i64>() {
-        return Some(whole.into());
-    }
-    let number: f64 = text.parse().ok()?;
-    serde_json::Number::from_f64(number).map(Value::Number)
 }
 
 /// A lead of which nothing is known yet.
@@ -629,6 +446,7 @@ pub fn blank(id: LeadId, change: &LeadChange, now: Timestamp) -> lead::Model {
         deal_currency: None,
         expected_close: None,
         owner: None,
+        sort_name: String::new(),
         stage: change.stage.unwrap_or(Stage::New),
         stage_since: since,
         version: 1,
@@ -642,18 +460,13 @@ pub fn blank(id: LeadId, change: &LeadChange, now: Timestamp) -> lead::Model {
 /// The required custom fields that a new lead lacks.
 #[must_use]
 pub fn missing(lead: &lead::Model, definitions: &Definitions) -> Vec<LeadFault> {
-    if definitions.required.is_empty() {
-        return Vec::new();
-    }
     let values = object(&lead.custom);
-    let lacks = definitions
-        .required
-        .iter()
-        .filter(|key| !values.contains_key(*key));
-    lacks
-        .map(|key| {
+    definitions
+        .missing(&values)
+        .map(|field| {
+            let key = &field.key;
             Problem::new(
-                &format!("customFields.{key}"),
+                &format!("custom.{key}"),
                 LeadProblem::Required,
                 format!("the custom field `{key}` is required"),
             )
@@ -745,7 +558,91 @@ pub fn apply(change: &LeadChange, lead: &mut lead::Model, take: Primary) -> Resu
             changed.insert(name);
         }
     }
+    if !changed.is_empty() {
+        lead.sort_name = sort_name(lead);
+    }
     Ok(changed)
+}
+
+/// What a lead is ordered by as its name: lower case, last name first; company, e-mail or phone where it has no name.
+/// At most 100 characters, so that an index row stays small.
+#[must_use]
+pub fn sort_name(lead: &lead::Model) -> String {
+    let name = [lead.last_name.as_deref(), lead.first_name.as_deref()];
+    let mut name = name.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    if name.is_empty() {
+        let other = [&lead.company_name, &lead.email, &lead.phone];
+        name = other.into_iter().flatten().next().cloned().unwrap_or_default();
+    }
+    if let Some((end, _)) = name.char_indices().nth(SHORT) {
+        name.truncate(end);
+    }
+    name.to_lowercase()
+}
+
+/// Takes everything personal out of a lead; what is left counts it in statistics: its source, stage, deal and times.
+pub fn erase(lead: &mut lead::Model, now: Timestamp) {
+    let lead::Model {
+        id: _,
+        email,
+        phone,
+        first_name,
+        last_name,
+        company_name,
+        job_title,
+        website,
+        street,
+        city,
+        region,
+        postal_code,
+        country: _,
+        time_zone,
+        language,
+        customer_type: _,
+        interests,
+        custom,
+        source: _,
+        source_detail,
+        deal_stage: _,
+        deal_value_minor: _,
+        deal_currency: _,
+        expected_close: _,
+        owner,
+        sort_name,
+        stage: _,
+        stage_since: _,
+        version,
+        created_at: _,
+        updated_at,
+        deleted_at,
+        erased_at,
+    } = lead;
+    for text in [
+        email,
+        phone,
+        first_name,
+        last_name,
+        company_name,
+        job_title,
+        website,
+        street,
+        city,
+        region,
+        postal_code,
+        time_zone,
+        language,
+        owner,
+    ] {
+        *text = None;
+    }
+    "[]".clone_into(interests);
+    "{}".clone_into(custom);
+    "{}".clone_into(source_detail);
+    sort_name.clear();
+    *version += 1;
+    *updated_at = now;
+    deleted_at.get_or_insert(now);
+    *erased_at = Some(now);
 }
 
 /// Which of the primary ways to reach a lead a change may set.

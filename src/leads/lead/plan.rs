@@ -8,14 +8,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use entity::id::LeadId;
 use entity::{EventKind, IdentityKind, Stage, Timestamp, lead, lead_identity};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::change::{LeadChange, LeadField, LeadFields, Patch};
-use super::model::{
-    self, Definitions, Identity, LeadFault, LeadProblem, Primary, apply, blank, identities, missing,
-};
+use super::model::{self, Identity, LeadFault, LeadProblem, Primary, apply, blank, identities, missing};
 use crate::error::Problem;
 use crate::events::NewEvent;
+use crate::leads::custom_fields::Definitions;
 
 /// What may happen to an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,7 +29,7 @@ pub enum UpsertMode {
 }
 
 /// What became of an item.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum ItemOutcome {
     /// A new lead.
     Created(LeadId),

@@ -2,18 +2,22 @@
 
 use std::collections::{HashMap, HashSet};
 
-use entity::Area;
 use entity::id::LeadId;
+use entity::{Area, EventKind, lead_identity};
+use serde_json::json;
 
 use super::change::LeadChange;
-use super::model::LeadProblem;
+use super::model::{self, LeadFault, LeadProblem};
 use super::plan::{ItemOutcome, UpsertMode};
 use super::upsert::upsert_many;
 use super::{Identity, Lead, store};
 use crate::app::App;
-use crate::db::{Direction, Keyset, Page, PageRequest, SortValue, Tx, is_transient};
-use crate::error::{Error, Outcome};
+use crate::db::{Direction, Keyset, Page, PageRequest, Repeatable, SortValue, Tx, is_transient};
+use crate::error::{Error, Outcome, Problem};
+use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Rows, Scope};
+use crate::leads::custom_fields;
+use crate::leads::filter::{LeadFilter, ScoreScale, Terms};
 
 /// By what leads are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
@@ -22,6 +26,24 @@ pub enum LeadOrderField {
     CreatedAt,
     /// When it was last changed.
     UpdatedAt,
+    /// Last name and first name, else company, e-mail or phone; folded to lower case.
+    Name,
+    /// Current score; leads without one come last, whichever the direction.
+    Score,
+    /// Last inbound engagement, else creation, as the score has it; leads without a score come last, whichever the direction.
+    LastActivityAt,
+}
+
+impl LeadOrderField {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::CreatedAt => "CREATED_AT",
+            Self::UpdatedAt => "UPDATED_AT",
+            Self::Name => "NAME",
+            Self::Score => "SCORE",
+            Self::LastActivityAt => "LAST_ACTIVITY_AT",
+        }
+    }
 }
 
 /// An ordering of leads.
@@ -37,21 +59,47 @@ impl LeadOrder {
     /// The name that cursors are bound to.
     #[must_use]
     pub fn name(self) -> String {
-        format!("{:?} {:?}", self.field, self.direction)
+        let direction = match self.direction {
+            Direction::Asc => "ASC",
+            Direction::Desc => "DESC",
+        };
+        format!("{} {direction}", self.field.name())
     }
 
-    /// The place of a lead in this ordering.
-    #[must_use]
-    pub fn keyset(self, lead: &Lead) -> Keyset {
-        let value = match self.field {
-            LeadOrderField::CreatedAt => lead.created_at.micros(),
-            LeadOrderField::UpdatedAt => lead.updated_at.micros(),
-        };
-        Keyset {
-            order: self.name(),
-            value: SortValue::Int(value),
-            id: lead.id.0,
+    /// Whether the value in a cursor is one of this ordering.
+    fn has(self, value: &SortValue) -> bool {
+        match (self.field, value) {
+            (LeadOrderField::Name, SortValue::Text(_)) => true,
+            (LeadOrderField::Name, _) | (_, SortValue::Float(_)) => false,
+            (_, SortValue::Int(_)) => true,
+            (LeadOrderField::Score | LeadOrderField::LastActivityAt, SortValue::Text(text)) => {
+                text.is_empty()
+            }
+            (LeadOrderField::CreatedAt | LeadOrderField::UpdatedAt, SortValue::Text(_)) => false,
         }
+    }
+}
+
+/// Most items of one call.
+pub const MOST_ITEMS: usize = 1_000;
+
+fn not_too_many(count: usize, field: &str) -> Result<(), LeadFault> {
+    if (1..=MOST_ITEMS).contains(&count) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        field,
+        LeadProblem::TooMany,
+        format!("{count} items; a call takes 1 to {MOST_ITEMS}"),
+    ))
+}
+
+/// What a mutation is called, for idempotency keys.
+const fn operation(mode: UpsertMode) -> &'static str {
+    match mode {
+        UpsertMode::Create => "create leads",
+        UpsertMode::Update => "update leads",
+        UpsertMode::Upsert => "upsert leads",
     }
 }
 
@@ -65,8 +113,28 @@ pub async fn write(
     items: Vec<LeadChange>,
     mode: UpsertMode,
 ) -> Result<Vec<ItemOutcome>, Error> {
-    match write_once(app, caller, items.clone(), mode).await {
-        Err(error) if is_transient(&error) => write_once(app, caller, items, mode).await,
+    twice(|| write_once(app, caller, items.clone(), mode, None)).await
+}
+
+/// The same for up to 1,000 leads and with an idempotency key: the same call again answers the same outcomes.
+///
+/// # Errors
+/// Too many items; a missing scope `leads:write`; a key used with another input; the database's.
+pub async fn write_batch(
+    app: &App,
+    caller: &Caller,
+    items: Vec<LeadChange>,
+    mode: UpsertMode,
+    key: Option<&str>,
+) -> Outcome<Vec<ItemOutcome>, LeadProblem> {
+    not_too_many(items.len(), "leads")?;
+    Ok(twice(|| write_once(app, caller, items.clone(), mode, key)).await?)
+}
+
+/// Tries once more when others got in the way.
+async fn twice<T, F: Future<Output = Result<T, Error>>>(mut work: impl FnMut() -> F) -> Result<T, Error> {
+    match work().await {
+        Err(error) if is_transient(&error) => work().await,
         outcome => outcome,
     }
 }
@@ -76,10 +144,28 @@ async fn write_once(
     caller: &Caller,
     items: Vec<LeadChange>,
     mode: UpsertMode,
+    key: Option<&str>,
 ) -> Result<Vec<ItemOutcome>, Error> {
+    caller.require(Scope::Write(Area::Leads))?;
     let now = app.clock().now();
+    let call = key
+        .map(|key| Repeatable::new(&caller.actor.id, operation(mode), key, &items))
+        .transpose()?;
     let tx = app.db().begin().await?;
-    let outcomes = upsert_many(&tx, caller, now, items, mode).await?;
+    if let Some(call) = &call
+        && let Some(before) = call.begin(&tx, now).await?
+    {
+        return Ok(serde_json::from_value(before)?);
+    }
+    let outcomes = upsert_many(&tx, app, caller, now, items, mode).await?;
+    if outcomes.iter().all(|outcome| outcome.lead_id().is_none()) {
+        // Nothing was done: the key may be used again with a better input.
+        tx.rollback().await?;
+        return Ok(outcomes);
+    }
+    if let Some(call) = &call {
+        call.finish(&tx, &serde_json::to_value(&outcomes)?).await?;
+    }
     tx.commit().await?;
     Ok(outcomes)
 }
@@ -94,11 +180,133 @@ pub async fn write_one(
     change: LeadChange,
     mode: UpsertMode,
 ) -> Outcome<LeadId, LeadProblem> {
-    let outcome = write(app, caller, vec![change], mode).await?.pop();
+    let outcome = write_keyed(app, caller, change, mode, None).await?;
+    Ok(outcome.lead_id().expect("what was refused is a problem"))
+}
+
+/// The same with an idempotency key; tells what became of the lead.
+///
+/// # Errors
+/// As [`write_one`]; a key used with another input.
+pub async fn write_keyed(
+    app: &App,
+    caller: &Caller,
+    change: LeadChange,
+    mode: UpsertMode,
+    key: Option<&str>,
+) -> Outcome<ItemOutcome, LeadProblem> {
+    let outcome = write_batch(app, caller, vec![change], mode, key).await?.pop();
     match outcome.expect("one outcome for each item") {
         ItemOutcome::Refused(problems) => Err(problems.into()),
-        ItemOutcome::Created(id) | ItemOutcome::Updated { id, .. } | ItemOutcome::Unchanged(id) => Ok(id),
+        done => Ok(done),
     }
+}
+
+/// What is done to leads as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Hide it; everything stays and [`Self::Restore`] brings it back.
+    Delete,
+    /// Show it again.
+    Restore,
+    /// Take everything personal out, for good.
+    Erase,
+}
+
+/// Deletes, restores or erases up to 1,000 leads; one outcome for each, in order. Restoring a lead that is not
+/// deleted changes nothing.
+///
+/// Erasure empties the lead but for what counts it in statistics (country, customer type, source, stage, deal, times),
+/// removes its identities, notes and tags, and takes address and browser out of its proofs of consent; it appends
+/// `LEAD_ERASED`. Every wing above listens to that event and does the same to its own tables (engagements: IP address,
+/// user agent, metadata). Events hold no personal data, so the log need not change.
+///
+/// # Errors
+/// Too many items; a missing scope `leads:write`; the database's.
+pub async fn remove(
+    app: &App,
+    caller: &Caller,
+    ids: &[LeadId],
+    removal: Removal,
+) -> Outcome<Vec<Result<LeadId, LeadFault>>, LeadProblem> {
+    not_too_many(ids.len(), "ids")?;
+    Ok(twice(|| remove_once(app, caller, ids, removal)).await?)
+}
+
+async fn remove_once(
+    app: &App,
+    caller: &Caller,
+    ids: &[LeadId],
+    removal: Removal,
+) -> Result<Vec<Result<LeadId, LeadFault>>, Error> {
+    caller.require(Scope::Write(Area::Leads))?;
+    let now = app.clock().now();
+    let tx = app.db().begin().await?;
+    let mut known = store::lock(&tx, caller.rows, ids).await?;
+    let mut outcomes = Vec::with_capacity(ids.len());
+    let (mut changed, mut new_events) = (Vec::new(), Vec::new());
+    let mut done: HashSet<LeadId> = HashSet::new();
+    for (n, &id) in ids.iter().enumerate() {
+        if done.contains(&id) {
+            outcomes.push(Ok(id));
+            continue;
+        }
+        let visible = |lead: &Lead| removal != Removal::Delete || lead.deleted_at.is_none();
+        let Some(mut lead) = known.remove(&id).filter(visible) else {
+            let message = format!("there is no lead `{id}`");
+            let path = format!("ids.{n}");
+            outcomes.push(Err(Problem::new(&path, LeadProblem::NotFound, message)));
+            continue;
+        };
+        done.insert(id);
+        outcomes.push(Ok(id));
+        let kind = match removal {
+            Removal::Delete => {
+                lead.deleted_at = Some(now);
+                EventKind::LeadDeleted
+            }
+            Removal::Restore if lead.deleted_at.is_none() => continue,
+            Removal::Restore => {
+                lead.deleted_at = None;
+                EventKind::LeadRestored
+            }
+            Removal::Erase => {
+                model::erase(&mut lead, now);
+                EventKind::LeadErased
+            }
+        };
+        if removal != Removal::Erase {
+            lead.version += 1;
+            lead.updated_at = now;
+        }
+        new_events.push(NewEvent::of_lead(kind, id, json!({})));
+        changed.push(lead);
+    }
+    if removal == Removal::Erase {
+        store::erase_around(&tx, &done.into_iter().collect::<Vec<_>>()).await?;
+    }
+    store::replace(&tx, &changed).await?;
+    events::append(&tx, &caller.actor.id, now, new_events).await?;
+    tx.commit().await?;
+    Ok(outcomes)
+}
+
+/// By what leads are known, for each that has anything.
+///
+/// # Errors
+/// The database's. The caller's scope has been asked for by whoever lets the loader in.
+pub async fn identities_of(
+    app: &App,
+    rows: Rows,
+    ids: &[LeadId],
+) -> Result<HashMap<LeadId, Vec<lead_identity::Model>>, Error> {
+    // An identity is seen by whoever sees its lead, and was asked for through it.
+    let Rows::All = rows;
+    let mut found: HashMap<LeadId, Vec<lead_identity::Model>> = HashMap::new();
+    for identity in store::identities_of(app.db().read(), ids).await? {
+        found.entry(identity.lead_id).or_default().push(identity);
+    }
+    Ok(found)
 }
 
 /// Reads leads by id; those that are not there, deleted, or not the caller's to see are left out.
@@ -129,16 +337,102 @@ pub async fn known(
     Ok(store::known(&**tx, rows, identities).await?)
 }
 
-/// A page of leads.
+/// Checks a filter.
 ///
 /// # Errors
-/// A missing scope `leads:read`; the database's.
+/// [`Error::BadInput`] that says where and what.
+pub async fn check_filter(app: &App, filter: &LeadFilter) -> Result<(), Error> {
+    if *filter == LeadFilter::default() {
+        return Ok(());
+    }
+    let definitions = custom_fields::definitions(app).await?;
+    filter
+        .check(&definitions)
+        .map_err(|error| Error::BadInput(error.to_string()))
+}
+
+fn terms(app: &App, scale: &ScoreScale) -> Terms {
+    Terms {
+        now: app.clock().now(),
+        scale: scale.clone(),
+    }
+}
+
+/// A page of the leads for which a filter holds, each with its place in the ordering.
+///
+/// # Errors
+/// A missing scope `leads:read`; a filter or cursor that cannot be used; the database's.
 pub async fn list(
     app: &App,
     caller: &Caller,
+    filter: &LeadFilter,
+    scale: &ScoreScale,
     order: LeadOrder,
     page: &PageRequest,
-) -> Result<Page<Lead>, Error> {
+) -> Result<Page<(Lead, Keyset)>, Error> {
     caller.require(Scope::Read(Area::Leads))?;
-    Ok(store::list(app.db().read(), caller.rows, order, page).await?)
+    check_filter(app, filter).await?;
+    if let Some(cursor) = [&page.after, &page.before]
+        .into_iter()
+        .flatten()
+        .find(|cursor| !order.has(&cursor.value))
+    {
+        return Err(Error::BadInput(format!(
+            "the cursor does not belong to the ordering {}",
+            cursor.order
+        )));
+    }
+    let selected = store::Selected {
+        rows: caller.rows,
+        filter,
+        terms: terms(app, scale),
+        backend: app.db().backend(),
+    };
+    Ok(store::list(app.db().read_lagging(), &selected, order, page).await?)
+}
+
+/// Counting stops here.
+const COUNTED: u64 = 100_000;
+
+/// How many leads there are for which a filter holds, and whether that is exact: counting stops at 100,000.
+///
+/// # Errors
+/// A missing scope `leads:read`; a filter that cannot be used; the database's.
+pub async fn count(
+    app: &App,
+    caller: &Caller,
+    filter: &LeadFilter,
+    scale: &ScoreScale,
+) -> Result<(i64, bool), Error> {
+    caller.require(Scope::Read(Area::Leads))?;
+    check_filter(app, filter).await?;
+    let selected = store::Selected {
+        rows: caller.rows,
+        filter,
+        terms: terms(app, scale),
+        backend: app.db().backend(),
+    };
+    let counted = store::count(app.db().read_lagging(), &selected, COUNTED + 1).await?;
+    let bound = i64::try_from(COUNTED).expect("a small number");
+    Ok((counted.min(bound), counted <= bound))
+}
+
+/// Whether a checked filter holds for a lead, deleted or not.
+///
+/// # Errors
+/// The database's.
+pub async fn holds(
+    app: &App,
+    caller: &Caller,
+    filter: &LeadFilter,
+    scale: &ScoreScale,
+    id: LeadId,
+) -> Result<bool, Error> {
+    let selected = store::Selected {
+        rows: caller.rows,
+        filter,
+        terms: terms(app, scale),
+        backend: app.db().backend(),
+    };
+    Ok(store::holds(app.db().read(), &selected, id).await?)
 }

@@ -3,30 +3,26 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::id::LeadId;
-use entity::{custom_field, lead, lead_identity};
-use sea_orm::sea_query::{Expr, LockType, Value};
+use entity::{consent_record, lead, lead_identity, lead_tag, note};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, JoinType, LockType, Order, Query, Value};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
-    QueryTrait,
+    QueryTrait, TryGetable,
 };
 use serde_json::json;
 
-use super::model::{Definitions, Identity};
+use super::model::Identity;
 use super::plan::Plan;
 use super::{Lead, LeadOrder, LeadOrderField};
-use crate::db::{self, Conflict, KeyType, Page, PageRequest, Tx, among, insert_many, key_table, padded, sql};
+use crate::db::{
+    self, Conflict, Direction, KeyType, Keyset, Page, PageRequest, SortValue, Tx, among, insert_many,
+    key_table, padded, sql,
+};
 use crate::identity::Rows;
+use crate::leads::filter::{self, LeadFilter, Terms};
 
 /// Most keys of one statement.
 const KEYS: usize = 1_024;
-
-/// The custom fields that are defined.
-pub(super) async fn definitions(db: &Tx) -> Result<Definitions, DbErr> {
-    custom_field::Entity::find()
-        .all(&**db)
-        .await
-        .map(Definitions::new)
-}
 
 /// To whom identities belong.
 pub(super) async fn owners(tx: &Tx, named: &[Identity]) -> Result<HashMap<Identity, LeadId>, DbErr> {
@@ -174,6 +170,39 @@ pub(super) async fn write(tx: &Tx, plan: &Plan) -> Result<bool, DbErr> {
     Ok(true)
 }
 
+/// Writes leads that are there already.
+pub(super) async fn replace(tx: &Tx, leads: &[Lead]) -> Result<(), DbErr> {
+    insert_many(tx, leads, Conflict::Replace("id")).await.map(drop)
+}
+
+/// Removes what the rooms of this wing know about people: identities, notes, tags, and who proved a consent from
+/// where. The consents themselves stay as a record of what was permitted.
+pub(super) async fn erase_around(tx: &Tx, ids: &[LeadId]) -> Result<(), DbErr> {
+    for chunk in ids.chunks(KEYS) {
+        let ids = padded(chunk);
+        lead_identity::Entity::delete_many()
+            .filter(lead_identity::Column::LeadId.is_in(ids.clone()))
+            .exec(&**tx)
+            .await?;
+        note::Entity::delete_many()
+            .filter(note::Column::LeadId.is_in(ids.clone()))
+            .exec(&**tx)
+            .await?;
+        lead_tag::Entity::delete_many()
+            .filter(lead_tag::Column::LeadId.is_in(ids.clone()))
+            .exec(&**tx)
+            .await?;
+        let nothing = Option::<String>::None;
+        consent_record::Entity::update_many()
+            .col_expr(consent_record::Column::Ip, Expr::value(nothing.clone()))
+            .col_expr(consent_record::Column::UserAgent, Expr::value(nothing))
+            .filter(consent_record::Column::LeadId.is_in(ids))
+            .exec(&**tx)
+            .await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn by_ids(
     db: &impl ConnectionTrait,
     rows: Rows,
@@ -188,25 +217,274 @@ pub(super) async fn by_ids(
     Ok(leads.into_iter().map(|lead| (lead.id, lead)).collect())
 }
 
+/// Which leads a read is about.
+pub(super) struct Selected<'a> {
+    pub(super) rows: Rows,
+    pub(super) filter: &'a LeadFilter,
+    pub(super) terms: Terms,
+    pub(super) backend: DbBackend,
+}
+
+impl Selected<'_> {
+    /// The condition on `lead`; deleted leads are never listed.
+    fn condition(&self) -> Condition {
+        let Rows::All = self.rows;
+        Condition::all()
+            .add(lead::Column::DeletedAt.is_null())
+            .add(filter::condition(self.filter, &self.terms, self.backend))
+    }
+}
+
+pub(super) async fn count(
+    db: &impl ConnectionTrait,
+    selected: &Selected<'_>,
+    up_to: u64,
+) -> Result<i64, DbErr> {
+    let some = Query::select()
+        .expr(Expr::val(1))
+        .from(lead::Entity)
+        .cond_where(selected.condition())
+        .limit(up_to)
+        .to_owned();
+    let query = Query::select()
+        .expr_as(Expr::cust("COUNT(*)"), "counted")
+        .from_subquery(some, "counted_leads")
+        .to_owned();
+    let row = db
+        .query_one(&query)
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound("a count".into()))?;
+    row.try_get("", "counted")
+}
+
+pub(super) async fn holds(
+    db: &impl ConnectionTrait,
+    selected: &Selected<'_>,
+    id: LeadId,
+) -> Result<bool, DbErr> {
+    let Rows::All = selected.rows;
+    let query = Query::select()
+        .expr(Expr::val(1))
+        .from(lead::Entity)
+        .and_where(lead::Column::Id.eq(id))
+        .cond_where(filter::condition(
+            selected.filter,
+            &selected.terms,
+            selected.backend,
+        ))
+        .to_owned();
+    Ok(db.query_one(&query).await?.is_some())
+}
+
 pub(super) async fn list(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    selected: &Selected<'_>,
     order: LeadOrder,
     page: &PageRequest,
-) -> Result<Page<Lead>, DbErr> {
-    let Rows::All = rows;
-    let mut select = lead::Entity::find().filter(lead::Column::DeletedAt.is_null());
-    let sort = match order.field {
+) -> Result<Page<(Lead, Keyset)>, DbErr> {
+    let column = match order.field {
         LeadOrderField::CreatedAt => lead::Column::CreatedAt,
         LeadOrderField::UpdatedAt => lead::Column::UpdatedAt,
+        LeadOrderField::Name => lead::Column::SortName,
+        LeadOrderField::Score => return apart::<f64>(db, selected, order, page, &SCORES).await,
+        LeadOrderField::LastActivityAt => return apart::<i64>(db, selected, order, page, &ACTIVITY).await,
     };
+    let mut select = lead::Entity::find().filter(selected.condition());
     page.apply(
         QueryTrait::query(&mut select),
-        Expr::col((lead::Entity, sort)),
+        Expr::col((lead::Entity, column)).into(),
         (lead::Entity, lead::Column::Id),
         order.direction,
     );
-    Ok(Page::new(page, select.all(db).await?))
+    let name = order.name();
+    let keyset = |lead: &Lead| Keyset {
+        order: name.clone(),
+        value: match order.field {
+            LeadOrderField::UpdatedAt => SortValue::Int(lead.updated_at.micros()),
+            LeadOrderField::Name => SortValue::Text(lead.sort_name.clone()),
+            _ => SortValue::Int(lead.created_at.micros()),
+        },
+        id: lead.id.0,
+    };
+    let page = Page::new(page, select.all(db).await?);
+    Ok(page.map(|lead| {
+        let keyset = keyset(&lead);
+        (lead, keyset)
+    }))
+}
+
+/// A table with one row per lead that orders leads; those without a row come last.
+struct Ordering {
+    table: &'static str,
+    value: &'static str,
+}
+
+const SCORES: Ordering = Ordering {
+    table: "lead_score",
+    value: "decay_key",
+};
+const ACTIVITY: Ordering = Ordering {
+    table: "lead_score",
+    value: "last_activity_at",
+};
+
+/// A sort value that a cursor carries as a whole number: floats by their bits, for JSON may round them.
+trait Sortable: TryGetable + Copy + Into<Value> {
+    fn to_bits(self) -> i64;
+    fn from_bits(bits: i64) -> Self;
+}
+
+impl Sortable for i64 {
+    fn to_bits(self) -> i64 {
+        self
+    }
+    fn from_bits(bits: i64) -> Self {
+        bits
+    }
+}
+
+impl Sortable for f64 {
+    fn to_bits(self) -> i64 {
+        f64::to_bits(self).cast_signed()
+    }
+    fn from_bits(bits: i64) -> Self {
+        f64::from_bits(bits.cast_unsigned())
+    }
+}
+
+/// A page by a value that lies in another table. The list has two parts, each in the direction of the ordering: leads
+/// with a value, by the value and id; then the others, by id. The empty text in a cursor marks the second part.
+async fn apart<T: Sortable>(
+    db: &impl ConnectionTrait,
+    selected: &Selected<'_>,
+    order: LeadOrder,
+    page: &PageRequest,
+    Ordering { table, value }: &Ordering,
+) -> Result<Page<(Lead, Keyset)>, DbErr> {
+    let name = order.name();
+    let id = || Expr::col((*table, "lead_id"));
+    let sort = || Expr::col((*table, *value));
+    let mut found: Vec<(LeadId, SortValue)> = Vec::new();
+    let most = usize::try_from(page.limit).unwrap_or(usize::MAX) + 1;
+    for without in [page.backward, !page.backward] {
+        if found.len() == most {
+            break;
+        }
+        let mine = |cursor: &Option<Keyset>| {
+            let cursor = cursor.clone()?;
+            Some((matches!(cursor.value, SortValue::Text(_)), cursor))
+        };
+        let (after, before) = (mine(&page.after), mine(&page.before));
+        // The first part lies wholly before a cursor of the second, and the second wholly after one of the first.
+        let beyond = if without {
+            before.as_ref().is_some_and(|(second, _)| !second)
+        } else {
+            after.as_ref().is_some_and(|(second, _)| *second)
+        };
+        if beyond {
+            continue;
+        }
+        let within = |cursor: Option<(bool, Keyset)>| {
+            cursor
+                .filter(|(second, _)| *second == without)
+                .map(|(_, cursor)| cursor)
+        };
+        let (after, before) = (within(after), within(before));
+        let limit = (most - found.len()) as u64;
+        let forward = (order.direction == Direction::Asc) != page.backward;
+        let direction = if forward { Order::Asc } else { Order::Desc };
+        let mut query = Query::select();
+        query.cond_where(selected.condition()).limit(limit);
+        // Which side of a cursor is wanted, by the direction in which the list as a whole runs.
+        let ascending = order.direction == Direction::Asc;
+        if without {
+            let known = Query::select()
+                .expr(Expr::val(1))
+                .from(*table)
+                .and_where(id().equals((lead::Entity, lead::Column::Id)))
+                .and_where(sort().is_not_null())
+                .to_owned();
+            let lead_id = || Expr::col((lead::Entity, lead::Column::Id));
+            query
+                .expr_as(lead_id(), "lead_id")
+                .from(lead::Entity)
+                .and_where(Expr::exists(known).not())
+                .order_by_expr(lead_id().into(), direction);
+            for (cursor, greater) in [(after, ascending), (before, !ascending)] {
+                if let Some(cursor) = cursor {
+                    query.and_where(if greater {
+                        lead_id().gt(cursor.id)
+                    } else {
+                        lead_id().lt(cursor.id)
+                    });
+                }
+            }
+        } else {
+            query
+                .expr_as(id(), "lead_id")
+                .expr_as(sort(), "sort_value")
+                .from(*table)
+                .and_where(sort().is_not_null())
+                .order_by_expr(sort().into(), direction.clone())
+                .order_by_expr(id().into(), direction);
+            // The ordering table leads, so that its index gives the order: SQLite takes CROSS JOIN as that order.
+            let on = id().equals((lead::Entity, lead::Column::Id));
+            let join = if selected.backend == DbBackend::Sqlite {
+                JoinType::CrossJoin
+            } else {
+                JoinType::InnerJoin
+            };
+            query.join(join, lead::Entity, on);
+            for (cursor, greater) in [(after, ascending), (before, !ascending)] {
+                let Some(cursor) = cursor else { continue };
+                let SortValue::Int(bits) = cursor.value else {
+                    continue;
+                };
+                let row = Expr::tuple([sort().into(), id().into()]);
+                let place = Expr::tuple([Expr::val(T::from_bits(bits)).into(), Expr::val(cursor.id).into()]);
+                query.and_where(if greater { row.gt(place) } else { row.lt(place) });
+            }
+        }
+        for row in db.query_all(&query).await? {
+            let value = if without {
+                SortValue::Text(String::new())
+            } else {
+                SortValue::Int(row.try_get::<T>("", "sort_value")?.to_bits())
+            };
+            found.push((row.try_get("", "lead_id")?, value));
+        }
+    }
+    let ids: Vec<LeadId> = found.iter().map(|(id, _)| *id).collect();
+    let mut leads = if ids.is_empty() {
+        HashMap::new()
+    } else {
+        by_ids(db, selected.rows, &ids).await?
+    };
+    // A lead deleted between the two statements is left out of the page.
+    let rows = found
+        .into_iter()
+        .map(|(id, value)| {
+            let keyset = Keyset {
+                order: name.clone(),
+                value,
+                id: id.0,
+            };
+            (leads.remove(&id), keyset)
+        })
+        .collect();
+    let Page {
+        items,
+        has_next,
+        has_previous,
+    } = Page::new(page, rows);
+    Ok(Page {
+        items: items
+            .into_iter()
+            .filter_map(|(lead, keyset)| Some((lead?, keyset)))
+            .collect(),
+        has_next,
+        has_previous,
+    })
 }
 
 pub(super) async fn existing(

@@ -9,10 +9,12 @@ use super::change::LeadChange;
 use super::model::{Identity, identities};
 use super::plan::{self, ItemOutcome, Known, UpsertMode};
 use super::store;
+use crate::app::App;
 use crate::db::Tx;
 use crate::error::Error;
 use crate::events;
 use crate::identity::{Caller, Scope};
+use crate::leads::custom_fields;
 
 /// How often a batch is planned anew because others took its identities meanwhile.
 const ROUNDS: usize = 8;
@@ -36,6 +38,7 @@ const ROUNDS: usize = 8;
 /// A missing scope `leads:write`; the database's. Wrong items are outcomes, not errors.
 pub async fn upsert_many(
     tx: &Tx,
+    app: &App,
     caller: &Caller,
     now: Timestamp,
     items: Vec<LeadChange>,
@@ -45,7 +48,7 @@ pub async fn upsert_many(
     if items.is_empty() {
         return Ok(Vec::new());
     }
-    let definitions = store::definitions(tx).await?;
+    let definitions = custom_fields::definitions(app).await?;
     let items = plan::check_all(items, &definitions, now);
     let changes = || items.iter().filter_map(|item| item.as_ref().ok());
     let named: HashSet<Identity> = changes()
