@@ -36,7 +36,7 @@ impl Sink for LeadSink {
             .iter()
             .map(|record| change(file, &definitions, record))
             .collect();
-        let outcomes = lead::upsert_many(tx, caller, now, changes, UpsertMode::Upsert).await?;
+        let outcomes = lead::upsert_many(tx, app, caller, now, changes, UpsertMode::Upsert).await?;
         Ok(outcomes
             .into_iter()
             .map(|outcome| landed(file, outcome))
@@ -88,8 +88,8 @@ fn field_named(name: &str) -> Option<Field> {
         "dealStage" => Field::DealStage,
         "dealValue" => Field::DealValue,
         "dealCurrency" => Field::DealCurrency,
-        "expectedClose" => Field::ExpectedCloseDate,
-        "owner" => Field::OwnerEmail,
+        "expectedCloseDate" => Field::ExpectedCloseDate,
+        "ownerEmail" => Field::OwnerEmail,
         "createdAt" => Field::CreatedAt,
         "externalIds" => Field::ExternalId,
         _ => return None,
