@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod demo;
+mod doctor;
 mod failure;
 mod import;
 mod migrate;
@@ -46,6 +47,8 @@ enum Command {
     /// Bring the database schema up to date; `serve` and `worker` do it by themselves
     Migrate,
     Import(import::Arguments),
+    /// Look over the deployment: each line says ok, warning or error, and how to mend it; exit code 1 on errors
+    Doctor,
     Token(token::Arguments),
     Schema(schema::Arguments),
     Settings(settings::Arguments),
@@ -75,6 +78,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Worker => serve::run_worker(&settings),
         Command::Migrate => migrate::run(&settings),
         Command::Import(arguments) => import::run(arguments, &settings),
+        Command::Doctor => doctor::run(&settings),
         Command::Token(arguments) => token::run(arguments, &settings),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Settings(arguments) => settings::run(&arguments, &settings),

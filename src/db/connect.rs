@@ -67,14 +67,7 @@ impl Db {
         let statements = Arc::new(AtomicU64::new(0));
         let url = options.url.as_str();
         let mut file = None;
-        let (backend, mut writer, mut reader) = if let Some(path) = url.strip_prefix("sqlite:") {
-            // Written percent-decoded up to a `?`, as SQLx would read it.
-            let path = path
-                .trim_start_matches("//")
-                .split('?')
-                .next()
-                .unwrap_or_default();
-            let path = PathBuf::from(path.replace("%3F", "?").replace("%25", "%"));
+        let (backend, mut writer, mut reader) = if let Some(path) = sqlite_file(url) {
             let (writer, reader) = open_sqlite(&path, options).await?;
             file = Some(path);
             (DbBackend::Sqlite, writer, reader)
@@ -178,6 +171,27 @@ impl Db {
         rows.into_iter().map(|row| row.try_get("", "version")).collect()
     }
 
+    /// The product and its version, e.g. `PostgreSQL 16.4`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn version(&self) -> Result<String, DbErr> {
+        let (product, question) = match self.inner.backend {
+            DbBackend::Sqlite => ("SQLite", "SELECT sqlite_version() AS version"),
+            _ => (
+                "PostgreSQL",
+                "SELECT current_setting('server_version') AS version",
+            ),
+        };
+        let row = self
+            .inner
+            .writer
+            .query_one_raw(super::sql(self.inner.backend, question, []))
+            .await?;
+        let version = row.map(|row| row.try_get::<String>("", "version")).transpose()?;
+        Ok(format!("{product} {}", version.unwrap_or_default()))
+    }
+
     /// Which database it is.
     #[must_use]
     pub fn backend(&self) -> DbBackend {
@@ -266,6 +280,18 @@ impl Db {
         }
         self.inner.writer.clone().close().await
     }
+}
+
+/// The file of an SQLite address, `None` for others. It is written percent-decoded up to a `?`, as SQLx would read it.
+#[must_use]
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    let path = url.strip_prefix("sqlite:")?;
+    let path = path
+        .trim_start_matches("//")
+        .split('?')
+        .next()
+        .unwrap_or_default();
+    Some(PathBuf::from(path.replace("%3F", "?").replace("%25", "%")))
 }
 
 async fn open_sqlite(

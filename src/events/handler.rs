@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use entity::EventKind;
+use entity::{EventKind, Timestamp};
+use sea_orm::DbErr;
 use tokio_util::sync::CancellationToken;
 
 use super::{Event, Position, store};
 use crate::app::App;
-use crate::db::Tx;
+use crate::db::{Db, Tx};
 use crate::error::Error;
 
 /// Most events handled in one transaction: bounds its length and memory.
@@ -173,4 +174,38 @@ pub async fn behind(
         behind.push(("log", last));
     }
     Ok(behind)
+}
+
+/// How far a handler is behind, for those who look after a deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Events of its kinds that it has yet to handle.
+    pub waiting: u64,
+    /// When the first of them was recorded.
+    pub waiting_since: Option<Timestamp>,
+    /// How often in a row it has failed at the place where it stands.
+    pub failures: u32,
+    /// What it said when it last failed.
+    pub last_error: Option<String>,
+}
+
+/// Tells how far a handler is behind; one that has never run is behind with the whole log.
+///
+/// # Errors
+/// The database's.
+pub async fn progress(db: &Db, handler: &dyn Handler) -> Result<Progress, DbErr> {
+    let cursor = store::cursor(db.read(), handler.name()).await?;
+    let position = cursor.as_ref().map_or(0, |cursor| cursor.position);
+    let first = store::page(db.read(), position, None, handler.kinds(), None, 1).await?;
+    let waiting = match first.is_empty() {
+        true => 0,
+        false => store::count_after(db.read(), position, handler.kinds()).await?,
+    };
+    let failures = cursor.as_ref().and_then(|cursor| cursor.failures).unwrap_or(0);
+    Ok(Progress {
+        waiting,
+        waiting_since: first.first().map(|event| event.at),
+        failures: failures.unsigned_abs(),
+        last_error: cursor.and_then(|cursor| cursor.last_error),
+    })
 }

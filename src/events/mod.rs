@@ -17,7 +17,7 @@ use sea_orm::DbErr;
 
 pub use bus::{Bus, Filter, StreamError};
 pub use entity::event::Model as Event;
-pub use handler::{Handler, HandlerRunner, behind};
+pub use handler::{Handler, HandlerRunner, Progress, behind, progress};
 pub use nats::{Announcer, NatsError, connect_nats, follow_nats};
 pub use store::{head, last_of_lead, latest, page, prune, relay};
 

@@ -4,8 +4,8 @@ use entity::id::LeadId;
 use entity::{EventKind, Timestamp, event, event_cursor, event_head};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder,
-    QuerySelect,
+    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect,
 };
 
 use super::{Event, Filter, Position};
@@ -174,6 +174,19 @@ pub async fn latest(
         .limit(limit)
         .all(db)
         .await
+}
+
+/// How many events of the given kinds (all when empty) there are after a position.
+pub(super) async fn count_after(
+    db: &impl ConnectionTrait,
+    after: Position,
+    kinds: &[EventKind],
+) -> Result<u64, DbErr> {
+    let mut query = event::Entity::find().filter(event::Column::Position.gt(after));
+    if !kinds.is_empty() {
+        query = query.filter(event::Column::Kind.is_in(kinds.iter().copied()));
+    }
+    query.count(db).await
 }
 
 /// The position of the last event about a lead, 0 when there is none.

@@ -4,5 +4,7 @@
 mod support;
 
 mod architecture;
+mod cli;
 mod console;
+mod every_field;
 mod server;

@@ -7,11 +7,13 @@
 //! * [`Server::settled`] waits until handlers and jobs have done their work: call it before looking at derived state.
 //! * Tests never sleep: they wait for a condition ([`until`]) or for what a [`Feed`] says, each with a time limit.
 //! * [`Database`] is fresh and migrated; PostgreSQL is a throw-away server, one for each run, or `TEST_POSTGRES_URL`.
+//! * [`command`] runs the real binary to its end; a [`Process`] is one that serves, to be asked by [`ask`] and killed.
 //! * What a machine lacks (PostgreSQL, nats-server) is said and its tests are skipped; with `CI=true` they fail.
 
 mod database;
 mod nats;
 mod postgres;
+mod process;
 mod server;
 mod socket;
 mod throwaway;
@@ -26,8 +28,9 @@ use tokio::runtime::{Builder, Runtime};
 pub use self::database::{Backend, Database};
 pub use self::nats::Nats;
 pub use self::postgres::Postgres;
-pub use self::server::{Server, Setup};
-pub use self::socket::{Feed, Socket};
+pub use self::process::{Process, command};
+pub use self::server::{Server, Setup, ask, http};
+pub use self::socket::Socket;
 
 /// Longest wait for anything: long, because machines that build and test at once are slow.
 pub const LIMIT: Duration = Duration::from_secs(60);

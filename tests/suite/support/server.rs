@@ -185,16 +185,7 @@ impl Server {
 
     /// Asks over HTTP; answers status and body.
     pub async fn post(&self, token: Option<&str>, query: &str, variables: Value) -> (u16, Value) {
-        let mut request = self
-            .http
-            .post(self.url("/graphql"))
-            .json(&json!({ "query": query, "variables": variables }));
-        if let Some(token) = token {
-            request = request.bearer_auth(token);
-        }
-        let response = request.send().await.expect("the server answers");
-        let status = response.status().as_u16();
-        (status, response.json().await.expect("it answers JSON"))
+        ask(&self.http, self.address(), token, query, variables).await
     }
 
     /// Opens a socket that the server lets in.
@@ -276,8 +267,27 @@ impl Server {
     }
 }
 
-/// A client belongs to the runtime of its test.
-fn http() -> reqwest::Client {
+/// Asks any server over HTTP; answers status and body.
+pub async fn ask(
+    http: &reqwest::Client,
+    address: SocketAddr,
+    token: Option<&str>,
+    query: &str,
+    variables: Value,
+) -> (u16, Value) {
+    let mut request = http
+        .post(format!("http://{address}/graphql"))
+        .json(&json!({ "query": query, "variables": variables }));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    let response = request.send().await.expect("the server answers");
+    let status = response.status().as_u16();
+    (status, response.json().await.expect("it answers JSON"))
+}
+
+/// A client for requests other than GraphQL's, and for other servers. It belongs to the runtime of its test.
+pub fn http() -> reqwest::Client {
     // Once for the process: what comes later is refused, and the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()

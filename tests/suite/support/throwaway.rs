@@ -12,10 +12,13 @@ const WATCHDOG: &str = r#"
 signal=$1 folder=$2; shift 2
 "$@" >>"$folder/log" 2>&1 </dev/null &
 child=$!
+echo "$child" >"$folder/pid"
 word=; read -r word
 kill -s "$signal" "$child" 2>/dev/null
 wait "$child"
+code=$?
 [ "$word" = keep ] || rm -rf "$folder"
+exit "$code"
 "#;
 
 /// Whom a server runs as.
@@ -88,6 +91,12 @@ impl Throwaway {
     /// What the server has said so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// Ends the server; answers its exit code, over 128 when a signal ended it.
+    pub fn end(mut self) -> Option<i32> {
+        drop(self.watchdog.stdin.take());
+        self.watchdog.wait().expect("the watchdog ends").code()
     }
 
     /// Ends the server and keeps its files.

@@ -1,0 +1,122 @@
+//! The real binary.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use super::throwaway::Throwaway;
+use super::{Database, until};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_leadline");
+
+/// What one command of the binary said.
+#[derive(Debug)]
+pub struct Said {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// Runs a command over a database to its end, with nothing of the settings of whoever runs the tests.
+pub fn command(database: &Database, arguments: &[&str]) -> Said {
+    let mut command = Command::new(BINARY);
+    for (key, _) in std::env::vars_os() {
+        if key.to_string_lossy().starts_with("LEADLINE_") {
+            command.env_remove(key);
+        }
+    }
+    let output = command
+        .args(arguments)
+        .envs(environment(database))
+        .current_dir(database.folder())
+        .output()
+        .expect("the binary starts");
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output;
+    Said {
+        code: status.code(),
+        out: String::from_utf8(stdout).expect("UTF-8"),
+        err: String::from_utf8(stderr).expect("UTF-8"),
+    }
+}
+
+fn environment(database: &Database) -> [(&'static str, OsString); 3] {
+    [
+        ("LEADLINE_DATABASE_URL", database.url().into()),
+        ("LEADLINE_DATA_DIR", database.folder().into()),
+        ("LEADLINE_LISTEN", "127.0.0.1:0".into()),
+    ]
+}
+
+/// A process of the binary that runs on, `serve` or `worker`; it ends with the test at the latest.
+#[derive(Debug)]
+pub struct Process {
+    running: Throwaway,
+    folder: PathBuf,
+}
+
+impl Process {
+    /// Starts a command, e.g. `&["serve"]`, over a database.
+    pub fn start(database: &Database, arguments: &[&str]) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("leadline-process-")
+            .tempdir()
+            .expect("a folder can be made")
+            // The watchdog removes it.
+            .keep();
+        let mut all: Vec<OsString> = environment(database)
+            .into_iter()
+            .map(|(key, value)| {
+                let mut pair = OsString::from(format!("{key}="));
+                pair.push(value);
+                pair
+            })
+            .collect();
+        all.push(BINARY.into());
+        all.extend(arguments.iter().map(Into::into));
+        // `env` becomes the binary: signals reach it.
+        let running = Throwaway::start(Path::new("env"), &all, &folder, "TERM", None);
+        Self { running, folder }
+    }
+
+    /// Where it listens, once it does.
+    pub async fn address(&self) -> SocketAddr {
+        let mut address = None;
+        until("the process listens", async || {
+            let log = self.running.log();
+            let found = log
+                .split("listening on http://")
+                .nth(1)
+                .and_then(|rest| rest.split_whitespace().next());
+            address = found.and_then(|found| found.parse().ok());
+            address.is_some()
+        })
+        .await;
+        address.expect("waited for")
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        self.running.log()
+    }
+
+    /// Kills it as a crash would (SIGKILL).
+    pub fn kill(self) {
+        let pid = std::fs::read_to_string(self.folder.join("pid")).expect("the watchdog wrote it");
+        let killed = Command::new("kill").args(["-KILL", pid.trim()]).status();
+        assert!(
+            killed.expect("there is a `kill`").success(),
+            "the process {pid} was not there"
+        );
+        self.running.end();
+    }
+
+    /// Asks it to end (SIGTERM); answers its exit code.
+    pub fn end(self) -> Option<i32> {
+        self.running.end()
+    }
+}
