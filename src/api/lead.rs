@@ -7,6 +7,7 @@ use async_graphql::MergedObject;
 use crate::insight::engagement::graphql::EngagementFields;
 use crate::insight::journeys::graphql::JourneyFields;
 use crate::insight::lifecycle::graphql::LeadLifecycle;
+use crate::insight::revenue::graphql::LeadConversionFields;
 use crate::insight::scoring::graphql::LeadScoring;
 use crate::leads::{consent, lead, notes, tags};
 
@@ -21,6 +22,7 @@ pub struct Lead(
     LeadScoring,
     EngagementFields,
     JourneyFields,
+    LeadConversionFields,
 );
 
 impl Lead {
@@ -37,6 +39,7 @@ impl Lead {
             LeadScoring(id),
             EngagementFields(id),
             JourneyFields(lead),
+            LeadConversionFields(id),
         )
     }
 }

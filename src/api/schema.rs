@@ -18,6 +18,7 @@ use crate::identity::Caller;
 use crate::insight::engagement::graphql as engagement;
 use crate::insight::journeys::graphql as journeys;
 use crate::insight::lifecycle::graphql as lifecycle;
+use crate::insight::revenue::graphql as revenue;
 use crate::insight::scoring::graphql as scoring;
 use crate::jobs::graphql as jobs;
 use crate::leads::consent::graphql as consent;
@@ -55,6 +56,7 @@ pub struct Mutation(
     lifecycle::LifecycleMutation,
     scoring::ScoringMutation,
     engagement::EngagementMutation,
+    revenue::ConversionMutation,
     notes::NoteMutation,
     tags::TagMutation,
     import::ImportMutation,
@@ -127,6 +129,10 @@ impl Api {
             ))
             .data(DataLoader::new(
                 engagement::NewestLoader(app.clone()),
+                tokio::spawn,
+            ))
+            .data(DataLoader::new(
+                revenue::ConversionLoader(app.clone()),
                 tokio::spawn,
             ))
             .data(DataLoader::new(tags::LeadTagsLoader(app.clone()), tokio::spawn))

@@ -26,6 +26,7 @@ use crate::http::server::{self, Sockets};
 use crate::insight::engagement;
 use crate::insight::journeys::JourneysHandler;
 use crate::insight::lifecycle::LifecycleHandler;
+use crate::insight::revenue;
 use crate::insight::scoring::{BacktestKind, RecalculateKind, ScoreUpkeep, ScoringHandler};
 use crate::jobs::{JobKind, JobRegistry, Worker};
 use crate::leads::custom_fields;
@@ -53,7 +54,9 @@ pub fn jobs(event_days: u32) -> JobRegistry {
     jobs.add(RecalculateKind::default())
         .add(BacktestKind)
         .add_chore(ScoreUpkeep::default());
-    jobs.add(ImportJob::new(ImportKind::Leads, LeadSink));
+    jobs.add(ImportJob::new(ImportKind::Leads, LeadSink))
+        .add(ImportJob::new(ImportKind::Engagements, engagement::EngagementSink))
+        .add(ImportJob::new(ImportKind::Conversions, revenue::ConversionSink));
     jobs
 }
 

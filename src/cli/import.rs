@@ -1,4 +1,4 @@
-//! `leadline import`: leads from a CSV or Excel file.
+//! `leadline import`: leads, engagements or conversions from a CSV or Excel file.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -16,15 +16,17 @@ use crate::config::Settings;
 use crate::db::Tx;
 use crate::error::Error;
 use crate::identity::Caller;
+use crate::insight::engagement::EngagementSink;
+use crate::insight::revenue::ConversionSink;
 use crate::leads::import::{
-    FileError, ImportChoices, ImportKind, ImportSpec, LeadSink, Preview, Rejection, RejectionLog, Step,
+    FileError, ImportChoices, ImportKind, ImportSpec, LeadSink, Preview, Rejection, RejectionLog, Sink, Step,
     Watcher, drive, open, preview,
 };
 
 /// Rejected rows that are shown; all of them go to the file of `--rejected`.
 const SHOWN: usize = 20;
 
-/// Import leads from a CSV or Excel file
+/// Import leads, engagements or conversions from a CSV or Excel file
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -35,6 +37,10 @@ pub(super) struct Arguments {
 enum What {
     /// Leads: known ones are updated, the same file twice creates nothing twice
     Leads(Choices),
+    /// Engagements of leads that are there
+    Engagements(Choices),
+    /// Conversions of leads that are there
+    Conversions(Choices),
 }
 
 #[derive(Debug, clap::Args)]
@@ -86,8 +92,11 @@ impl From<FileError> for Failure {
 }
 
 pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failure> {
-    let What::Leads(choices) = arguments.what;
-    let (kind, sink) = (ImportKind::Leads, LeadSink);
+    let (kind, choices, sink): (_, _, &dyn Sink) = match arguments.what {
+        What::Leads(choices) => (ImportKind::Leads, choices, &LeadSink),
+        What::Engagements(choices) => (ImportKind::Engagements, choices, &EngagementSink),
+        What::Conversions(choices) => (ImportKind::Conversions, choices, &ConversionSink),
+    };
     let Choices {
         file,
         map,
@@ -145,7 +154,7 @@ pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failu
                 .map_err(cannot)?;
         }
         let mut watcher = Terminal::new(log);
-        let outcome = drive(app, &Caller::operator(), file, spec, &sink, 0, &mut watcher).await;
+        let outcome = drive(app, &Caller::operator(), file, spec, sink, 0, &mut watcher).await;
         watcher.bar.finish_and_clear();
         print(&watcher.report(kind, rejected.as_deref()))?;
         outcome?;

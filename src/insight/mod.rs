@@ -6,4 +6,5 @@
 pub mod engagement;
 pub mod journeys;
 pub mod lifecycle;
+pub mod revenue;
 pub mod scoring;

@@ -6,6 +6,7 @@
 
 mod erasure;
 pub mod graphql;
+mod import;
 pub mod model;
 mod payload;
 mod service;
@@ -15,6 +16,7 @@ mod tests;
 
 pub use entity::engagement::Model as Engagement;
 pub use erasure::Erasure;
+pub use import::EngagementSink;
 pub use model::{
     ChannelCounts, EngagementDraft, HUMAN, MACHINE, TypeCounts, default_channel, is_inbound,
     is_outbound_message, is_reply, is_touch_point,

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use entity::Timestamp;
+use entity::id::LeadId;
+use entity::{IdentityKind, Timestamp};
 use tokio::sync::mpsc;
 
 use super::convert::{ConvertError, Converter, Record};
@@ -13,10 +14,12 @@ use super::row::Row;
 use super::source::{Source, SourceError};
 use super::spec::ImportSpec;
 use super::targets::Field;
+use super::value::Value;
 use crate::app::App;
 use crate::db::Tx;
 use crate::error::Error;
 use crate::identity::Caller;
+use crate::leads::lead::Identity;
 
 /// Rows that are written in one transaction.
 pub const BATCH_ROWS: usize = 1_000;
@@ -52,6 +55,48 @@ impl FileContext {
         let at = self.mapping.bindings()[self.mapping.position(field)?].column?;
         Some(self.mapping.header().names[at].clone())
     }
+
+    /// The lead that a value names, for what belongs to a lead.
+    #[must_use]
+    pub fn lead(&self, field: Field, value: &Value) -> Option<LeadRef> {
+        let known = |kind, namespace: &str, text: &str| {
+            LeadRef::Known(Identity {
+                kind,
+                namespace: namespace.to_owned(),
+                value: text.to_owned(),
+            })
+        };
+        match (field, value) {
+            (Field::LeadId, Value::Lead(id)) => Some(LeadRef::Id(*id)),
+            (Field::ExternalId, Value::Text(text)) => Some(known(IdentityKind::External, &self.namespace, text)),
+            (Field::Email, Value::Text(text)) => Some(known(IdentityKind::Email, "", text)),
+            (Field::Phone, Value::Text(text)) => Some(known(IdentityKind::Phone, "", text)),
+            _ => None,
+        }
+    }
+}
+
+/// By what a row names its lead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeadRef {
+    /// By Leadline's own id.
+    Id(LeadId),
+    /// By what the lead is known by.
+    Known(Identity),
+}
+
+/// A dedupe key made of all values of a row, for files that have none of their own.
+#[must_use]
+pub fn row_key(what: &str, file: &FileContext, record: &Record) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(what.as_bytes()).update(b"\n").update(file.namespace.as_bytes());
+    for (binding, value) in file.mapping.bindings().iter().zip(&record.values) {
+        if let Some(value) = value {
+            hasher.update(b"\n").update(binding.target.to_string().as_bytes());
+            hasher.update(b"=").update(value.to_string().as_bytes());
+        }
+    }
+    format!("row:{}", hasher.finalize().to_hex())
 }
 
 /// Where records land: leads, engagements or conversions.

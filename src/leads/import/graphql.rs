@@ -289,6 +289,16 @@ impl ImportMutation {
     async fn leads_import(&self, ctx: &Context<'_>, input: ImportInput) -> Result<ImportPayload> {
         start(ctx, ImportKind::Leads, input).await
     }
+
+    /// Imports engagements from an uploaded CSV or Excel file, as a job. Scope: `engagement:write`.
+    async fn engagements_import(&self, ctx: &Context<'_>, input: ImportInput) -> Result<ImportPayload> {
+        start(ctx, ImportKind::Engagements, input).await
+    }
+
+    /// Imports conversions from an uploaded CSV or Excel file, as a job. Scope: `engagement:write`.
+    async fn conversions_import(&self, ctx: &Context<'_>, input: ImportInput) -> Result<ImportPayload> {
+        start(ctx, ImportKind::Conversions, input).await
+    }
 }
 
 async fn start(ctx: &Context<'_>, kind: ImportKind, input: ImportInput) -> Result<ImportPayload> {

@@ -11,10 +11,14 @@ use super::targets::Field;
 use super::value::Value;
 use crate::app::App;
 use crate::db::Tx;
-use crate::error::Error;
+use crate::error::{Error, Failure};
+use crate::events;
 use crate::identity::Caller;
+use crate::leads::consent::{self, NewConsent};
 use crate::leads::custom_fields::{self, Definitions};
 use crate::leads::lead::{self, ExternalId, ItemOutcome, LeadChange, LeadFault, Patch, UpsertMode};
+use crate::leads::notes::{self, NewNote};
+use crate::leads::tags;
 
 /// Where imported leads land.
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,0 +1,233 @@
+//! Conversions in GraphQL.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
+use entity::id::{ConversionId, LeadId};
+use entity::{Area, ConversionKind, Timestamp};
+use rust_decimal::prelude::ToPrimitive;
+
+use super::{Answer, ConversionProblem, NewConversion};
+use crate::api::Lead;
+use crate::api::types::{Access, Decimal, Json, Money, user_errors};
+use crate::app::App;
+use crate::error::{Error, Problem};
+use crate::identity::{Rows, Scope};
+use crate::insight::engagement::LeadKey;
+use crate::leads::contact::Currency;
+
+/// Loads the conversions of leads for all requests together.
+pub struct ConversionLoader(pub App);
+
+impl Loader<(Rows, LeadId)> for ConversionLoader {
+    type Value = Vec<super::Conversion>;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[(Rows, LeadId)],
+    ) -> std::result::Result<HashMap<(Rows, LeadId), Self::Value>, Arc<Error>> {
+        let ids: Vec<LeadId> = keys.iter().map(|(_, id)| *id).collect();
+        let found = super::of_leads(&self.0, Rows::All, &ids).await.map_err(Arc::new)?;
+        Ok(found.into_iter().map(|(id, rows)| ((Rows::All, id), rows)).collect())
+    }
+}
+
+/// A conversion of a lead.
+pub struct Conversion(super::Conversion);
+
+#[Object]
+impl Conversion {
+    /// The conversion's id.
+    async fn id(&self) -> ConversionId {
+        self.0.id
+    }
+    /// What it is.
+    async fn kind(&self) -> ConversionKind {
+        self.0.kind
+    }
+    /// Name of a custom conversion.
+    async fn name(&self) -> Option<&str> {
+        self.0.custom_name.as_deref()
+    }
+    /// What it is worth; null when it has no value.
+    async fn value(&self) -> Option<Money> {
+        let (minor, currency) = (self.0.value_minor?, self.0.currency.as_deref()?);
+        let exponent = currency.parse::<Currency>().map_or(2, Currency::exponent);
+        Some(Money::from_minor(minor, currency, exponent))
+    }
+    /// More, as it was given.
+    async fn metadata(&self) -> Result<Json> {
+        Ok(Json(serde_json::from_str(&self.0.metadata).map_err(Error::from)?))
+    }
+    /// When it happened.
+    async fn occurred_at(&self) -> Timestamp {
+        self.0.occurred_at
+    }
+    /// When Leadline learnt of it.
+    async fn received_at(&self) -> Timestamp {
+        self.0.received_at
+    }
+    /// The lead; null when it is deleted.
+    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
+        crate::leads::lead::graphql::load(ctx, self.0.lead_id).await
+    }
+}
+
+/// The conversions of a lead.
+pub struct LeadConversionFields(pub LeadId);
+
+#[Object]
+impl LeadConversionFields {
+    /// The newest conversions, at most 100, newest first. Scope: `engagement:read`.
+    async fn conversions(&self, ctx: &Context<'_>) -> Result<Vec<Conversion>> {
+        let caller = ctx.caller()?;
+        caller.require(Scope::Read(Area::Engagement))?;
+        let loader = ctx.data_unchecked::<DataLoader<ConversionLoader>>();
+        let rows = loader.load_one((caller.rows, self.0)).await?.unwrap_or_default();
+        Ok(rows.into_iter().map(Conversion).collect())
+    }
+}
+
+user_errors!(
+    /// An expected failure of a call about conversions.
+    ConversionUserError,
+    ConversionProblem
+);
+
+/// A conversion to record.
+#[derive(InputObject, Clone, Debug)]
+struct ConversionRecordInput {
+    /// The lead.
+    lead_id: LeadId,
+    /// What it is.
+    kind: ConversionKind,
+    /// Name of a CUSTOM conversion.
+    name: Option<String>,
+    /// What it is worth in units of the currency, e.g. `"1234.50"`.
+    value: Option<Decimal>,
+    /// ISO 4217, e.g. `EUR`.
+    currency_code: Option<String>,
+    /// More: a JSON object of at most 16 KiB.
+    metadata: Option<Json>,
+    /// When it happened; now unless given.
+    occurred_at: Option<Timestamp>,
+    /// The same key twice is one conversion.
+    dedupe_key: Option<String>,
+}
+
+/// Conversions to record.
+#[derive(InputObject)]
+struct ConversionsRecordInput {
+    /// Up to 1,000.
+    items: Vec<ConversionRecordInput>,
+}
+
+/// The answer to one conversion.
+#[derive(SimpleObject)]
+struct ConversionRecordPayload {
+    /// The conversion; the first one with its dedupe key; null when there are user errors.
+    conversion: Option<Conversion>,
+    /// Whether it was there already.
+    duplicate: bool,
+    /// What was wrong with it.
+    user_errors: Vec<ConversionUserError>,
+}
+
+/// The answer of `conversionsRecord`.
+#[derive(SimpleObject)]
+struct ConversionsRecordPayload {
+    /// One answer each, in the order of the items.
+    results: Vec<ConversionRecordPayload>,
+}
+
+fn minor(value: Option<Decimal>, currency: Option<&str>) -> std::result::Result<Option<i64>, Problem<ConversionProblem>> {
+    let Some(Decimal(value)) = value else { return Ok(None) };
+    let exponent = currency.and_then(|code| code.parse::<Currency>().ok()).map_or(2, Currency::exponent);
+    let scaled = value * rust_decimal::Decimal::from(10_i64.pow(exponent));
+    if scaled.fract().is_zero() && let Some(minor) = scaled.to_i64() {
+        return Ok(Some(minor));
+    }
+    let message = format!("`{value}` has more than the {exponent} decimal places of its currency, or is too large");
+    Err(Problem::new("value", ConversionProblem::Malformed, message))
+}
+
+impl From<Answer> for ConversionRecordPayload {
+    fn from(answer: Answer) -> Self {
+        let (conversion, duplicate, problems) = match answer {
+            Answer::Recorded(row) => (Some(row), false, Vec::new()),
+            Answer::Duplicate(row) => (Some(row), true, Vec::new()),
+            Answer::Refused(problems) => (None, false, problems),
+        };
+        Self {
+            conversion: conversion.map(Conversion),
+            duplicate,
+            user_errors: problems.into_iter().map(ConversionUserError::from).collect(),
+        }
+    }
+}
+
+async fn record(ctx: &Context<'_>, inputs: Vec<ConversionRecordInput>) -> Result<Vec<ConversionRecordPayload>> {
+    let now = ctx.app().clock().now();
+    let mut early = Vec::with_capacity(inputs.len());
+    let mut items = Vec::with_capacity(inputs.len());
+    for input in inputs {
+        let ConversionRecordInput {
+            lead_id,
+            kind,
+            name,
+            value,
+            currency_code,
+            metadata,
+            occurred_at,
+            dedupe_key,
+        } = input;
+        let metadata = match metadata {
+            None => Ok(serde_json::Map::new()),
+            Some(Json(serde_json::Value::Object(object))) => Ok(object),
+            Some(_) => Err(Problem::new("metadata", ConversionProblem::Malformed, "metadata is a JSON object")),
+        };
+        match (minor(value, currency_code.as_deref()), metadata) {
+            (Ok(value_minor), Ok(metadata)) => {
+                early.push(None);
+                items.push(NewConversion {
+                    lead: LeadKey::Id(lead_id),
+                    kind,
+                    custom_name: name,
+                    value_minor,
+                    currency: currency_code,
+                    metadata,
+                    occurred_at: occurred_at.unwrap_or(now),
+                    dedupe_key,
+                });
+            }
+            (value, metadata) => {
+                let problems = value.err().into_iter().chain(metadata.err()).collect();
+                early.push(Some(Answer::Refused(problems)));
+            }
+        }
+    }
+    let mut answers = super::record(ctx.app(), ctx.caller()?, items).await?.into_iter();
+    let all = early.into_iter().map(|early| early.unwrap_or_else(|| answers.next().expect("one answer for each item")));
+    Ok(all.map(ConversionRecordPayload::from).collect())
+}
+
+/// Changes of conversions.
+#[derive(Default)]
+pub struct ConversionMutation;
+
+#[Object]
+impl ConversionMutation {
+    /// Records a conversion. Scope: `engagement:write`.
+    async fn conversion_record(&self, ctx: &Context<'_>, input: ConversionRecordInput) -> Result<ConversionRecordPayload> {
+        let mut answers = record(ctx, vec![input]).await?;
+        Ok(answers.pop().expect("one answer for each item"))
+    }
+
+    /// Records up to 1,000 conversions, each answered by itself. Scope: `engagement:write`.
+    async fn conversions_record(&self, ctx: &Context<'_>, input: ConversionsRecordInput) -> Result<ConversionsRecordPayload> {
+        Ok(ConversionsRecordPayload { results: record(ctx, input.items).await? })
+    }
+}

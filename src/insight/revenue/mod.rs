@@ -1,0 +1,10 @@
+//! Conversions: what a lead became or bought, and what it is worth.
+
+pub mod graphql;
+mod import;
+mod service;
+mod store;
+
+pub use entity::conversion::Model as Conversion;
+pub use import::ConversionSink;
+pub use service::{Answer, ConversionProblem, MOST_AT_ONCE, NewConversion, of_leads, record, record_many};

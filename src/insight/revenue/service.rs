@@ -1,0 +1,244 @@
+//! Use cases of conversions.
+
+use std::collections::{HashMap, HashSet};
+
+use entity::id::{ConversionId, LeadId};
+use entity::{Area, ConversionKind, EventKind, Timestamp};
+use serde_json::{Map, Value, json};
+
+use super::{Conversion, store};
+use crate::app::App;
+use crate::db::{Tx, is_transient};
+use crate::error::{Error, Problem};
+use crate::events::{self, NewEvent};
+use crate::identity::{Caller, Rows, Scope};
+use crate::insight::engagement::LeadKey;
+use crate::leads::contact::Currency;
+use crate::leads::lead;
+
+/// Most conversions of one call.
+pub const MOST_AT_ONCE: usize = 1_000;
+/// How far the clock of whoever reports may be ahead, in seconds.
+const CLOCK_SKEW_SECONDS: i64 = 300;
+const MOST_NAME_CHARS: usize = 200;
+const MOST_METADATA_BYTES: usize = 16 * 1024;
+
+/// What can be wrong with a call about conversions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
+#[graphql(name = "ConversionErrorCode")]
+pub enum ConversionProblem {
+    /// Needed and absent.
+    Missing,
+    /// Given where it does not belong.
+    NotAllowed,
+    /// A number or moment outside of its range.
+    OutOfRange,
+    /// A text or object that is too long.
+    TooLong,
+    /// Not of the form that is wanted.
+    Malformed,
+    /// There is no such lead.
+    LeadNotFound,
+}
+
+/// A conversion that is about to be recorded.
+#[derive(Clone, Debug)]
+pub struct NewConversion {
+    /// The lead.
+    pub lead: LeadKey,
+    /// What it is.
+    pub kind: ConversionKind,
+    /// Name of a custom conversion.
+    pub custom_name: Option<String>,
+    /// Value in minor units.
+    pub value_minor: Option<i64>,
+    /// ISO 4217, of the value.
+    pub currency: Option<String>,
+    /// More.
+    pub metadata: Map<String, Value>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// The same key twice is one conversion.
+    pub dedupe_key: Option<String>,
+}
+
+/// The answer to one conversion handed in.
+#[derive(Clone, Debug)]
+pub enum Answer {
+    /// It is stored.
+    Recorded(Conversion),
+    /// One with its dedupe key was there already: that one.
+    Duplicate(Conversion),
+    /// It is not stored; why.
+    Refused(Vec<Problem<ConversionProblem>>),
+}
+
+fn problems(item: &NewConversion, now: Timestamp) -> Vec<Problem<ConversionProblem>> {
+    let mut found = Vec::new();
+    let mut add = |path, code, message: &str| found.push(Problem::new(path, code, message));
+    let name = item.custom_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    match (item.kind, name) {
+        (ConversionKind::Custom, None) => {
+            add("name", ConversionProblem::Missing, "a CUSTOM conversion needs a name");
+        }
+        (ConversionKind::Custom, Some(name)) if name.chars().count() > MOST_NAME_CHARS => {
+            add("name", ConversionProblem::TooLong, "a name has at most 200 characters");
+        }
+        (kind, Some(_)) if kind != ConversionKind::Custom => {
+            add("name", ConversionProblem::NotAllowed, "only a CUSTOM conversion has a name");
+        }
+        _ => {}
+    }
+    match (item.value_minor, item.currency.as_deref()) {
+        (Some(_), None) => add("currency", ConversionProblem::Missing, "a value needs a currency, e.g. `EUR`"),
+        (None, Some(_)) => add("value", ConversionProblem::Missing, "a currency needs a value"),
+        (_, Some(code)) if code.parse::<Currency>().is_err() => {
+            add("currency", ConversionProblem::Malformed, "not a currency of ISO 4217, e.g. `EUR`");
+        }
+        _ => {}
+    }
+    if item.value_minor.is_some_and(i64::is_negative) {
+        add("value", ConversionProblem::OutOfRange, "the value of a conversion is not negative");
+    }
+    if item.occurred_at > now.plus_seconds(CLOCK_SKEW_SECONDS) {
+        add("occurredAt", ConversionProblem::OutOfRange, "lies in the future");
+    }
+    if item.dedupe_key.as_deref().is_some_and(|key| key.is_empty() || key.len() > 200 || key.contains('\0')) {
+        add("dedupeKey", ConversionProblem::Malformed, "a dedupe key has 1 to 200 bytes");
+    }
+    let metadata = Value::Object(item.metadata.clone()).to_string();
+    if metadata.len() > MOST_METADATA_BYTES || metadata.contains("\\u0000") {
+        add("metadata", ConversionProblem::TooLong, "metadata is a JSON object of at most 16 KiB without NUL");
+    }
+    found
+}
+
+/// Records up to [`MOST_AT_ONCE`] conversions in one transaction; one answer each, in their order.
+///
+/// # Errors
+/// A missing scope `engagement:write`; more items than that; the database's.
+pub async fn record(app: &App, caller: &Caller, items: Vec<NewConversion>) -> Result<Vec<Answer>, Error> {
+    caller.require(Scope::Write(Area::Engagement))?;
+    if items.len() > MOST_AT_ONCE {
+        let count = items.len();
+        return Err(Error::BadInput(format!("{count} conversions are too many: at most {MOST_AT_ONCE} at once")));
+    }
+    match record_once(app, caller, items.clone()).await {
+        Err(error) if is_transient(&error) => record_once(app, caller, items).await,
+        outcome => outcome,
+    }
+}
+
+async fn record_once(app: &App, caller: &Caller, items: Vec<NewConversion>) -> Result<Vec<Answer>, Error> {
+    let tx = app.db().begin().await?;
+    let answers = record_many(&tx, caller, app.clock().now(), items).await?;
+    tx.commit().await?;
+    Ok(answers)
+}
+
+/// The same within a transaction of the caller's own, for imports; the caller's scope has been asked for.
+///
+/// # Errors
+/// The database's.
+pub async fn record_many(
+    tx: &Tx,
+    caller: &Caller,
+    now: Timestamp,
+    items: Vec<NewConversion>,
+) -> Result<Vec<Answer>, Error> {
+    let (mut ids, mut identities) = (HashSet::new(), HashSet::new());
+    for item in &items {
+        match &item.lead {
+            LeadKey::Id(id) => drop(ids.insert(*id)),
+            LeadKey::Known(identity) => drop(identities.insert(identity)),
+        }
+    }
+    let by_id = lead::existing(tx, caller.rows, &ids).await?;
+    let by_identity = lead::known(tx, caller.rows, &identities).await?;
+    let keys: Vec<String> = items.iter().filter_map(|item| item.dedupe_key.clone()).collect();
+    let mut known: HashMap<String, Conversion> = store::by_dedupe_keys(tx, &keys).await?;
+    let mut fresh = Vec::new();
+    let mut answers = Vec::with_capacity(items.len());
+    for item in items {
+        let lead_id = match &item.lead {
+            LeadKey::Id(id) => by_id.get(id).copied(),
+            LeadKey::Known(identity) => by_identity.get(identity).copied(),
+        };
+        let mut found = problems(&item, now);
+        let Some(lead_id) = lead_id else {
+            let (path, what) = match &item.lead {
+                LeadKey::Id(id) => ("leadId", format!("there is no lead `{id}`")),
+                LeadKey::Known(identity) => ("identity", format!("there is no lead with the {identity}")),
+            };
+            found.insert(0, Problem::new(path, ConversionProblem::LeadNotFound, what));
+            answers.push(Answer::Refused(found));
+            continue;
+        };
+        if !found.is_empty() {
+            answers.push(Answer::Refused(found));
+            continue;
+        }
+        if let Some(first) = item.dedupe_key.as_ref().and_then(|key| known.get(key)) {
+            answers.push(Answer::Duplicate(first.clone()));
+            continue;
+        }
+        let row = row_of(item, lead_id, now);
+        if let Some(key) = &row.dedupe_key {
+            known.insert(key.clone(), row.clone());
+        }
+        fresh.push(row.clone());
+        answers.push(Answer::Recorded(row));
+    }
+    store::insert(tx, &fresh).await?;
+    let log = fresh.iter().map(recorded).collect();
+    events::append(tx, &caller.actor.id, now, log).await?;
+    Ok(answers)
+}
+
+fn row_of(item: NewConversion, lead_id: LeadId, now: Timestamp) -> Conversion {
+    let NewConversion {
+        lead: _,
+        kind,
+        custom_name,
+        value_minor,
+        currency,
+        metadata,
+        occurred_at,
+        dedupe_key,
+    } = item;
+    Conversion {
+        id: ConversionId::at(now),
+        lead_id,
+        kind,
+        custom_name: custom_name.map(|name| name.trim().to_owned()),
+        value_minor,
+        currency: currency.map(|code| code.to_uppercase()),
+        metadata: Value::Object(metadata).to_string(),
+        occurred_at,
+        received_at: now,
+        dedupe_key,
+    }
+}
+
+/// The event of a conversion; journeys and the lifecycle read it.
+fn recorded(row: &Conversion) -> NewEvent {
+    let mut payload = json!({ "kind": row.kind, "occurredMicros": row.occurred_at.micros() });
+    if let (Some(value), Some(currency)) = (row.value_minor, &row.currency) {
+        payload["valueMinor"] = json!(value);
+        payload["currency"] = json!(currency);
+    }
+    NewEvent {
+        kind: EventKind::ConversionRecorded,
+        lead_id: Some(row.lead_id),
+        subject: row.id.to_string(),
+        payload,
+    }
+}
+
+/// The newest conversions of some leads, at most 100 each, newest first.
+///
+/// # Errors
+/// The database's. The caller's scope has been asked for by whoever lets the loader in.
+pub async fn of_leads(app: &App, rows: Rows, leads: &[LeadId]) -> Result<HashMap<LeadId, Vec<Conversion>>, Error> {
+    Ok(store::of_leads(app.db().read(), rows, leads).await?)
+}
