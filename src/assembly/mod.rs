@@ -55,7 +55,10 @@ pub fn jobs(event_days: u32) -> JobRegistry {
         .add(BacktestKind)
         .add_chore(ScoreUpkeep::default());
     jobs.add(ImportJob::new(ImportKind::Leads, LeadSink))
-        .add(ImportJob::new(ImportKind::Engagements, engagement::EngagementSink))
+        .add(ImportJob::new(
+            ImportKind::Engagements,
+            engagement::EngagementSink,
+        ))
         .add(ImportJob::new(ImportKind::Conversions, revenue::ConversionSink));
     jobs
 }

@@ -38,13 +38,19 @@ impl Sink for EngagementSink {
                 Err(reason) => landed.push(Some(Landed::Rejected(vec![(None, "value missing", reason)]))),
             }
         }
-        let mut answers = record_many(tx, caller, now, items).await?.into_iter().map(|answer| match answer {
-            Answer::Recorded(_) => Landed::Created,
-            Answer::Duplicate(_) => Landed::Unchanged,
-            Answer::Refused(problems) => Landed::Rejected(
-                problems.into_iter().map(|problem| (None, "refused", problem.message)).collect(),
-            ),
-        });
+        let mut answers = record_many(tx, caller, now, items)
+            .await?
+            .into_iter()
+            .map(|answer| match answer {
+                Answer::Recorded(_) => Landed::Created,
+                Answer::Duplicate(_) => Landed::Unchanged,
+                Answer::Refused(problems) => Landed::Rejected(
+                    problems
+                        .into_iter()
+                        .map(|problem| (None, "refused", problem.message))
+                        .collect(),
+                ),
+            });
         Ok(landed
             .into_iter()
             .map(|early| early.unwrap_or_else(|| answers.next().expect("one answer for each item")))
@@ -75,7 +81,13 @@ fn engagement(file: &FileContext, record: &Record) -> Result<NewEngagement, Stri
             (Field::SourceKind, Value::SourceKind(kind)) => draft.source_kind = Some(*kind),
             (Field::Device, Value::Device(device)) => draft.device = Some(*device),
             (Field::Score, Value::Integer(value)) => draft.value = i32::try_from(*value).ok(),
-            (Field::Amount, Value::Money { minor_units, currency }) => {
+            (
+                Field::Amount,
+                Value::Money {
+                    minor_units,
+                    currency,
+                },
+            ) => {
                 draft.revenue_minor = Some(*minor_units);
                 draft.currency = Some(currency.code().to_owned());
             }
@@ -108,7 +120,9 @@ fn engagement(file: &FileContext, record: &Record) -> Result<NewEngagement, Stri
     if !metadata.is_empty() {
         draft.metadata = Some(metadata.into());
     }
-    draft.dedupe_key.get_or_insert_with(|| row_key("engagement", file, record));
+    draft
+        .dedupe_key
+        .get_or_insert_with(|| row_key("engagement", file, record));
     let lead = match lead.ok_or("the row names no lead")? {
         LeadRef::Id(id) => LeadKey::Id(id),
         LeadRef::Known(identity) => LeadKey::Known(identity),

@@ -7,16 +7,14 @@ use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use entity::id::{ConversionId, LeadId};
 use entity::{Area, ConversionKind, Timestamp};
-use rust_decimal::prelude::ToPrimitive;
 
 use super::{Answer, ConversionProblem, NewConversion};
 use crate::api::Lead;
-use crate::api::types::{Access, Decimal, Json, Money, user_errors};
+use crate::api::types::{Access, Json, Money, MoneyInput, user_errors};
 use crate::app::App;
 use crate::error::{Error, Problem};
 use crate::identity::{Rows, Scope};
 use crate::insight::engagement::LeadKey;
-use crate::leads::contact::Currency;
 
 /// Loads the conversions of leads for all requests together.
 pub struct ConversionLoader(pub App);
@@ -30,8 +28,13 @@ impl Loader<(Rows, LeadId)> for ConversionLoader {
         keys: &[(Rows, LeadId)],
     ) -> std::result::Result<HashMap<(Rows, LeadId), Self::Value>, Arc<Error>> {
         let ids: Vec<LeadId> = keys.iter().map(|(_, id)| *id).collect();
-        let found = super::of_leads(&self.0, Rows::All, &ids).await.map_err(Arc::new)?;
-        Ok(found.into_iter().map(|(id, rows)| ((Rows::All, id), rows)).collect())
+        let found = super::of_leads(&self.0, Rows::All, &ids)
+            .await
+            .map_err(Arc::new)?;
+        Ok(found
+            .into_iter()
+            .map(|(id, rows)| ((Rows::All, id), rows))
+            .collect())
     }
 }
 
@@ -54,9 +57,7 @@ impl Conversion {
     }
     /// What it is worth; null when it has no value.
     async fn value(&self) -> Option<Money> {
-        let (minor, currency) = (self.0.value_minor?, self.0.currency.as_deref()?);
-        let exponent = currency.parse::<Currency>().map_or(2, Currency::exponent);
-        Some(Money::from_minor(minor, currency, exponent))
+        Some(Money::of_minor(self.0.value_minor?, self.0.currency.as_deref()?))
     }
     /// More, as it was given.
     async fn metadata(&self) -> Result<Json> {
@@ -106,10 +107,8 @@ struct ConversionRecordInput {
     kind: ConversionKind,
     /// Name of a CUSTOM conversion.
     name: Option<String>,
-    /// What it is worth in units of the currency, e.g. `"1234.50"`.
-    value: Option<Decimal>,
-    /// ISO 4217, e.g. `EUR`.
-    currency_code: Option<String>,
+    /// What it is worth.
+    value: Option<MoneyInput>,
     /// More: a JSON object of at most 16 KiB.
     metadata: Option<Json>,
     /// When it happened; now unless given.
@@ -143,15 +142,14 @@ struct ConversionsRecordPayload {
     results: Vec<ConversionRecordPayload>,
 }
 
-fn minor(value: Option<Decimal>, currency: Option<&str>) -> std::result::Result<Option<i64>, Problem<ConversionProblem>> {
-    let Some(Decimal(value)) = value else { return Ok(None) };
-    let exponent = currency.and_then(|code| code.parse::<Currency>().ok()).map_or(2, Currency::exponent);
-    let scaled = value * rust_decimal::Decimal::from(10_i64.pow(exponent));
-    if scaled.fract().is_zero() && let Some(minor) = scaled.to_i64() {
-        return Ok(Some(minor));
+fn minor(
+    value: Option<MoneyInput>,
+) -> std::result::Result<Option<(i64, String)>, Problem<ConversionProblem>> {
+    let Some(money) = value else { return Ok(None) };
+    match money.to_minor() {
+        Ok(minor) => Ok(Some((minor, money.currency_code))),
+        Err(message) => Err(Problem::new("value", ConversionProblem::Malformed, message)),
     }
-    let message = format!("`{value}` has more than the {exponent} decimal places of its currency, or is too large");
-    Err(Problem::new("value", ConversionProblem::Malformed, message))
 }
 
 impl From<Answer> for ConversionRecordPayload {
@@ -169,7 +167,10 @@ impl From<Answer> for ConversionRecordPayload {
     }
 }
 
-async fn record(ctx: &Context<'_>, inputs: Vec<ConversionRecordInput>) -> Result<Vec<ConversionRecordPayload>> {
+async fn record(
+    ctx: &Context<'_>,
+    inputs: Vec<ConversionRecordInput>,
+) -> Result<Vec<ConversionRecordPayload>> {
     let now = ctx.app().clock().now();
     let mut early = Vec::with_capacity(inputs.len());
     let mut items = Vec::with_capacity(inputs.len());
@@ -179,7 +180,6 @@ async fn record(ctx: &Context<'_>, inputs: Vec<ConversionRecordInput>) -> Result
             kind,
             name,
             value,
-            currency_code,
             metadata,
             occurred_at,
             dedupe_key,
@@ -187,17 +187,22 @@ async fn record(ctx: &Context<'_>, inputs: Vec<ConversionRecordInput>) -> Result
         let metadata = match metadata {
             None => Ok(serde_json::Map::new()),
             Some(Json(serde_json::Value::Object(object))) => Ok(object),
-            Some(_) => Err(Problem::new("metadata", ConversionProblem::Malformed, "metadata is a JSON object")),
+            Some(_) => Err(Problem::new(
+                "metadata",
+                ConversionProblem::Malformed,
+                "metadata is a JSON object",
+            )),
         };
-        match (minor(value, currency_code.as_deref()), metadata) {
-            (Ok(value_minor), Ok(metadata)) => {
+        match (minor(value), metadata) {
+            (Ok(value), Ok(metadata)) => {
+                let (value_minor, currency) = value.unzip();
                 early.push(None);
                 items.push(NewConversion {
                     lead: LeadKey::Id(lead_id),
                     kind,
                     custom_name: name,
                     value_minor,
-                    currency: currency_code,
+                    currency,
                     metadata,
                     occurred_at: occurred_at.unwrap_or(now),
                     dedupe_key,
@@ -210,7 +215,9 @@ async fn record(ctx: &Context<'_>, inputs: Vec<ConversionRecordInput>) -> Result
         }
     }
     let mut answers = super::record(ctx.app(), ctx.caller()?, items).await?.into_iter();
-    let all = early.into_iter().map(|early| early.unwrap_or_else(|| answers.next().expect("one answer for each item")));
+    let all = early
+        .into_iter()
+        .map(|early| early.unwrap_or_else(|| answers.next().expect("one answer for each item")));
     Ok(all.map(ConversionRecordPayload::from).collect())
 }
 
@@ -221,13 +228,23 @@ pub struct ConversionMutation;
 #[Object]
 impl ConversionMutation {
     /// Records a conversion. Scope: `engagement:write`.
-    async fn conversion_record(&self, ctx: &Context<'_>, input: ConversionRecordInput) -> Result<ConversionRecordPayload> {
+    async fn conversion_record(
+        &self,
+        ctx: &Context<'_>,
+        input: ConversionRecordInput,
+    ) -> Result<ConversionRecordPayload> {
         let mut answers = record(ctx, vec![input]).await?;
         Ok(answers.pop().expect("one answer for each item"))
     }
 
     /// Records up to 1,000 conversions, each answered by itself. Scope: `engagement:write`.
-    async fn conversions_record(&self, ctx: &Context<'_>, input: ConversionsRecordInput) -> Result<ConversionsRecordPayload> {
-        Ok(ConversionsRecordPayload { results: record(ctx, input.items).await? })
+    async fn conversions_record(
+        &self,
+        ctx: &Context<'_>,
+        input: ConversionsRecordInput,
+    ) -> Result<ConversionsRecordPayload> {
+        Ok(ConversionsRecordPayload {
+            results: record(ctx, input.items).await?,
+        })
     }
 }

@@ -40,13 +40,19 @@ impl Sink for ConversionSink {
                 Err(reason) => landed.push(Some(Landed::Rejected(vec![(None, "value missing", reason)]))),
             }
         }
-        let mut answers = record_many(tx, caller, now, items).await?.into_iter().map(|answer| match answer {
-            Answer::Recorded(_) => Landed::Created,
-            Answer::Duplicate(_) => Landed::Unchanged,
-            Answer::Refused(problems) => Landed::Rejected(
-                problems.into_iter().map(|problem| (None, "refused", problem.message)).collect(),
-            ),
-        });
+        let mut answers = record_many(tx, caller, now, items)
+            .await?
+            .into_iter()
+            .map(|answer| match answer {
+                Answer::Recorded(_) => Landed::Created,
+                Answer::Duplicate(_) => Landed::Unchanged,
+                Answer::Refused(problems) => Landed::Rejected(
+                    problems
+                        .into_iter()
+                        .map(|problem| (None, "refused", problem.message))
+                        .collect(),
+                ),
+            });
         Ok(landed
             .into_iter()
             .map(|early| early.unwrap_or_else(|| answers.next().expect("one answer for each item")))
@@ -75,7 +81,13 @@ fn conversion(file: &FileContext, record: &Record) -> Result<NewConversion, Stri
         match (binding.target.field(), value) {
             (Field::Kind, Value::ConversionKind(word)) => kind = Some(*word),
             (Field::OccurredAt, Value::Moment(moment)) => at = Some(*moment),
-            (Field::Amount, Value::Money { minor_units, currency }) => {
+            (
+                Field::Amount,
+                Value::Money {
+                    minor_units,
+                    currency,
+                },
+            ) => {
                 item.value_minor = Some(*minor_units);
                 item.currency = Some(currency.code().to_owned());
             }
@@ -91,8 +103,10 @@ fn conversion(file: &FileContext, record: &Record) -> Result<NewConversion, Stri
         crate::leads::import::LeadRef::Id(id) => LeadKey::Id(id),
         crate::leads::import::LeadRef::Known(identity) => LeadKey::Known(identity),
     };
-    item.kind = kind.ok_or("the row has no kind of conversion: map a column or give `kind=CUSTOMER` as default")?;
+    item.kind =
+        kind.ok_or("the row has no kind of conversion: map a column or give `kind=CUSTOMER` as default")?;
     item.occurred_at = at.ok_or("the row has no moment")?;
-    item.dedupe_key.get_or_insert_with(|| row_key("conversion", file, record));
+    item.dedupe_key
+        .get_or_insert_with(|| row_key("conversion", file, record));
     Ok(item)
 }

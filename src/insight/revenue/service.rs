@@ -76,39 +76,79 @@ pub enum Answer {
 fn problems(item: &NewConversion, now: Timestamp) -> Vec<Problem<ConversionProblem>> {
     let mut found = Vec::new();
     let mut add = |path, code, message: &str| found.push(Problem::new(path, code, message));
-    let name = item.custom_name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    let name = item
+        .custom_name
+        .as_deref()
+        .map(str::trim)
+        .filter(|name| !name.is_empty());
     match (item.kind, name) {
         (ConversionKind::Custom, None) => {
-            add("name", ConversionProblem::Missing, "a CUSTOM conversion needs a name");
+            add(
+                "name",
+                ConversionProblem::Missing,
+                "a CUSTOM conversion needs a name",
+            );
         }
         (ConversionKind::Custom, Some(name)) if name.chars().count() > MOST_NAME_CHARS => {
-            add("name", ConversionProblem::TooLong, "a name has at most 200 characters");
+            add(
+                "name",
+                ConversionProblem::TooLong,
+                "a name has at most 200 characters",
+            );
         }
         (kind, Some(_)) if kind != ConversionKind::Custom => {
-            add("name", ConversionProblem::NotAllowed, "only a CUSTOM conversion has a name");
+            add(
+                "name",
+                ConversionProblem::NotAllowed,
+                "only a CUSTOM conversion has a name",
+            );
         }
         _ => {}
     }
     match (item.value_minor, item.currency.as_deref()) {
-        (Some(_), None) => add("currency", ConversionProblem::Missing, "a value needs a currency, e.g. `EUR`"),
+        (Some(_), None) => add(
+            "currency",
+            ConversionProblem::Missing,
+            "a value needs a currency, e.g. `EUR`",
+        ),
         (None, Some(_)) => add("value", ConversionProblem::Missing, "a currency needs a value"),
         (_, Some(code)) if code.parse::<Currency>().is_err() => {
-            add("currency", ConversionProblem::Malformed, "not a currency of ISO 4217, e.g. `EUR`");
+            add(
+                "currency",
+                ConversionProblem::Malformed,
+                "not a currency of ISO 4217, e.g. `EUR`",
+            );
         }
         _ => {}
     }
     if item.value_minor.is_some_and(i64::is_negative) {
-        add("value", ConversionProblem::OutOfRange, "the value of a conversion is not negative");
+        add(
+            "value",
+            ConversionProblem::OutOfRange,
+            "the value of a conversion is not negative",
+        );
     }
     if item.occurred_at > now.plus_seconds(CLOCK_SKEW_SECONDS) {
         add("occurredAt", ConversionProblem::OutOfRange, "lies in the future");
     }
-    if item.dedupe_key.as_deref().is_some_and(|key| key.is_empty() || key.len() > 200 || key.contains('\0')) {
-        add("dedupeKey", ConversionProblem::Malformed, "a dedupe key has 1 to 200 bytes");
+    if item
+        .dedupe_key
+        .as_deref()
+        .is_some_and(|key| key.is_empty() || key.len() > 200 || key.contains('\0'))
+    {
+        add(
+            "dedupeKey",
+            ConversionProblem::Malformed,
+            "a dedupe key has 1 to 200 bytes",
+        );
     }
     let metadata = Value::Object(item.metadata.clone()).to_string();
     if metadata.len() > MOST_METADATA_BYTES || metadata.contains("\\u0000") {
-        add("metadata", ConversionProblem::TooLong, "metadata is a JSON object of at most 16 KiB without NUL");
+        add(
+            "metadata",
+            ConversionProblem::TooLong,
+            "metadata is a JSON object of at most 16 KiB without NUL",
+        );
     }
     found
 }
@@ -121,7 +161,9 @@ pub async fn record(app: &App, caller: &Caller, items: Vec<NewConversion>) -> Re
     caller.require(Scope::Write(Area::Engagement))?;
     if items.len() > MOST_AT_ONCE {
         let count = items.len();
-        return Err(Error::BadInput(format!("{count} conversions are too many: at most {MOST_AT_ONCE} at once")));
+        return Err(Error::BadInput(format!(
+            "{count} conversions are too many: at most {MOST_AT_ONCE} at once"
+        )));
     }
     match record_once(app, caller, items.clone()).await {
         Err(error) if is_transient(&error) => record_once(app, caller, items).await,
@@ -239,6 +281,10 @@ fn recorded(row: &Conversion) -> NewEvent {
 ///
 /// # Errors
 /// The database's. The caller's scope has been asked for by whoever lets the loader in.
-pub async fn of_leads(app: &App, rows: Rows, leads: &[LeadId]) -> Result<HashMap<LeadId, Vec<Conversion>>, Error> {
+pub async fn of_leads(
+    app: &App,
+    rows: Rows,
+    leads: &[LeadId],
+) -> Result<HashMap<LeadId, Vec<Conversion>>, Error> {
     Ok(store::of_leads(app.db().read(), rows, leads).await?)
 }

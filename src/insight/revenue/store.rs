@@ -24,7 +24,10 @@ pub(super) async fn by_dedupe_keys(tx: &Tx, keys: &[String]) -> Result<HashMap<S
             .filter(conversion::Column::DedupeKey.is_in(padded(chunk)))
             .all(&**tx)
             .await?;
-        found.extend(rows.into_iter().filter_map(|row| Some((row.dedupe_key.clone()?, row))));
+        found.extend(
+            rows.into_iter()
+                .filter_map(|row| Some((row.dedupe_key.clone()?, row))),
+        );
     }
     Ok(found)
 }

@@ -68,7 +68,9 @@ impl FileContext {
         };
         match (field, value) {
             (Field::LeadId, Value::Lead(id)) => Some(LeadRef::Id(*id)),
-            (Field::ExternalId, Value::Text(text)) => Some(known(IdentityKind::External, &self.namespace, text)),
+            (Field::ExternalId, Value::Text(text)) => {
+                Some(known(IdentityKind::External, &self.namespace, text))
+            }
             (Field::Email, Value::Text(text)) => Some(known(IdentityKind::Email, "", text)),
             (Field::Phone, Value::Text(text)) => Some(known(IdentityKind::Phone, "", text)),
             _ => None,
@@ -89,7 +91,10 @@ pub enum LeadRef {
 #[must_use]
 pub fn row_key(what: &str, file: &FileContext, record: &Record) -> String {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(what.as_bytes()).update(b"\n").update(file.namespace.as_bytes());
+    hasher
+        .update(what.as_bytes())
+        .update(b"\n")
+        .update(file.namespace.as_bytes());
     for (binding, value) in file.mapping.bindings().iter().zip(&record.values) {
         if let Some(value) = value {
             hasher.update(b"\n").update(binding.target.to_string().as_bytes());

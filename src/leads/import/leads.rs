@@ -41,11 +41,106 @@ impl Sink for LeadSink {
             .map(|record| change(file, &definitions, record))
             .collect();
         let outcomes = lead::upsert_many(tx, app, caller, now, changes, UpsertMode::Upsert).await?;
+        write_beside(app, tx, caller, now, file, records, &outcomes).await?;
         Ok(outcomes
             .into_iter()
             .map(|outcome| landed(file, outcome))
             .collect())
     }
+}
+
+/// Tags, notes and consents of the leads that landed. Notes are written with a new lead only, a consent only where it
+/// differs from the one in force: the same file twice writes nothing twice.
+async fn write_beside(
+    app: &App,
+    tx: &Tx,
+    caller: &Caller,
+    now: Timestamp,
+    file: &FileContext,
+    records: &[Record],
+    outcomes: &[ItemOutcome],
+) -> Result<(), Error> {
+    let bindings = file.mapping.bindings();
+    let brings = |field| bindings.iter().any(|binding| binding.target.field() == field);
+    if !brings(Field::Tags) && !brings(Field::Notes) && !brings(Field::Consent) {
+        return Ok(());
+    }
+    let (mut names, mut wanted, mut notes, mut consents) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (record, outcome) in records.iter().zip(outcomes) {
+        let Some(lead_id) = outcome.lead_id() else {
+            continue;
+        };
+        for (binding, value) in bindings.iter().zip(&record.values) {
+            match (binding.target.field(), value) {
+                (Field::Tags, Some(Value::List(list))) => {
+                    names.extend(list.iter().cloned());
+                    wanted.extend(list.iter().map(|name| (lead_id, name.clone())));
+                }
+                (Field::Notes, Some(Value::Text(body))) if matches!(outcome, ItemOutcome::Created(_)) => {
+                    notes.push(NewNote {
+                        lead_id,
+                        body: body.clone(),
+                        pinned: false,
+                        at: None,
+                    });
+                }
+                (Field::Consent, Some(Value::Consent(state))) => {
+                    let Some((channel, purpose)) = binding.target.consent() else {
+                        continue;
+                    };
+                    consents.push(NewConsent {
+                        lead_id,
+                        channel,
+                        purpose,
+                        state: *state,
+                        at: None,
+                        source: Some(format!("import: {}", file.namespace)),
+                        wording: None,
+                        ip: None,
+                        user_agent: None,
+                    });
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut log = Vec::new();
+    if !wanted.is_empty() {
+        names.sort_unstable();
+        names.dedup();
+        let ids = match tags::resolve_names(tx, now, &names, &mut log).await {
+            Ok(ids) => ids,
+            Err(Failure::Error(error)) => return Err(error),
+            Err(Failure::Problems(problems)) => {
+                let what: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
+                return Err(Error::BadInput(format!("tags: {}", what.join("; "))));
+            }
+        };
+        let pairs: Vec<_> = wanted
+            .iter()
+            .filter_map(|(lead, name)| Some((*lead, *ids.get(name)?)))
+            .collect();
+        log.extend(tags::assign_many(tx, now, &pairs).await?);
+    }
+    if !notes.is_empty() {
+        log.extend(notes::add_many(tx, &caller.actor.id, now, notes).await?.0);
+    }
+    if !consents.is_empty() {
+        let ids: Vec<_> = consents.iter().map(|consent| consent.lead_id).collect();
+        let in_force = consent::in_force(app, &ids).await?;
+        consents.retain(|new| {
+            let mut said = in_force.get(&new.lead_id).into_iter().flatten();
+            !said
+                .any(|word| (word.channel, word.purpose, word.state) == (new.channel, new.purpose, new.state))
+        });
+        log.extend(
+            consent::record_many(tx, &caller.actor.id, now, &consents)
+                .await?
+                .events,
+        );
+    }
+    events::append(tx, &caller.actor.id, now, log).await?;
+    Ok(())
 }
 
 fn landed(file: &FileContext, outcome: ItemOutcome) -> Landed {

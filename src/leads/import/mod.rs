@@ -29,7 +29,9 @@ mod value;
 mod xlsx;
 
 pub use convert::{ConvertError, ConvertOptions, Converter, Record};
-pub use engine::{BATCH_ROWS, FileContext, FileError, Landed, LeadRef, Opened, Sink, Step, Watcher, drive, open, row_key};
+pub use engine::{
+    BATCH_ROWS, FileContext, FileError, Landed, LeadRef, Opened, Sink, Step, Watcher, drive, open, row_key,
+};
 pub use job::{
     ImportInput, ImportJob, ImportProblem, StoredRejection, job_kind, preview_upload, rejections, start,
 };
