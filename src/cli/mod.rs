@@ -46,7 +46,7 @@ enum Command {
     Worker,
     /// Bring the database schema up to date; `serve` and `worker` do it by themselves
     Migrate,
-    Import(import::Arguments),
+    Import(Box<import::Arguments>),
     /// Look over the deployment: each line says ok, warning or error, and how to mend it; exit code 1 on errors
     Doctor,
     Token(token::Arguments),
@@ -77,7 +77,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Serve(arguments) => serve::run(&arguments, &settings),
         Command::Worker => serve::run_worker(&settings),
         Command::Migrate => migrate::run(&settings),
-        Command::Import(arguments) => import::run(arguments, &settings),
+        Command::Import(arguments) => import::run(*arguments, &settings),
         Command::Doctor => doctor::run(&settings),
         Command::Token(arguments) => token::run(arguments, &settings),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -141,7 +141,7 @@ impl PageRequest {
         direction: Direction,
     ) {
         let id = Expr::col(id.into_column_ref());
-        let row = || Expr::tuple([sort.clone(), id.clone().into()]);
+        let row = || Expr::tuple([sort.clone(), id.clone()]);
         let place = |at: &Keyset| Expr::tuple([Expr::val(at.value.clone()), Expr::val(at.id)]);
         let ascending = direction == Direction::Asc;
         if let Some(at) = &self.after {
@@ -168,7 +168,7 @@ impl PageRequest {
         };
         query
             .order_by_expr(sort.clone(), order.clone())
-            .order_by_expr(id.into(), order)
+            .order_by_expr(id, order)
             .limit(self.limit + 1);
     }
 }

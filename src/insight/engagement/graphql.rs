@@ -289,6 +289,7 @@ pub struct EngagementFields(pub LeadId);
 #[Object]
 impl EngagementFields {
     /// The lead's engagements, the latest first. Scope: `engagement:read`.
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
     async fn engagements(
         &self,

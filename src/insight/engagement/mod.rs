@@ -7,7 +7,7 @@
 mod erasure;
 pub mod graphql;
 mod import;
-pub mod model;
+mod model;
 mod payload;
 mod service;
 mod store;

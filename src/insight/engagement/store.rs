@@ -203,7 +203,7 @@ pub(super) async fn newest(
         by_lead.entry(row.lead_id).or_default().push(Arc::new(row));
     }
     for rows in by_lead.values_mut() {
-        rows.sort_unstable_by(|one, other| (other.occurred_at, other.id).cmp(&(one.occurred_at, one.id)));
+        rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.occurred_at, row.id)));
     }
     Ok(by_lead)
 }

@@ -50,8 +50,10 @@ pub(super) async fn heads(tx: &Tx, ids: &[LeadId], lock: bool) -> Result<Vec<Hea
         // Another transaction may refer to the lead meanwhile, but not move it.
         select = select.lock(LockType::NoKeyUpdate);
     }
-    let rows: Vec<(LeadId, Stage, Timestamp, Option<String>, Option<Timestamp>)> =
-        select.into_tuple().all(&**tx).await?;
+    let rows = select
+        .into_tuple::<(LeadId, Stage, Timestamp, Option<String>, Option<Timestamp>)>()
+        .all(&**tx)
+        .await?;
     Ok(rows
         .into_iter()
         .map(|(id, stage, stage_since, deal_stage, deleted_at)| Head {

@@ -150,7 +150,7 @@ fn fingerprint(record: &ConsentRecord) -> Uuid {
 /// same moment, the one recorded last.
 pub(super) fn after(current: Option<&Consent>, word: &ConsentRecord) -> Option<Consent> {
     let takes_over = current.is_none_or(|current| word.at >= current.at);
-    takes_over.then(|| Consent {
+    takes_over.then_some(Consent {
         lead_id: word.lead_id,
         channel: word.channel,
         purpose: word.purpose,

@@ -27,7 +27,7 @@ struct Reader<'a> {
 }
 
 fn column(column: lead::Column) -> SimpleExpr {
-    Expr::col((lead::Entity, column)).into()
+    Expr::col((lead::Entity, column))
 }
 
 /// `lead.id IN (SELECT lead_id FROM …)`.
@@ -233,7 +233,7 @@ impl Reader<'_> {
             let values = values.iter().map(|value| value.trim().to_lowercase());
             all = all.add(among(known().and_where(value.clone().is_in(values)).to_owned()));
         }
-        let value: SimpleExpr = value.into();
+        let value: SimpleExpr = value;
         if let Some(text) = contains {
             let matching = self.matches(&value, text, Place::Anywhere);
             all = all.add(among(known().and_where(matching).to_owned()));
@@ -311,7 +311,7 @@ impl Reader<'_> {
             if place == Place::Whole {
                 pattern.push('$');
             }
-            return Expr::cust_with_exprs("$1 ~ $2", [field.clone(), Expr::val(pattern).into()]);
+            return Expr::cust_with_exprs("$1 ~ $2", [field.clone(), Expr::val(pattern)]);
         }
         let mut pattern = String::from(if place == Place::Anywhere { "*" } else { "" });
         each_case(text, |cases| match cases {
@@ -325,7 +325,7 @@ impl Reader<'_> {
         if place != Place::Whole {
             pattern.push('*');
         }
-        Expr::cust_with_exprs("? GLOB ?", [field.clone(), Expr::val(pattern).into()])
+        Expr::cust_with_exprs("? GLOB ?", [field.clone(), Expr::val(pattern)])
     }
 
     fn moment(&self, range: &MomentRange, field: &SimpleExpr) -> Condition {
@@ -486,8 +486,8 @@ impl Reader<'_> {
             // The normal form is UTC; cut to whole seconds it orders as a text.
             let seconds = SimpleExpr::from(Func::cust(Alias::new("substr")).args([
                 value.clone(),
-                Expr::val(1).into(),
-                Expr::val(19).into(),
+                Expr::val(1),
+                Expr::val(19),
             ]));
             let (from, until) = self.bounds(range);
             let mut bounds = Condition::all();
@@ -540,7 +540,7 @@ impl Reader<'_> {
 
     /// Whether an array of texts in a JSON column (under a key, where one is given) has a text.
     fn json_has(&self, column: &str, key: &str, text: &str) -> SimpleExpr {
-        let text = Expr::val(text.to_owned()).into();
+        let text = Expr::val(text.to_owned());
         if self.backend == DbBackend::Postgres {
             let array = if key.is_empty() {
                 format!("{column}::jsonb")

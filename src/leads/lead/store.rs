@@ -292,7 +292,7 @@ pub(super) async fn list(
     let mut select = lead::Entity::find().filter(selected.condition());
     page.apply(
         QueryTrait::query(&mut select),
-        Expr::col((lead::Entity, column)).into(),
+        Expr::col((lead::Entity, column)),
         (lead::Entity, lead::Column::Id),
         order.direction,
     );
@@ -409,7 +409,7 @@ async fn apart<T: Sortable>(
                 .expr_as(lead_id(), "lead_id")
                 .from(lead::Entity)
                 .and_where(Expr::exists(known).not())
-                .order_by_expr(lead_id().into(), direction);
+                .order_by_expr(lead_id(), direction);
             for (cursor, greater) in [(after, ascending), (before, !ascending)] {
                 if let Some(cursor) = cursor {
                     query.and_where(if greater {
@@ -425,8 +425,8 @@ async fn apart<T: Sortable>(
                 .expr_as(sort(), "sort_value")
                 .from(*table)
                 .and_where(sort().is_not_null())
-                .order_by_expr(sort().into(), direction.clone())
-                .order_by_expr(id().into(), direction);
+                .order_by_expr(sort(), direction.clone())
+                .order_by_expr(id(), direction);
             // The ordering table leads, so that its index gives the order: SQLite takes CROSS JOIN as that order.
             let on = id().equals((lead::Entity, lead::Column::Id));
             let join = if selected.backend == DbBackend::Sqlite {
@@ -440,8 +440,8 @@ async fn apart<T: Sortable>(
                 let SortValue::Int(bits) = cursor.value else {
                     continue;
                 };
-                let row = Expr::tuple([sort().into(), id().into()]);
-                let place = Expr::tuple([Expr::val(T::from_bits(bits)).into(), Expr::val(cursor.id).into()]);
+                let row = Expr::tuple([sort(), id()]);
+                let place = Expr::tuple([Expr::val(T::from_bits(bits)), Expr::val(cursor.id)]);
                 query.and_where(if greater { row.gt(place) } else { row.lt(place) });
             }
         }
