@@ -17,7 +17,7 @@ use crate::app::App;
 use crate::db::Page;
 use crate::error::Error;
 use crate::events::Event;
-use crate::insight::engagement::model::{is_inbound, is_reply};
+use crate::insight::engagement::{is_inbound, is_reply};
 use crate::insight::scoring::{self, Factor, Newest, ScoreEntry, Scored, ScoresCache};
 use crate::leads::lead::graphql as lead;
 
