@@ -7,4 +7,7 @@ mod architecture;
 mod cli;
 mod console;
 mod every_field;
+mod house;
+mod lifecycle;
+mod scoring;
 mod server;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use entity::id::{ConversionId, LeadId};
-use entity::{ConversionKind, EngagementType, EventKind, Stage, Timestamp};
+use entity::{ConversionKind, EventKind, Stage, Timestamp};
 use serde::Deserialize;
 
 use super::model::{
@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::db::Tx;
 use crate::error::Error;
 use crate::events::{Event, Handler};
-use crate::insight::engagement::is_outbound_message;
+use crate::insight::engagement::{Recorded, is_outbound_message};
 
 /// Opens the first stay of each new lead and makes the automatic moves.
 #[derive(Clone, Copy, Debug, Default)]
@@ -58,14 +58,6 @@ struct ScoreView {
 }
 
 #[derive(Deserialize)]
-struct EngagementView {
-    #[serde(rename = "type")]
-    kind: EngagementType,
-    #[serde(rename = "occurredMicros")]
-    occurred_micros: i64,
-}
-
-#[derive(Deserialize)]
 struct FieldsView {
     #[serde(default)]
     fields: Vec<String>,
@@ -100,11 +92,8 @@ fn read(events: &[Event]) -> Result<Told, Error> {
             }
             EventKind::LeadErased => told.erased.push(lead_id),
             EventKind::EngagementRecorded => {
-                let EngagementView {
-                    kind,
-                    occurred_micros,
-                } = serde_json::from_str(&event.payload)?;
-                let at = Timestamp(occurred_micros);
+                let recorded = Recorded::read(event)?;
+                let (kind, at) = (recorded.kind, recorded.occurred_at());
                 if is_outbound_message(kind) {
                     hint(Hint::Message(at));
                 } else if is_response(kind) {
@@ -263,6 +252,12 @@ impl Contacts {
         let first_message_at = self.first_messages.get(&id).copied();
         let mut responses: BTreeSet<Timestamp> = BTreeSet::new();
         let mut causes = Vec::new();
+        // However the batches fall: the message of the open stay is weighed before the response that tells of it.
+        causes.extend(
+            first_message_at
+                .filter(|at| *at >= open.entered_at)
+                .map(|at| (at, Cause::MessageSent)),
+        );
         for hint in hints {
             match *hint {
                 Hint::Message(at) => {

@@ -163,17 +163,10 @@ pub(super) async fn open_stays(
 ) -> Result<HashMap<LeadId, StageStay>, Error> {
     let ids: Vec<LeadId> = heads.iter().map(|head| head.id).collect();
     let mut open = store::open_stays(&**tx, &ids).await?;
-    let mut first = Vec::new();
-    let mut told = Vec::new();
-    for head in heads.iter().filter(|head| !open.contains_key(&head.id)) {
-        if head.stage != Stage::New {
-            let payload = json!({
-                "from": null, "to": head.stage, "automatic": false, "cause": StageCause::Initial,
-                "enteredMicros": head.stage_since.micros(),
-            });
-            told.push(NewEvent::of_lead(EventKind::StageChanged, head.id, payload));
-        }
-        first.push(StageStay {
+    let first: Vec<StageStay> = heads
+        .iter()
+        .filter(|head| !open.contains_key(&head.id))
+        .map(|head| StageStay {
             id: StageStayId::at(now),
             lead_id: head.id,
             stage: head.stage,
@@ -183,13 +176,27 @@ pub(super) async fn open_stays(
             reason: None,
             actor: "system".into(),
             score_on_entry: None,
-        });
+        })
+        .collect();
+    if first.is_empty() {
+        return Ok(open);
     }
-    if !first.is_empty() {
-        store::open_first(tx, &first).await?;
-        events::append(tx, "system", now, told).await?;
-        open.extend(first.into_iter().map(|stay| (stay.lead_id, stay)));
+    store::open_first(tx, &first).await?;
+    // Where another transaction opened it meanwhile, that one's is the stay.
+    let ids: Vec<LeadId> = first.iter().map(|stay| stay.lead_id).collect();
+    open.extend(store::open_stays(&**tx, &ids).await?);
+    let mut told = Vec::new();
+    for stay in &first {
+        let ours = open.get(&stay.lead_id).is_some_and(|open| open.id == stay.id);
+        if ours && stay.stage != Stage::New {
+            let payload = json!({
+                "from": null, "to": stay.stage, "automatic": false, "cause": StageCause::Initial,
+                "enteredMicros": stay.entered_at.micros(),
+            });
+            told.push(NewEvent::of_lead(EventKind::StageChanged, stay.lead_id, payload));
+        }
     }
+    events::append(tx, "system", now, told).await?;
     Ok(open)
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use entity::id::LeadId;
 use entity::{EngagementType, EventKind, ScoreCause, Timestamp};
-use serde::Deserialize;
 
 use super::facts::{take_consents, take_row};
 use super::model::ScoreFacts;
@@ -16,30 +15,13 @@ use crate::app::App;
 use crate::db::Tx;
 use crate::error::Error;
 use crate::events::{Event, Handler};
+use crate::insight::engagement::{Recorded, Reweighed};
 use crate::jobs::Chore;
 
 /// Takes events into the facts of leads and scores them at once.
 #[derive(Debug, Default)]
 pub struct ScoringHandler {
     cache: ModelCache,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RecordedView {
-    #[serde(rename = "type")]
-    kind: EngagementType,
-    occurred_micros: i64,
-    confidence_milli: i32,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ReweighedView {
-    #[serde(rename = "type")]
-    kind: EngagementType,
-    from_milli: i32,
-    to_milli: i32,
 }
 
 /// What a batch of events says of one lead.
@@ -81,13 +63,13 @@ fn read(events: &[Event]) -> Result<BTreeMap<LeadId, News>, Error> {
                 ScoreCause::Consent
             }
             EventKind::EngagementRecorded => {
-                let seen: RecordedView = serde_json::from_str(&event.payload)?;
+                let seen = Recorded::read(event)?;
                 news.seen
-                    .push((seen.kind, Timestamp(seen.occurred_micros), seen.confidence_milli));
+                    .push((seen.kind, seen.occurred_at(), seen.confidence_milli));
                 ScoreCause::Engagement
             }
             EventKind::EngagementReweighed => {
-                let view: ReweighedView = serde_json::from_str(&event.payload)?;
+                let view = Reweighed::read(event)?;
                 news.reweighed.push((view.kind, view.from_milli, view.to_milli));
                 ScoreCause::Engagement
             }

@@ -30,7 +30,7 @@ pub use self::nats::Nats;
 pub use self::postgres::Postgres;
 pub use self::process::{Process, command};
 pub use self::server::{Server, Setup, ask, http};
-pub use self::socket::Socket;
+pub use self::socket::{Feed, Socket};
 
 /// Longest wait for anything: long, because machines that build and test at once are slow.
 pub const LIMIT: Duration = Duration::from_secs(60);
