@@ -8,6 +8,7 @@ mod cli;
 mod console;
 mod every_field;
 mod house;
+mod killed;
 mod lifecycle;
 mod scoring;
 mod server;

@@ -142,8 +142,8 @@ enum What {
 const DEEDS: &[(What, f64)] = &[
     (What::Comes, 14.0),
     (What::IsTended, 10.0),
-    (What::Buys, 3.0),
-    (What::Does(T::PageViewed), 30.0),
+    (What::Buys, 5.0),
+    (What::Does(T::PageViewed), 28.0),
     (What::Does(T::EmailOpened), 14.0),
     (What::Does(T::EmailClicked), 8.0),
     (What::Does(T::EmailReplied), 5.0),
@@ -167,7 +167,7 @@ mod tests {
         };
         let now = Timestamp(set.today.start().micros() + 5_000_000);
         let (mut came, mut tended, mut bought, mut many) = (0, 0, 0, 0);
-        for k in 0..400 {
+        for k in 0..1_000 {
             let pulse = set.pulse(k, now);
             assert_eq!(pulse, set.pulse(k, now));
             assert!((500..1_500).contains(&pulse.pause) && !pulse.deeds.is_empty());
@@ -188,7 +188,7 @@ mod tests {
             }
         }
         assert!(
-            came > 30 && tended > 20 && bought > 2 && many == 20,
+            came > 80 && tended > 60 && bought > 10 && many == 50,
             "{came} {tended} {bought} {many}"
         );
     }

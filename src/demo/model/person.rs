@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn every_country_has_numbers_that_can_be_dialled() {
         for land in LANDS {
-            for n in [0, 1, 77, 1_999, 999_999] {
+            for n in (0..1_000_000).step_by(9_973) {
                 let number = phone(land, n);
                 assert_eq!(
                     normalise_phone(&number, None).as_deref(),

@@ -88,6 +88,20 @@ impl Teller<'_> {
         }
     }
 
+    /// A letter of a person that nobody answers.
+    pub(super) fn first_letter(&mut self, at: Timestamp) {
+        let message = self.next_message();
+        for (kind, at) in [(T::EmailSent, at), (T::EmailDelivered, at.plus_seconds(3))] {
+            let (owner, message) = (self.person.owner.unwrap_or(words::OWNERS[0]), message.clone());
+            self.engage(kind, at, |draft| {
+                draft.source_kind = Some(SourceKind::Manual);
+                draft.source_id = Some(owner.to_owned());
+                draft.message_id = Some(message);
+                draft.title = Some("May I help?".into());
+            });
+        }
+    }
+
     /// A letter of a person, and the answer.
     fn letter(&mut self, at: Timestamp) {
         let message = self.next_message();
@@ -151,7 +165,7 @@ impl Teller<'_> {
             "TRY" => whole * 4_000,
             "MXN" => whole * 1_900,
             "BRL" | "PLN" => whole * 500,
-            "SEK" | "DKK" => whole * 900,
+            "SEK" | "NOK" => whole * 900,
             _ => whole * 100,
         }
     }

@@ -13,6 +13,7 @@ use entity::{
 
 pub(super) const MINUTE: i64 = 60;
 pub(super) const HOUR: i64 = 3_600;
+const DAY: i64 = 86_400;
 
 /// One thing that Leadline is told of a lead.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,6 +132,12 @@ impl<'a> Teller<'a> {
         self.arrival();
         if outcome != Outcome::Fresh {
             self.mailings();
+        }
+        // Whom no mailing reaches a person writes to.
+        let unreached = outcome != Outcome::Fresh && !self.email_consent && self.person.email.is_some();
+        if unreached && self.dice.chance(0.7) {
+            let after = self.dice.below(DAY, 6 * DAY);
+            self.first_letter(self.person.created_at.plus_seconds(after));
         }
         self.visits();
         self.selling(outcome, age);

@@ -211,8 +211,9 @@ async fn attend(
             },
         }
     };
-    feeds.lock().expect("nobody panics").clear();
+    // In this order, so that who waits for both hears of the close first.
     state.send_modify(|state| state.closed = Some(closed));
+    feeds.lock().expect("nobody panics").clear();
 }
 
 fn hear(text: &str, feeds: &Feeds, state: &watch::Sender<State>) -> Option<Value> {
