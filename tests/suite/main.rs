@@ -11,4 +11,5 @@ mod house;
 mod killed;
 mod lifecycle;
 mod scoring;
+mod leads;
 mod server;

@@ -510,3 +510,6 @@ pub(super) fn check_all(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
