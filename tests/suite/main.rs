@@ -9,7 +9,7 @@ mod console;
 mod every_field;
 mod house;
 mod killed;
+mod leads;
 mod lifecycle;
 mod scoring;
-mod leads;
 mod server;

@@ -229,7 +229,7 @@ impl Own {
             ["-c", "shared_buffers=64MB"],
             // Nothing of it has to outlive a crash of the machine.
             ["-c", "fsync=off"],
-            ["-c", "synchronous_commit=off"],
+            ["-c", "max_connections=600"],
             ["-c", "full_page_writes=off"],
         ]
         .concat();
