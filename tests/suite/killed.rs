@@ -94,6 +94,7 @@ fn leads(batch: &str) -> Value {
 }
 
 /// Sends one batch after another until the server is gone or it is told to stop.
+#[expect(clippy::too_many_arguments, reason = "all that one connection needs")]
 async fn send(
     address: SocketAddr,
     token: String,
@@ -115,7 +116,7 @@ async fn send(
         } else {
             (RECORD, engagements(&batch, &subjects, &mut dice))
         };
-        known.lock().unwrap().sent.insert(batch.clone());
+        known.lock().expect("nobody panics").sent.insert(batch.clone());
         let answer = http
             .post(format!("http://{address}/graphql"))
             .bearer_auth(&token)
@@ -129,7 +130,9 @@ async fn send(
         };
         assert!(answer.get("errors").is_none(), "{batch} was answered {answer}");
         if are_leads {
-            let results = answer["data"]["leadsUpsert"]["results"].as_array().unwrap();
+            let results = answer["data"]["leadsUpsert"]["results"]
+                .as_array()
+                .expect("a list");
             assert_eq!(results.len(), BATCH, "{answer}");
             assert!(
                 results.iter().all(|result| result["lead"]["id"].is_string()),
@@ -138,7 +141,7 @@ async fn send(
         } else {
             assert_eq!(answer["data"]["engagementsRecord"]["recorded"], BATCH, "{answer}");
         }
-        known.lock().unwrap().acknowledged.insert(batch);
+        known.lock().expect("nobody panics").acknowledged.insert(batch);
         acknowledged.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -151,7 +154,11 @@ async fn listen(
     stop: CancellationToken,
     listening: oneshot::Sender<()>,
 ) {
-    let after = heard.lock().unwrap().last().map(|(cursor, _)| cursor.clone());
+    let after = heard
+        .lock()
+        .expect("nobody panics")
+        .last()
+        .map(|(cursor, _)| cursor.clone());
     let mut socket = Socket::open(address, Some(&token), None).await;
     socket.let_in().await;
     let mut feed = socket.subscribe(HEAR, json!({ "after": after })).await;
@@ -163,7 +170,7 @@ async fn listen(
             _ = socket.closed() => return,
             said = feed.data() => said,
         };
-        heard.lock().unwrap().push(read(&said));
+        heard.lock().expect("nobody panics").push(read(&said));
     }
 }
 
@@ -171,8 +178,11 @@ async fn listen(
 fn read(said: &Value) -> (String, String) {
     let said = &said["engagementRecorded"];
     (
-        said["cursor"].as_str().unwrap().to_owned(),
-        said["engagement"]["dedupeKey"].as_str().unwrap().to_owned(),
+        said["cursor"].as_str().expect("a text").to_owned(),
+        said["engagement"]["dedupeKey"]
+            .as_str()
+            .expect("a text")
+            .to_owned(),
     )
 }
 
@@ -191,7 +201,7 @@ on_both! {
                     json!({ "input": { "email": email } }),
                 )
                 .await;
-            subjects.push(made["leadCreate"]["lead"]["id"].as_str().unwrap().parse::<LeadId>().unwrap());
+            subjects.push(made["leadCreate"]["lead"]["id"].as_str().expect("a text").parse::<LeadId>().expect("it is there"));
         }
         // The first event is heard before the first kill: from its cursor on nothing may be missed.
         let first = "engagements-first".to_owned();
@@ -200,7 +210,7 @@ on_both! {
         let mut feed = socket.subscribe(HEAR, json!({})).await;
         server.data(RECORD, engagements(&first, &subjects, &mut dice)).await;
         for _ in 0..BATCH {
-            heard.lock().unwrap().push(read(&feed.data().await));
+            heard.lock().expect("nobody panics").push(read(&feed.data().await));
         }
         drop(socket);
         server.stop().await;
@@ -223,7 +233,7 @@ on_both! {
                 stop.clone(),
                 listening,
             ));
-            listens.await.unwrap();
+            listens.await.expect("it is there");
             let senders: Vec<_> = (0..SENDERS)
                 .map(|sender| {
                     tokio::spawn(send(
@@ -244,20 +254,20 @@ on_both! {
             process.kill();
             stop.cancel();
             for sender in senders {
-                sender.await.unwrap();
+                sender.await.expect("it is there");
             }
-            listener.await.unwrap();
+            listener.await.expect("it is there");
         }
 
         // It goes on where it was, and catches up.
         let server = Server::start(database, Setup::default()).await;
         server.settled().await;
         let db = server.app().db().read();
-        let known = std::mem::take(&mut *known.lock().unwrap());
+        let known = std::mem::take(&mut *known.lock().expect("nobody panics"));
         assert!(known.acknowledged.len() as u64 >= 2 * ROUNDS);
 
         // Batches: whole or not at all, and the acknowledged ones whole.
-        let rows = engagement::Entity::find().all(db).await.unwrap();
+        let rows = engagement::Entity::find().all(db).await.expect("it is there");
         let mut there: BTreeMap<String, usize> = BTreeMap::new();
         for row in &rows {
             let key = row.dedupe_key.as_deref().expect("each has a key");
@@ -267,7 +277,7 @@ on_both! {
             .filter(lead_identity::Column::Namespace.eq("killed"))
             .all(db)
             .await
-            .unwrap();
+            .expect("it is there");
         for identity in &identities {
             *there.entry(batch_of(&identity.value).to_owned()).or_default() += 1;
         }
@@ -279,13 +289,13 @@ on_both! {
         assert_eq!(lost, [""; 0], "acknowledged and lost");
 
         // The log: no gap, and one event for each engagement.
-        let log = event::Entity::find().order_by_asc(event::Column::Position).all(db).await.unwrap();
+        let log = event::Entity::find().order_by_asc(event::Column::Position).all(db).await.expect("it is there");
         let positions: Vec<i64> = log.iter().map(|event| event.position).collect();
-        let head = event_head::Entity::find_by_id(1).one(db).await.unwrap().unwrap();
+        let head = event_head::Entity::find_by_id(1).one(db).await.expect("it is there").expect("it is there");
         assert_eq!(positions, (head.oldest_position..=head.last_position).collect::<Vec<_>>());
         let keys: HashMap<String, String> = rows
             .iter()
-            .map(|row| (row.id.to_string(), row.dedupe_key.clone().unwrap()))
+            .map(|row| (row.id.to_string(), row.dedupe_key.clone().expect("it is there")))
             .collect();
         let told: Vec<String> = log
             .iter()
@@ -304,10 +314,10 @@ on_both! {
             stop.clone(),
             listening,
         ));
-        until("the subscriber has heard all", async || heard.lock().unwrap().len() >= told.len()).await;
+        until("the subscriber has heard all", async || heard.lock().expect("nobody panics").len() >= told.len()).await;
         stop.cancel();
-        listener.await.unwrap();
-        let heard: Vec<String> = heard.lock().unwrap().iter().map(|(_, key)| key.clone()).collect();
+        listener.await.expect("it is there");
+        let heard: Vec<String> = heard.lock().expect("nobody panics").iter().map(|(_, key)| key.clone()).collect();
         assert_eq!(heard, told);
 
         // What is derived, against a recount.
@@ -318,21 +328,21 @@ on_both! {
             let day = (row.lead_id, row.occurred_at.day());
             *by_day.entry(day).or_default().entry(row.engagement_type).or_default() += 1;
         }
-        let journeys = journey::Entity::find().all(db).await.unwrap();
+        let journeys = journey::Entity::find().all(db).await.expect("it is there");
         let kept: HashMap<LeadId, BTreeMap<EngagementType, i64>> = journeys
             .iter()
             .map(|row| {
-                let facts: JourneyFacts = serde_json::from_str(&row.facts).unwrap();
+                let facts: JourneyFacts = serde_json::from_str(&row.facts).expect("it is there");
                 (row.lead_id, facts.by_type.iter().collect::<BTreeMap<_, _>>())
             })
             .filter(|(_, counts)| !counts.is_empty())
             .collect();
         assert_eq!(kept, by_lead, "journeys against the engagements");
-        let days = activity_day::Entity::find().all(db).await.unwrap();
+        let days = activity_day::Entity::find().all(db).await.expect("it is there");
         let kept: HashMap<_, BTreeMap<EngagementType, i64>> = days
             .iter()
             .map(|row| {
-                let activity: DayActivity = serde_json::from_str(&row.activity).unwrap();
+                let activity: DayActivity = serde_json::from_str(&row.activity).expect("it is there");
                 ((row.lead_id, row.day), activity.by_type.iter().collect::<BTreeMap<_, _>>())
             })
             .filter(|(_, counts)| !counts.is_empty())

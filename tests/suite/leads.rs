@@ -23,21 +23,26 @@ const COUNT: &str = "query ($filter: LeadFilter) { leadsCount(filter: $filter) {
 async fn create(server: &Server, input: Value) -> String {
     let made = server.data(CREATE, json!({ "input": input })).await;
     assert_eq!(made["leadCreate"]["userErrors"], json!([]), "{made}");
-    made["leadCreate"]["lead"]["id"].as_str().unwrap().to_owned()
+    made["leadCreate"]["lead"]["id"]
+        .as_str()
+        .expect("as the schema says")
+        .to_owned()
 }
 
 async fn count(server: &Server, filter: Value) -> i64 {
     let counted = server.data(COUNT, json!({ "filter": filter })).await;
     assert_eq!(counted["leadsCount"]["precision"], "EXACT");
-    counted["leadsCount"]["count"].as_i64().unwrap()
+    counted["leadsCount"]["count"]
+        .as_i64()
+        .expect("as the schema says")
 }
 
 fn outcomes(results: &Value) -> Vec<&str> {
     results
         .as_array()
-        .unwrap()
+        .expect("as the schema says")
         .iter()
-        .map(|result| result["outcome"].as_str().unwrap())
+        .map(|result| result["outcome"].as_str().expect("as the schema says"))
         .collect()
 }
 
@@ -373,9 +378,9 @@ async fn all(server: &Server, field: &str, direction: &str, from: &str, size: i3
         let page = server.data(&query, json!({ "size": size, "cursor": at })).await;
         let mut nodes: Vec<String> = page["leads"]["nodes"]
             .as_array()
-            .unwrap()
+            .expect("as the schema says")
             .iter()
-            .map(|node| node["id"].as_str().unwrap().to_owned())
+            .map(|node| node["id"].as_str().expect("as the schema says").to_owned())
             .collect();
         if from == "last" {
             nodes.reverse();

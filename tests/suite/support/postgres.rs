@@ -225,11 +225,10 @@ impl Own {
             ["-p", &port],
             ["-h", "127.0.0.1"],
             ["-c", "unix_socket_directories="],
-            ["-c", "max_connections=300"],
+            ["-c", "max_connections=600"],
             ["-c", "shared_buffers=64MB"],
             // Nothing of it has to outlive a crash of the machine.
             ["-c", "fsync=off"],
-            ["-c", "max_connections=600"],
             ["-c", "full_page_writes=off"],
         ]
         .concat();
