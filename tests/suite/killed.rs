@@ -210,7 +210,8 @@ on_both! {
         let mut feed = socket.subscribe(HEAR, json!({})).await;
         server.data(RECORD, engagements(&first, &subjects, &mut dice)).await;
         for _ in 0..BATCH {
-            heard.lock().expect("nobody panics").push(read(&feed.data().await));
+            let said = read(&feed.data().await);
+            heard.lock().expect("nobody panics").push(said);
         }
         drop(socket);
         server.stop().await;

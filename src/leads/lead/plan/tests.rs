@@ -57,6 +57,7 @@ impl World {
     }
 
     /// Each lead by its identities, without what depends on chance: ids, and the number of writes.
+    #[expect(clippy::type_complexity, reason = "read once, to compare")]
     fn seen(&self) -> Vec<(Vec<Identity>, Option<String>, Option<String>, Option<String>)> {
         let mut seen: Vec<_> = self
             .leads
