@@ -448,7 +448,7 @@ fn expected<T, C: std::fmt::Debug>(what: &str, which: &str, outcome: Outcome<T, 
 /// Waits until the handlers have handled all there is.
 ///
 /// # Errors
-/// The database's; when nothing has moved for [`STUCK`].
+/// The database's; when nothing has moved for a while.
 pub async fn settled(app: &App, handlers: &[Arc<dyn Handler>]) -> Result<(), Error> {
     let mut waited = Duration::ZERO;
     let mut seen = None;

@@ -1,7 +1,7 @@
 //! The event log: what happened, in one order, kept for a while.
 //!
 //! A use case [appends](append) events in its own transaction. On SQLite they get their position there (one writer);
-//! on PostgreSQL they wait in the outbox until the [relay](relay) gives them one after the commit, because a lower
+//! on PostgreSQL they wait in the outbox until the [relay] gives them one after the commit, because a lower
 //! number could commit later. From then on everything reads the log: the [`Bus`] for subscriptions,
 //! [handlers](Handler) for derived state (their writes and their cursor commit together, so that each event has its
 //! effect once), and whoever resumes from a cursor.

@@ -1,4 +1,4 @@
-//! The rules of journeys: what is kept of a lead's way ([`facts`]), how healthy it is ([`health`]), and what happened
+//! The rules of journeys: what is kept of a lead's way ([`facts`]), how healthy it is (`health`), and what happened
 //! by day, week and month ([`days`], [`deployment`]); [`fold`] takes events in.
 //!
 //! Every figure kept is a sum, a minimum or a maximum: neither the order of arrival nor the split into batches matters.

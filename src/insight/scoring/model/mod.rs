@@ -5,7 +5,7 @@
 //!   rescores a lead by reading one row.
 //! - [`score`](mod@score): facts, model and moment → [`Score`], and [`explain`].
 //! - [`decay`]: the current value as a formula, and when it crosses a temperature.
-//! - [`compare`]: how a draft would move leads.
+//! - [`compare()`]: how a draft would move leads.
 
 pub mod compare;
 pub mod config;

@@ -1,6 +1,6 @@
 //! Facts, model and moment → score.
 //!
-//! One pass over the model ([`walk`]) names every contribution. [`score`] adds them up without allocating,
+//! One pass over the model (`walk`) names every contribution. [`score`] adds them up without allocating,
 //! [`explain`] writes them down: the two cannot disagree.
 //!
 //! Windows are exact: an event at t is in a window of d days while now < t + d × 86,400 s, one that lies in the future
