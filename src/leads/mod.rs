@@ -1,5 +1,6 @@
 //! Leads and all that is known of them directly.
 
+pub mod cell;
 pub mod consent;
 pub mod contact;
 pub mod custom_fields;

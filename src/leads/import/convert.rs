@@ -10,6 +10,7 @@ use super::row::{Cell, CellKind, Row};
 use super::source::{Source, SourceError};
 use super::targets::{Field, ImportKind, Shape};
 use super::value::{self, DateError, DateFormat, Detection, Value};
+use crate::leads::cell::unguarded;
 use crate::leads::contact::{self, ContactError, Currency, PhoneRegion};
 
 /// Rows looked at to tell date and number formats.
@@ -87,6 +88,8 @@ enum CellFault {
     LeadId,
     #[error("not an IP address: expected something like 203.0.113.7 or 2001:db8::7")]
     Ip,
+    #[error("not a JSON object: expected something like {{\"campaign\": \"spring\"}}")]
+    Object,
     #[error("the cell holds an Excel error: mend the formula")]
     SheetError,
     #[error("an amount needs a currency: map a currency column or give a default currency")]
@@ -116,6 +119,7 @@ impl CellFault {
             Self::Word(_) => "unknown word",
             Self::LeadId => "not a lead id",
             Self::Ip => "not an IP address",
+            Self::Object => "not a JSON object",
             Self::SheetError => "Excel error",
             Self::NoCurrency => "amount without currency",
             Self::TooManyItems => "too many items",
@@ -246,7 +250,7 @@ impl Converter {
                     text: "",
                     kind: CellKind::Empty,
                 },
-                |column| row.cell(column),
+                |column| plain(row.cell(column)),
             );
             let read = if cell.kind == CellKind::Empty {
                 Ok(self.steps[at].default.clone())
@@ -359,6 +363,11 @@ impl Converter {
                     _ => return Err(fault.into()),
                 }
             }
+            Shape::Object => {
+                serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text)
+                    .map_err(|_| CellFault::Object)?;
+                Value::Text(text.to_owned())
+            }
             Shape::List => match list(text)? {
                 items if items.is_empty() => return Ok(None),
                 items => Value::List(items),
@@ -384,6 +393,17 @@ impl Converter {
     }
 }
 
+/// A cell without the apostrophe that keeps a spreadsheet program from taking a text for a formula.
+fn plain(cell: Cell<'_>) -> Cell<'_> {
+    match cell.kind {
+        CellKind::Text => Cell {
+            text: unguarded(cell.text),
+            ..cell
+        },
+        _ => cell,
+    }
+}
+
 /// The date of a sheet's cell: one formatted as a date, or a bare serial number.
 fn sheet_moment(cell: Cell<'_>) -> Option<chrono::NaiveDateTime> {
     match cell.kind {
@@ -402,13 +422,19 @@ fn decimal_mark(cell: Cell<'_>, step: &Step) -> DecimalMark {
     }
 }
 
+/// Several texts between `;` or `|`, or a JSON array of texts, which may have those marks in them.
 fn list(text: &str) -> Result<Vec<String>, CellFault> {
+    let array: Vec<String> = match text.strip_prefix('[') {
+        Some(_) => serde_json::from_str(text).unwrap_or_default(),
+        None => Vec::new(),
+    };
+    let parts: Vec<&str> = if array.is_empty() {
+        text.split([';', '|']).collect()
+    } else {
+        array.iter().map(String::as_str).collect()
+    };
     let mut items: Vec<String> = Vec::new();
-    for item in text
-        .split([';', '|'])
-        .map(str::trim)
-        .filter(|item| !item.is_empty())
-    {
+    for item in parts.into_iter().map(str::trim).filter(|item| !item.is_empty()) {
         if !items.iter().any(|seen| seen == item) {
             items.push(item.to_owned());
         }
@@ -422,10 +448,9 @@ fn list(text: &str) -> Result<Vec<String>, CellFault> {
 /// The places of which at least one must have a value in each row, and what to say where none has.
 fn needs(mapping: &Mapping) -> Vec<(Vec<usize>, &'static str)> {
     let places = |fields: &[Field]| {
-        fields
-            .iter()
-            .filter_map(|&field| mapping.position(field))
-            .collect::<Vec<_>>()
+        let bindings = mapping.bindings().iter().enumerate();
+        let of_fields = bindings.filter(|(_, binding)| fields.contains(&binding.target.field()));
+        of_fields.map(|(at, _)| at).collect::<Vec<_>>()
     };
     let identity = places(&[Field::LeadId, Field::ExternalId, Field::Email, Field::Phone]);
     let mut needs = vec![(
@@ -481,7 +506,7 @@ fn sample(
             break;
         }
         for &(at, column) in &columns {
-            let cell = row.cell(column);
+            let cell = plain(row.cell(column));
             if row.fault().is_none() && cell.kind == CellKind::Text {
                 samples[at].push(cell.text.to_owned());
             }

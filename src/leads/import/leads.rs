@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use entity::Timestamp;
 use rust_decimal::Decimal;
-use serde_json::json;
+use serde_json::{Map, Value as Json, json};
 
 use super::convert::Record;
 use super::engine::{FileContext, Landed, Sink};
@@ -207,7 +207,9 @@ fn change(file: &FileContext, definitions: &Definitions, record: &Record) -> Lea
         match (binding.target.field(), value) {
             (Field::LeadId, Value::Lead(id)) => change.id = Some(*id),
             (Field::ExternalId, Value::Text(text)) => change.external_ids.push(ExternalId {
-                namespace: file.namespace.clone(),
+                namespace: Some(key())
+                    .filter(|key| !key.is_empty())
+                    .unwrap_or_else(|| file.namespace.clone()),
                 value: text.clone(),
             }),
             (Field::Interests, Value::List(list)) => change.interests = Patch::Set(list.clone()),
@@ -224,6 +226,11 @@ fn change(file: &FileContext, definitions: &Definitions, record: &Record) -> Lea
             (Field::ExpectedCloseDate, Value::Day(day)) => change.expected_close = Patch::Set(*day),
             (Field::Stage, Value::Stage(stage)) => change.stage = Some(*stage),
             (Field::CreatedAt, Value::Moment(at)) => change.created_at = Some(*at),
+            (Field::SourceDetail, Value::Text(text)) if binding.target.key().is_empty() => {
+                let facts: Map<String, Json> = serde_json::from_str(text).unwrap_or_default();
+                let facts = facts.into_iter().map(|(key, value)| (key, Some(value)));
+                change.source_detail.extend(facts);
+            }
             (Field::SourceDetail, Value::Text(text)) => change.source_detail.push((key(), Some(json!(text)))),
             (Field::Custom, Value::Text(text)) => {
                 // What cannot be read is handed on as it is: the lead says what is wrong with it.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use crate::leads::cell::guarded;
 use crate::leads::contact::shortened;
 
 /// Why one cell, or one row as a whole, was rejected.
@@ -100,7 +101,9 @@ impl RejectionLog {
         if let Some(writer) = &mut self.writer {
             let line = rejection.line.to_string();
             let column = rejection.column.as_deref().unwrap_or_default();
-            writer.write_record([&line, column, &rejection.value, &rejection.reason])?;
+            // Column and value come from a file of somebody else, and the reason may repeat them.
+            let texts = [column, &rejection.value, &rejection.reason].map(guarded);
+            writer.write_record(std::iter::once(&*line).chain(texts.iter().map(AsRef::as_ref)))?;
         }
         *self
             .counts
@@ -210,6 +213,28 @@ mod tests {
         assert_eq!(
             written,
             "line,column,value,reason\n2,mail,\"x,y\",no `@`\n3,mail,\"x,y\",no `@`\n4,mail,\"x,y\",no `@`\n4,,,nothing to know it by\n"
+        );
+    }
+
+    #[test]
+    fn the_file_of_rejections_holds_no_formula() {
+        let file = Shared::default();
+        let mut log = RejectionLog::new(1).with_writer(file.clone()).unwrap();
+        let value = "=HYPERLINK(\"http://x\")";
+        log.add(Rejection::new(
+            2,
+            Some("@column"),
+            value,
+            "c",
+            "-wrong".to_owned(),
+        ))
+        .unwrap();
+        log.flush().unwrap();
+        assert_eq!(log.first()[0].value, value);
+        let written = String::from_utf8(file.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(
+            written,
+            "line,column,value,reason\n2,'@column,\"'=HYPERLINK(\"\"http://x\"\")\",'-wrong\n"
         );
     }
 

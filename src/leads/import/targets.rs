@@ -49,8 +49,10 @@ pub enum Shape {
     Money,
     /// A whole number 0 to 100.
     Percent,
-    /// Several texts between `;` or `|`.
+    /// Several texts between `;` or `|`, or as a JSON array.
     List,
+    /// A JSON object.
+    Object,
     /// An IP address.
     Ip,
     /// The id of a lead (`lead_…`).
@@ -122,7 +124,7 @@ fields! {
     Tags,
     /// Where the lead came from.
     Source,
-    /// One more fact about the source, by key.
+    /// One more fact about the source, by key, or all of them as a JSON object.
     SourceDetail,
     /// Stage of the deal.
     DealStage,
@@ -296,6 +298,7 @@ const METADATA: Spec = keyed("metadata", Field::Metadata, Shape::Text);
 
 const LEADS: &[Spec] = &[
     EXTERNAL_ID,
+    keyed("external_id", Field::ExternalId, Shape::Text),
     EMAIL,
     PHONE,
     one(
@@ -370,6 +373,7 @@ const LEADS: &[Spec] = &[
         Shape::Text,
         &["lead_source", "original_source", "utm_source", "origin"],
     ),
+    one("source_detail", Field::SourceDetail, Shape::Object, &[]),
     keyed("source_detail", Field::SourceDetail, Shape::Text),
     one(
         "deal_stage",
@@ -519,6 +523,7 @@ impl ImportKind {
     pub fn target_names(self) -> Vec<String> {
         let name = |spec: &Spec| match spec.field {
             Field::Consent => "consent.<channel>".to_owned(),
+            Field::ExternalId if spec.keyed => "external_id.<namespace>".to_owned(),
             _ if spec.keyed => format!("{}.<key>", spec.name),
             _ => spec.name.to_owned(),
         };
@@ -565,7 +570,8 @@ impl Target {
         self.field
     }
 
-    /// The key of `custom.<key>`, `metadata.<key>`, `source_detail.<key>`, `consent.<key>`; empty otherwise.
+    /// The key of `custom.<key>`, `metadata.<key>`, `source_detail.<key>`, `external_id.<namespace>`, `consent.<key>`;
+    /// empty otherwise.
     pub fn key(&self) -> &str {
         &self.key
     }
@@ -630,11 +636,15 @@ mod tests {
         ] {
             let mut seen = HashSet::new();
             for spec in kind.specs() {
-                assert!(seen.insert(folded(spec.name)), "{kind}: {}", spec.name);
+                assert!(
+                    seen.insert((folded(spec.name), spec.keyed)),
+                    "{kind}: {}",
+                    spec.name
+                );
             }
             for spec in kind.specs() {
                 for synonym in spec.synonyms {
-                    assert!(seen.insert(folded(synonym)), "{kind}: {synonym}");
+                    assert!(seen.insert((folded(synonym), false)), "{kind}: {synonym}");
                 }
             }
         }
@@ -649,6 +659,11 @@ mod tests {
             ImportKind::Leads.target("First-Name").unwrap().field(),
             Field::FirstName
         );
+        let target = ImportKind::Leads.target("external_id.shop.de").unwrap();
+        assert_eq!((target.field(), target.key()), (Field::ExternalId, "shop.de"));
+        assert_eq!(target.shape(), Shape::Text);
+        let target = ImportKind::Leads.target("source_detail").unwrap();
+        assert_eq!((target.key(), target.shape()), ("", Shape::Object));
         let consent = ImportKind::Leads.target("consent.sms").unwrap().consent();
         assert_eq!(consent, Some((ConsentChannel::Sms, ConsentPurpose::Marketing)));
         let consent = ImportKind::Leads

@@ -615,3 +615,39 @@ fn engagements_of_a_workbook_land() {
     assert_eq!(codes.len(), 2);
     assert!(codes.contains(&"unknown word") && codes.contains(&"number out of range"));
 }
+
+#[test]
+fn what_an_export_writes_is_read_as_it_was() {
+    let text = "lead_id,external_id,external_id.shop:de,phone,first_name,interests,source_detail,deal_value,deal_currency\n\
+                lead_1,,77,'+5511961234567,''=x,\"[\"\"a;b\"\",\"\"c\"\"]\",\"{\"\"utm\"\":[1]}\",1.5000,KWD\n\
+                lead_2,'=9,,,'t Hooft,a;b,[c],,\n";
+    let mut source = open(text).unwrap();
+    let converter = converter(&mut source, ImportKind::Leads, "", "", ConvertOptions::default()).unwrap();
+    let preview = preview(&mut source, &converter, 10, None).unwrap();
+    let faults: Vec<_> = preview.rejections.first().iter().collect();
+    assert_eq!(
+        (
+            faults.len(),
+            faults[0].column.as_deref(),
+            faults[0].reason.as_str()
+        ),
+        (
+            1,
+            Some("source_detail"),
+            "not a JSON object: expected something like {\"campaign\": \"spring\"}"
+        )
+    );
+    assert_eq!(
+        landed(&preview, 0),
+        [
+            "external_id.shop:de=77",
+            "phone=+5511961234567",
+            "first_name='=x",
+            "interests=a;b; c",
+            "source_detail={\"utm\":[1]}",
+            "deal_value=1.500 KWD",
+            "deal_currency=KWD",
+        ]
+    );
+    assert_eq!(preview.unknown_columns[0].name, "lead_id");
+}
