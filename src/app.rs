@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use phonenumber::country;
+
 use crate::clock::Clock;
 use crate::db::Db;
 use crate::events::Bus;
@@ -44,6 +46,7 @@ struct Inner {
     bus: Arc<Bus>,
     jobs: Hub,
     storage: Storage,
+    region: Option<country::Id>,
     memory: Memory,
 }
 
@@ -69,9 +72,21 @@ impl App {
                 bus,
                 jobs: Hub::default(),
                 storage,
+                region: None,
                 memory: Memory::default(),
             }),
         }
+    }
+
+    /// With the country of phone numbers that are written without a country code.
+    ///
+    /// # Panics
+    /// When the application is shared already.
+    #[must_use]
+    pub fn in_region(mut self, region: Option<country::Id>) -> Self {
+        let inner = Arc::get_mut(&mut self.inner).expect("set before the application is shared");
+        inner.region = region;
+        self
     }
 
     /// The database.
@@ -102,6 +117,12 @@ impl App {
     #[must_use]
     pub fn storage(&self) -> &Storage {
         &self.inner.storage
+    }
+
+    /// The country of phone numbers that are written without a country code; none: such numbers are refused.
+    #[must_use]
+    pub fn region(&self) -> Option<country::Id> {
+        self.inner.region
     }
 
     /// What a room keeps in memory for this application (a cache of definitions, say): made when it is first asked

@@ -132,7 +132,7 @@ fn storage(settings: &Settings) -> Storage {
 pub async fn app(settings: &Settings) -> Result<App, OpenError> {
     let db = open(settings).await?;
     db.migrate().await?;
-    Ok(App::with_storage(db, Clock::system(), storage(settings)))
+    Ok(App::with_storage(db, Clock::system(), storage(settings)).in_region(settings.default_region))
 }
 
 /// What to run; [`Self::start`] runs it.
@@ -198,7 +198,7 @@ impl<'a> Plan<'a> {
         };
         let db = open(settings).await?;
         db.migrate().await?;
-        let app = App::with_storage(db, clock, storage(settings));
+        let app = App::with_storage(db, clock, storage(settings)).in_region(settings.default_region);
         let mut running = Running {
             app,
             stop: CancellationToken::new(),

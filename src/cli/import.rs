@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use clap::Subcommand;
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::failure::Failure;
 use super::output::print;
@@ -25,6 +27,10 @@ use crate::leads::import::{
 
 /// Rejected rows that are shown; all of them go to the file of `--rejected`.
 const SHOWN: usize = 20;
+
+/// What to do after an import that broke off.
+const GO_ON: &str =
+    "what the report counts is in; run the same command again for the rest: nothing is created twice";
 
 /// Import leads, engagements or conversions from a CSV or Excel file
 #[derive(Debug, clap::Args)]
@@ -85,18 +91,26 @@ struct Choices {
     rejected: Option<PathBuf>,
 }
 
-impl From<FileError> for Failure {
-    fn from(error: FileError) -> Self {
-        Self::usage(error.to_string())
+/// What is wrong with a file as a whole.
+fn unusable(file: &Path, error: &FileError) -> Failure {
+    let failure = Failure::usage(format!("`{}`: {error}", file.display()));
+    match error {
+        FileError::Mapping(_) => failure.with_hint(
+            "say which column feeds which target with --map TARGET=COLUMN,…; --dry-run shows what would land",
+        ),
+        _ => failure,
     }
 }
 
 pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failure> {
-    let (kind, choices, sink): (_, _, &dyn Sink) = match arguments.what {
-        What::Leads(choices) => (ImportKind::Leads, choices, &LeadSink),
-        What::Engagements(choices) => (ImportKind::Engagements, choices, &EngagementSink),
-        What::Conversions(choices) => (ImportKind::Conversions, choices, &ConversionSink),
-    };
+    match arguments.what {
+        What::Leads(choices) => import(ImportKind::Leads, &LeadSink, choices, settings),
+        What::Engagements(choices) => import(ImportKind::Engagements, &EngagementSink, choices, settings),
+        What::Conversions(choices) => import(ImportKind::Conversions, &ConversionSink, choices, settings),
+    }
+}
+
+fn import(kind: ImportKind, sink: &impl Sink, choices: Choices, settings: &Settings) -> Result<(), Failure> {
     let Choices {
         file,
         map,
@@ -121,15 +135,17 @@ pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failu
         date_format,
         time_zone,
         decimal_mark,
-        phone_region: phone_region.or_else(|| settings.default_region.map(|region| format!("{region:?}"))),
+        phone_region,
         currency,
-    };
+    }
+    .or_region(settings.default_region);
     let spec = ImportSpec::new(kind, &choices)
         .map_err(|error| Failure::usage(format!("--{}: {}", flag(error.choice), error.reason)))?;
     // What is wrong with the file as a whole is said before the database is touched.
-    let (mut source, converter) = open(&file, &spec)?;
+    let (mut source, converter) = open(&file, &spec).map_err(|error| unusable(&file, &error))?;
     if dry_run {
-        let preview = preview(&mut source, &converter, 10, None).map_err(FileError::from)?;
+        let preview = preview(&mut source, &converter, 10, None)
+            .map_err(|error| unusable(&file, &FileError::from(error)))?;
         return print(&shown(&file, &preview));
     }
     let unknown = converter
@@ -154,16 +170,46 @@ pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failu
                 .map_err(cannot)?;
         }
         let mut watcher = Terminal::new(log);
+        let asked = watcher.interrupted.clone();
+        let listening = AbortOnDropHandle::new(tokio::spawn(async move {
+            if tokio::signal::ctrl_c().await.is_ok() {
+                asked.cancel();
+            }
+        }));
         let outcome = drive(app, &Caller::operator(), file, spec, sink, 0, &mut watcher).await;
+        drop(listening);
         watcher.bar.finish_and_clear();
-        print(&watcher.report(kind, rejected.as_deref()))?;
-        outcome?;
+        let written = watcher.log.flush();
+        let finished = match outcome {
+            Err(Error::BadInput(what)) if watcher.rows == 0 => return Err(Failure::usage(what)),
+            Err(error) if watcher.rows == 0 => return Err(error.into()),
+            outcome => {
+                print(&watcher.report(kind, rejected.as_deref()))?;
+                outcome.map_err(|error| Failure::from(error).with_hint(GO_ON))?
+            }
+        };
+        if let (Some(path), Some(error)) = (&rejected, watcher.unwritable.take().or(written.err())) {
+            let what = format!("cannot write the rejected rows to `{}`: {error}", path.display());
+            return Err(Failure::new(what).with_hint(GO_ON));
+        }
+        if !finished {
+            return Err(Failure::new("interrupted before the end of the file").with_hint(GO_ON));
+        }
+        if watcher.rejected > 0 && watcher.rejected == watcher.rows {
+            return Err(
+                Failure::new(format!("every row was rejected: no {kind} were imported"))
+                    .with_hint("the report above says why; --dry-run shows how the file is read"),
+            );
+        }
         Ok(())
     })
 }
 
 /// The flag of a choice as the API names it.
 fn flag(choice: &str) -> String {
+    if choice == "defaults" {
+        return "default".to_owned();
+    }
     choice.chars().fold(String::new(), |mut flag, letter| {
         if letter.is_uppercase() {
             flag.push('-');
@@ -177,6 +223,10 @@ fn flag(choice: &str) -> String {
 struct Terminal {
     bar: ProgressBar,
     log: RejectionLog,
+    /// Why the rejected rows could not be written.
+    unwritable: Option<std::io::Error>,
+    /// Whether somebody pressed Ctrl-C: the import stops after the batch it is at.
+    interrupted: CancellationToken,
     rows: u64,
     created: u64,
     updated: u64,
@@ -195,6 +245,8 @@ impl Terminal {
         Self {
             bar,
             log,
+            unwritable: None,
+            interrupted: CancellationToken::new(),
             rows: 0,
             created: 0,
             updated: 0,
@@ -207,6 +259,8 @@ impl Terminal {
         let Self {
             bar: _,
             log,
+            unwritable: _,
+            interrupted: _,
             rows,
             created,
             updated,
@@ -276,8 +330,7 @@ impl Watcher for Terminal {
         self.rejected += rejected;
         for rejection in rejections {
             if let Err(error) = self.log.add(rejection) {
-                self.bar
-                    .suspend(|| eprintln!("cannot write the rejected rows: {error}"));
+                self.unwritable = Some(error);
                 return false;
             }
         }
@@ -289,7 +342,7 @@ impl Watcher for Terminal {
         self.bar.set_position((progress.clamp(0.0, 1.0) * 1_000.0) as u64);
         self.bar
             .set_message(format!("{rows} rows, {} rejected", self.rejected));
-        true
+        !self.interrupted.is_cancelled()
     }
 }
 

@@ -109,6 +109,23 @@ impl Caller {
         }
     }
 
+    /// The same where any one of several scopes will do.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] naming them, when there is none of them.
+    pub fn require_any(&self, scopes: &[Scope]) -> Result<(), Error> {
+        if scopes.iter().any(|scope| self.scopes.allows(*scope)) {
+            return Ok(());
+        }
+        let names: Vec<_> = scopes.iter().map(|scope| format!("`{scope}`")).collect();
+        Err(Error::Forbidden(format!(
+            "one of the scopes {} is needed; this {} has: {}",
+            names.join(", "),
+            self.what(),
+            self.scopes
+        )))
+    }
+
     fn what(&self) -> &'static str {
         match self.actor.kind {
             ActorKind::Token => "token",

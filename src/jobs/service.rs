@@ -137,6 +137,15 @@ pub async fn find(app: &App, caller: &Caller, id: JobId) -> Result<Option<Job>, 
     Ok(store::find(app.db().read(), id).await?)
 }
 
+/// The kind of a job, for the room that its results belong to; `None` when there is none with this id. Whoever calls
+/// makes sure that the caller may know.
+///
+/// # Errors
+/// The database's.
+pub async fn kind_of(app: &App, id: JobId) -> Result<Option<String>, Error> {
+    Ok(store::find(app.db().read(), id).await?.map(|job| job.kind))
+}
+
 /// A page of jobs, newest first.
 ///
 /// # Errors

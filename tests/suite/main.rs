@@ -8,6 +8,7 @@ mod cli;
 mod console;
 mod every_field;
 mod house;
+mod imports;
 mod killed;
 mod leads;
 mod lifecycle;

@@ -94,6 +94,8 @@ enum CellFault {
     SheetError,
     #[error("an amount needs a currency: map a currency column or give a default currency")]
     NoCurrency,
+    #[error("the cell holds a zero character, which no text can keep: remove it")]
+    ZeroCharacter,
     #[error("a list holds 100 items at most")]
     TooManyItems,
     #[error("{0}")]
@@ -122,6 +124,7 @@ impl CellFault {
             Self::Object => "not a JSON object",
             Self::SheetError => "Excel error",
             Self::NoCurrency => "amount without currency",
+            Self::ZeroCharacter => "zero character",
             Self::TooManyItems => "too many items",
             Self::Missing(_) => "value missing",
         }
@@ -331,6 +334,9 @@ impl Converter {
         let text = cell.text;
         if cell.kind == CellKind::Error {
             return Err(CellFault::SheetError);
+        }
+        if text.contains('\0') {
+            return Err(CellFault::ZeroCharacter);
         }
         let value = match self.mapping.bindings()[at].target.shape() {
             Shape::Text => Value::Text(text.to_owned()),

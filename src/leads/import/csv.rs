@@ -18,6 +18,8 @@ pub(super) struct CsvReader<R> {
     end: usize,
     at_end: bool,
     lines: LineCounter,
+    /// Bytes taken in so far.
+    taken_in: u64,
     output: Vec<u8>,
     ends: Vec<usize>,
 }
@@ -57,6 +59,7 @@ impl<R: Read> CsvReader<R> {
                 line: 1,
                 after_return: false,
             },
+            taken_in: 0,
             output: vec![0; 4 * 1024],
             ends: vec![0; MAX_COLUMNS + 1],
         }
@@ -86,6 +89,7 @@ impl<R: Read> CsvReader<R> {
                 }
             };
             self.at_end = self.end == 0;
+            self.taken_in += self.end as u64;
         }
         Ok(())
     }
@@ -169,6 +173,15 @@ impl<R: Read> CsvReader<R> {
             row.fill(text, ends);
         }
         Ok(true)
+    }
+
+    /// How much of what was taken in belongs to the records read so far, 0–1.
+    pub(super) fn share_read(&self) -> f64 {
+        let waiting = (self.end - self.start) as u64;
+        match self.taken_in {
+            0 => 0.0,
+            taken_in => (taken_in - waiting) as f64 / taken_in as f64,
+        }
     }
 
     /// The last line of the record read last, for records that run over several lines.

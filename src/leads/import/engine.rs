@@ -3,124 +3,25 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use entity::id::LeadId;
-use entity::{IdentityKind, Timestamp};
 use tokio::sync::mpsc;
 
 use super::convert::{ConvertError, Converter, Record};
 use super::mapping::{Mapping, MappingError};
 use super::report::Rejection;
 use super::row::Row;
+use super::sink::{FileContext, Landed, Sink};
 use super::source::{Source, SourceError};
 use super::spec::ImportSpec;
-use super::targets::Field;
-use super::value::Value;
 use crate::app::App;
 use crate::db::Tx;
 use crate::error::Error;
 use crate::identity::Caller;
-use crate::leads::lead::Identity;
+use crate::leads::custom_fields;
 
 /// Rows that are written in one transaction.
 pub const BATCH_ROWS: usize = 1_000;
 /// Batches that wait between reading and writing: with the batch size the bound of the memory.
 const BATCHES_AHEAD: usize = 3;
-
-/// What became of a record.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Landed {
-    /// Something new.
-    Created,
-    /// Something that was there has changed.
-    Updated,
-    /// It is there already.
-    Unchanged,
-    /// Nothing was done. Each with the name of the column where it can be told, a code for counting and the reason.
-    Rejected(Vec<(Option<String>, &'static str, String)>),
-}
-
-/// The file that records come from.
-#[derive(Clone, Debug)]
-pub struct FileContext {
-    /// Its columns and what they feed.
-    pub mapping: Mapping,
-    /// Whose external ids it has.
-    pub namespace: String,
-}
-
-impl FileContext {
-    /// The name of the column that feeds a field; `None` when none does.
-    #[must_use]
-    pub fn column(&self, field: Field) -> Option<String> {
-        let at = self.mapping.bindings()[self.mapping.position(field)?].column?;
-        Some(self.mapping.header().names[at].clone())
-    }
-
-    /// The lead that a value names, for what belongs to a lead.
-    #[must_use]
-    pub fn lead(&self, field: Field, value: &Value) -> Option<LeadRef> {
-        let known = |kind, namespace: &str, text: &str| {
-            LeadRef::Known(Identity {
-                kind,
-                namespace: namespace.to_owned(),
-                value: text.to_owned(),
-            })
-        };
-        match (field, value) {
-            (Field::LeadId, Value::Lead(id)) => Some(LeadRef::Id(*id)),
-            (Field::ExternalId, Value::Text(text)) => {
-                Some(known(IdentityKind::External, &self.namespace, text))
-            }
-            (Field::Email, Value::Text(text)) => Some(known(IdentityKind::Email, "", text)),
-            (Field::Phone, Value::Text(text)) => Some(known(IdentityKind::Phone, "", text)),
-            _ => None,
-        }
-    }
-}
-
-/// By what a row names its lead.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LeadRef {
-    /// By Leadline's own id.
-    Id(LeadId),
-    /// By what the lead is known by.
-    Known(Identity),
-}
-
-/// A dedupe key made of all values of a row, for files that have none of their own.
-#[must_use]
-pub fn row_key(what: &str, file: &FileContext, record: &Record) -> String {
-    let mut hasher = blake3::Hasher::new();
-    hasher
-        .update(what.as_bytes())
-        .update(b"\n")
-        .update(file.namespace.as_bytes());
-    for (binding, value) in file.mapping.bindings().iter().zip(&record.values) {
-        if let Some(value) = value {
-            hasher.update(b"\n").update(binding.target.to_string().as_bytes());
-            hasher.update(b"=").update(value.to_string().as_bytes());
-        }
-    }
-    format!("row:{}", hasher.finalize().to_hex())
-}
-
-/// Where records land: leads, engagements or conversions.
-#[async_trait]
-pub trait Sink: Send + Sync {
-    /// Writes a batch within the transaction; answers for each record in its order.
-    ///
-    /// # Errors
-    /// The database's; a missing scope. Wrong records are answers, not errors.
-    async fn write(
-        &self,
-        app: &App,
-        tx: &Tx,
-        caller: &Caller,
-        now: Timestamp,
-        file: &FileContext,
-        records: &[Record],
-    ) -> Result<Vec<Landed>, Error>;
-}
 
 /// Why a file cannot be imported at all.
 #[derive(Debug, thiserror::Error)]
@@ -147,7 +48,29 @@ pub fn open(path: &std::path::Path, spec: &ImportSpec) -> Result<Opened, FileErr
     let mut source = Source::open(path, &spec.source_options())?;
     let mapping = Mapping::new(spec.kind, source.header(), &spec.map, &spec.defaults)?;
     let converter = Converter::prepare(mapping, spec.convert_options(), &mut source)?;
+    source.expect_rows()?;
     Ok((source, converter))
+}
+
+/// Makes sure that the custom fields of a mapping are defined, rather than to reject every row of a file.
+///
+/// # Errors
+/// The database's; within: [`MappingError::UnknownCustomField`].
+pub async fn check_custom_fields(app: &App, mapping: &Mapping) -> Result<Result<(), MappingError>, Error> {
+    let keys = mapping.custom_fields();
+    if keys.is_empty() {
+        return Ok(Ok(()));
+    }
+    let definitions = custom_fields::definitions(app).await?;
+    Ok(
+        match keys.into_iter().find(|key| definitions.get(key).is_none()) {
+            Some(key) => Err(MappingError::UnknownCustomField {
+                key: key.to_owned(),
+                message: definitions.unknown(key),
+            }),
+            None => Ok(()),
+        },
+    )
 }
 
 /// What one batch came to.
@@ -200,7 +123,7 @@ pub async fn drive(
     caller: &Caller,
     path: PathBuf,
     spec: ImportSpec,
-    sink: &dyn Sink,
+    sink: &impl Sink,
     skip: u64,
     watcher: &mut dyn Watcher,
 ) -> Result<bool, Error> {
@@ -219,6 +142,9 @@ pub async fn drive(
         // The reader has ended before it could read: it says why.
         return Err(ended(reader.await));
     };
+    check_custom_fields(app, &mapping)
+        .await?
+        .map_err(|error| Error::BadInput(error.to_string()))?;
     let file = FileContext { mapping, namespace };
     while let Some(batch) = batches.recv().await {
         let step = write(app, caller, sink, &file, batch, watcher).await?;
@@ -266,14 +192,16 @@ fn read(
                 rejected += 1;
             }
         }
+        let at_end = taken < BATCH_ROWS;
         let batch = Batch {
             records,
             rejections,
             rejected,
             rows: done,
-            progress: rows.progress(),
+            // The last batch, be it empty, says that now the number of rows is known.
+            progress: if at_end { 1.0 } else { rows.progress() },
         };
-        if taken == 0 || batches.blocking_send(batch).is_err() || taken < BATCH_ROWS {
+        if batches.blocking_send(batch).is_err() || at_end {
             return Ok(());
         }
     }
@@ -282,7 +210,7 @@ fn read(
 async fn write(
     app: &App,
     caller: &Caller,
-    sink: &dyn Sink,
+    sink: &impl Sink,
     file: &FileContext,
     batch: Batch,
     watcher: &mut dyn Watcher,
@@ -297,44 +225,21 @@ async fn write(
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let now = app.clock().now();
+        let mut step = Step {
+            rows,
+            progress,
+            rejections: rejections.clone(),
+            rejected,
+            ..Step::default()
+        };
         let tx = app.db().begin().await?;
         let outcome = async {
-            let landed = sink.write(app, &tx, caller, now, file, &records).await?;
-            let mut step = Step {
-                rows,
-                progress,
-                rejections: rejections.clone(),
-                rejected,
-                ..Step::default()
-            };
-            for (record, landed) in records.iter().zip(landed) {
-                match landed {
-                    Landed::Created => step.created += 1,
-                    Landed::Updated => step.updated += 1,
-                    Landed::Unchanged => step.unchanged += 1,
-                    Landed::Rejected(faults) => {
-                        step.rejected += 1;
-                        step.rejections
-                            .extend(faults.into_iter().map(|(column, code, reason)| {
-                                Rejection::new(
-                                    record.line,
-                                    column.as_deref(),
-                                    &shown(&file.mapping, record, column.as_deref()),
-                                    code,
-                                    reason,
-                                )
-                            }));
-                    }
-                }
-            }
-            step.rejections.sort_by_key(|rejection| rejection.line);
-            watcher.batch(&tx, &step).await?;
-            Ok(step)
+            land(app, &tx, caller, sink, file, &records, &mut step).await?;
+            watcher.batch(&tx, &step).await
         }
         .await;
         match outcome {
-            Ok(step) => {
+            Ok(()) => {
                 tx.commit().await?;
                 return Ok(step);
             }
@@ -345,16 +250,44 @@ async fn write(
     }
 }
 
-/// The value of a column in a record, for the report.
-fn shown(mapping: &Mapping, record: &Record, column: Option<&str>) -> String {
-    let Some(column) = column else {
-        return String::new();
-    };
-    let names = &mapping.header().names;
-    mapping
-        .bindings()
+/// Lets the records of a batch land, and counts what became of them.
+async fn land(
+    app: &App,
+    tx: &Tx,
+    caller: &Caller,
+    sink: &impl Sink,
+    file: &FileContext,
+    records: &[Record],
+    step: &mut Step,
+) -> Result<(), Error> {
+    let mut items = Vec::with_capacity(records.len());
+    let refused: Vec<_> = records
         .iter()
-        .position(|binding| binding.column.is_some_and(|at| names[at] == column))
-        .and_then(|at| record.values.get(at).and_then(Option::as_ref))
-        .map_or_else(String::new, ToString::to_string)
+        .map(|record| sink.item(file, record).map(|item| items.push(item)).err())
+        .collect();
+    let now = app.clock().now();
+    let landed = if items.is_empty() {
+        Vec::new()
+    } else {
+        sink.write(app, tx, caller, now, file, items).await?
+    };
+    let mut landed = landed.into_iter();
+    for (record, refused) in records.iter().zip(refused) {
+        let landed = match refused {
+            Some(faults) => Landed::Refused(faults),
+            None => landed.next().expect("one answer for each item"),
+        };
+        match landed {
+            Landed::Created => step.created += 1,
+            Landed::Updated => step.updated += 1,
+            Landed::Unchanged => step.unchanged += 1,
+            Landed::Refused(faults) => {
+                step.rejected += 1;
+                let faults = faults.into_iter().map(|fault| file.rejection(record, fault));
+                step.rejections.extend(faults);
+            }
+        }
+    }
+    step.rejections.sort_by_key(|rejection| rejection.line);
+    Ok(())
 }

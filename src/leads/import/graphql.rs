@@ -54,7 +54,7 @@ struct ImportInput {
     time_zone: Option<String>,
     /// auto, point or comma.
     decimal_mark: Option<String>,
-    /// Country of phone numbers without a country code, e.g. `BR`.
+    /// Country of phone numbers without a country code, e.g. `BR`; the setting `default_region` unless given.
     phone_region: Option<String>,
     /// Currency of amounts without one, e.g. `BRL`.
     currency: Option<String>,
@@ -172,7 +172,7 @@ struct ImportPreview {
     rejections: Vec<ImportRejection>,
 }
 
-/// The answer of `leadsImportPreview`.
+/// The answer of a mutation that shows what an import would do.
 #[derive(SimpleObject)]
 struct ImportPreviewPayload {
     /// The preview; null when there are user errors.
@@ -230,7 +230,8 @@ pub struct ImportQuery;
 
 #[Object]
 impl ImportQuery {
-    /// What an import could not use, in the order of the file. Scope: `leads:read`.
+    /// What an import could not use, in the order of the file. Scope: `leads:read` for an import of leads, else
+    /// `engagement:read`.
     async fn import_rejections(
         &self,
         ctx: &Context<'_>,
@@ -274,14 +275,25 @@ impl ImportMutation {
         ctx: &Context<'_>,
         input: ImportInput,
     ) -> Result<ImportPreviewPayload> {
-        let (upload_id, choices) = input.choices();
-        let outcome =
-            super::preview_upload(ctx.app(), ctx.caller()?, ImportKind::Leads, upload_id, &choices).await;
-        let (preview, user_errors) = ImportUserError::split(outcome)?;
-        Ok(ImportPreviewPayload {
-            preview: preview.map(shown),
-            user_errors,
-        })
+        preview(ctx, ImportKind::Leads, input).await
+    }
+
+    /// Shows what an import of engagements would do; nothing is written. Scope: `engagement:write`.
+    async fn engagements_import_preview(
+        &self,
+        ctx: &Context<'_>,
+        input: ImportInput,
+    ) -> Result<ImportPreviewPayload> {
+        preview(ctx, ImportKind::Engagements, input).await
+    }
+
+    /// Shows what an import of conversions would do; nothing is written. Scope: `engagement:write`.
+    async fn conversions_import_preview(
+        &self,
+        ctx: &Context<'_>,
+        input: ImportInput,
+    ) -> Result<ImportPreviewPayload> {
+        preview(ctx, ImportKind::Conversions, input).await
     }
 
     /// Imports leads from an uploaded CSV or Excel file, as a job. A lead that is known is updated; the same file twice
@@ -299,6 +311,16 @@ impl ImportMutation {
     async fn conversions_import(&self, ctx: &Context<'_>, input: ImportInput) -> Result<ImportPayload> {
         start(ctx, ImportKind::Conversions, input).await
     }
+}
+
+async fn preview(ctx: &Context<'_>, kind: ImportKind, input: ImportInput) -> Result<ImportPreviewPayload> {
+    let (upload_id, choices) = input.choices();
+    let outcome = super::preview_upload(ctx.app(), ctx.caller()?, kind, upload_id, choices).await;
+    let (preview, user_errors) = ImportUserError::split(outcome)?;
+    Ok(ImportPreviewPayload {
+        preview: preview.map(shown),
+        user_errors,
+    })
 }
 
 async fn start(ctx: &Context<'_>, kind: ImportKind, input: ImportInput) -> Result<ImportPayload> {

@@ -5,11 +5,15 @@ use entity::id::{JobId, UploadId};
 use entity::{Area, import_rejection};
 use serde::{Deserialize, Serialize};
 
-use super::engine::{self, Sink, Step, Watcher, drive};
+use super::convert::ConvertError;
+use super::engine::{self, Step, Watcher, drive};
+use super::mapping::{Assignments, MappingError};
 use super::preview::{Preview, preview};
+use super::sink::Sink;
+use super::source::SourceError;
 use super::spec::{ImportChoices, ImportSpec};
 use super::store;
-use super::targets::ImportKind;
+use super::targets::{Field, ImportKind};
 use crate::app::App;
 use crate::db::Tx;
 use crate::error::{Error, Outcome, Problem};
@@ -56,20 +60,74 @@ pub const fn job_kind(kind: ImportKind) -> &'static str {
     }
 }
 
-const fn scope(kind: ImportKind) -> Scope {
+const fn area(kind: ImportKind) -> Area {
     match kind {
-        ImportKind::Leads => Scope::Write(Area::Leads),
-        ImportKind::Engagements | ImportKind::Conversions => Scope::Write(Area::Engagement),
+        ImportKind::Leads => Area::Leads,
+        ImportKind::Engagements | ImportKind::Conversions => Area::Engagement,
     }
 }
 
-fn problem(error: &engine::FileError) -> Problem<ImportProblem> {
+/// What is wrong with a file, by the field of the input that has to be mended.
+fn problem(error: &engine::FileError, spec: &ImportSpec) -> Problem<ImportProblem> {
+    use engine::FileError::{Convert, Mapping, Source};
     let (path, code) = match error {
-        engine::FileError::Source(_) => ("uploadId", ImportProblem::UnreadableFile),
-        engine::FileError::Mapping(_) => ("map", ImportProblem::InvalidMapping),
-        engine::FileError::Convert(_) => ("dateFormat", ImportProblem::InvalidChoice),
+        Source(error) | Convert(ConvertError::Source(error)) => match error {
+            SourceError::UnknownSheet { .. } => ("sheet".to_owned(), ImportProblem::InvalidChoice),
+            _ => ("uploadId".to_owned(), ImportProblem::UnreadableFile),
+        },
+        Mapping(error) => (place(error, spec), ImportProblem::InvalidMapping),
+        Convert(ConvertError::AmbiguousDates { .. }) => {
+            ("dateFormat".to_owned(), ImportProblem::InvalidChoice)
+        }
+        Convert(ConvertError::Default { target, .. }) => {
+            let given = |name: &str| {
+                spec.kind
+                    .target(name)
+                    .is_some_and(|given| given.to_string() == *target)
+            };
+            let place = item("defaults", "value", &spec.defaults, |(left, _)| given(left));
+            (
+                place.unwrap_or_else(|| "defaults".to_owned()),
+                ImportProblem::InvalidChoice,
+            )
+        }
     };
-    Problem::new(path, code, error.to_string())
+    Problem::new(&path, code, error.to_string())
+}
+
+/// Where in the input the mistake of a mapping stands.
+fn place(error: &MappingError, spec: &ImportSpec) -> String {
+    let found = match error {
+        MappingError::UnknownTarget { name, .. } => {
+            let named = |(left, _): &(String, String)| left == name;
+            item("map", "target", &spec.map, named)
+                .or_else(|| item("defaults", "target", &spec.defaults, named))
+        }
+        MappingError::UnknownColumn { name, .. } => {
+            item("map", "column", &spec.map, |(_, right)| right.trim() == name)
+        }
+        MappingError::UnknownCustomField { key, .. } => {
+            let named = |(left, _): &(String, String)| {
+                let target = spec.kind.target(left);
+                target.is_some_and(|target| target.field() == Field::Custom && target.key() == key)
+            };
+            item("map", "target", &spec.map, named)
+                .or_else(|| item("defaults", "target", &spec.defaults, named))
+        }
+        MappingError::Syntax { .. } | MappingError::TwoColumns { .. } | MappingError::Missing { .. } => None,
+    };
+    found.unwrap_or_else(|| "map".to_owned())
+}
+
+/// The path of one side of the first pair that is meant: `map.1.column`.
+fn item(
+    list: &str,
+    side: &str,
+    pairs: &Assignments,
+    is_meant: impl Fn(&(String, String)) -> bool,
+) -> Option<String> {
+    let n = pairs.0.iter().position(is_meant)?;
+    Some(format!("{list}.{n}.{side}"))
 }
 
 /// Finds the file of an upload and checks that it can be read the way the caller wants.
@@ -83,7 +141,7 @@ async fn checked(
     upload_id: UploadId,
     choices: &ImportChoices,
 ) -> Outcome<(files::StoredUpload, ImportSpec, engine::Opened), ImportProblem> {
-    caller.require(scope(kind))?;
+    caller.require(Scope::Write(area(kind)))?;
     let upload = match files::locate(app, upload_id).await {
         Ok(upload) => upload,
         Err(Error::NotFound(message)) => {
@@ -97,7 +155,10 @@ async fn checked(
     let opened = tokio::task::spawn_blocking(move || engine::open(&path, &for_reader))
         .await
         .map_err(Error::internal)?
-        .map_err(|error| problem(&error))?;
+        .map_err(|error| problem(&error, &spec))?;
+    engine::check_custom_fields(app, opened.1.mapping())
+        .await?
+        .map_err(|error| problem(&error.into(), &spec))?;
     Ok((upload, spec, opened))
 }
 
@@ -112,6 +173,7 @@ pub async fn start(
     upload_id: UploadId,
     choices: ImportChoices,
 ) -> Outcome<Job, ImportProblem> {
+    let choices = choices.or_region(app.region());
     let (upload, ..) = checked(app, caller, kind, upload_id, &choices).await?;
     let input = ImportInput {
         upload_id,
@@ -134,20 +196,22 @@ pub async fn preview_upload(
     caller: &Caller,
     kind: ImportKind,
     upload_id: UploadId,
-    choices: &ImportChoices,
+    choices: ImportChoices,
 ) -> Outcome<Preview, ImportProblem> {
-    let (_, _, (mut source, converter)) = checked(app, caller, kind, upload_id, choices).await?;
+    let choices = choices.or_region(app.region());
+    let (_, spec, (mut source, converter)) = checked(app, caller, kind, upload_id, &choices).await?;
     let preview = tokio::task::spawn_blocking(move || preview(&mut source, &converter, 10, Some(10_000)))
         .await
         .map_err(Error::internal)?
-        .map_err(|error| problem(&error.into()))?;
+        .map_err(|error| problem(&error.into(), &spec))?;
     Ok(preview)
 }
 
 /// Rejections of an import behind the `after`th, in the order of the file.
 ///
 /// # Errors
-/// A missing scope `leads:read`; the database's.
+/// [`Error::NotFound`] when there is no such import; a missing scope, `leads:read` or `engagement:read` by what was
+/// imported; the database's.
 pub async fn rejections(
     app: &App,
     caller: &Caller,
@@ -155,7 +219,15 @@ pub async fn rejections(
     after: i64,
     limit: u64,
 ) -> Result<Vec<StoredRejection>, Error> {
-    caller.require(Scope::Read(Area::Leads))?;
+    let name = jobs::kind_of(app, job_id).await?;
+    let kind = ImportKind::ALL
+        .into_iter()
+        .find(|kind| name.as_deref() == Some(job_kind(*kind)))
+        .ok_or_else(|| Error::NotFound(format!("there is no import `{job_id}`")));
+    // Who may read neither learns nothing, not even that there is none.
+    let readable = kind.as_ref().map_or(Area::Leads, |kind| area(*kind));
+    caller.require(Scope::Read(readable))?;
+    kind?;
     Ok(store::page(app.db().read(), job_id, after, limit).await?)
 }
 

@@ -1,12 +1,13 @@
 //! Where imported leads land: the same upsert as the API's.
 
 use async_trait::async_trait;
-use entity::Timestamp;
+use entity::id::LeadId;
+use entity::{ConsentChannel, ConsentPurpose, ConsentState, Timestamp};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json, json};
 
 use super::convert::Record;
-use super::engine::{FileContext, Landed, Sink};
+use super::sink::{Fault, FileContext, Landed, Sink};
 use super::targets::Field;
 use super::value::Value;
 use crate::app::App;
@@ -15,8 +16,7 @@ use crate::error::{Error, Failure};
 use crate::events;
 use crate::identity::Caller;
 use crate::leads::consent::{self, NewConsent};
-use crate::leads::custom_fields::{self, Definitions};
-use crate::leads::lead::{self, ExternalId, ItemOutcome, LeadChange, LeadFault, Patch, UpsertMode};
+use crate::leads::lead::{self, ExternalId, ItemOutcome, LeadChange, Patch, UpsertMode};
 use crate::leads::notes::{self, NewNote};
 use crate::leads::tags;
 
@@ -24,8 +24,33 @@ use crate::leads::tags;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LeadSink;
 
+/// What a row of a file of leads asks for.
+#[derive(Debug)]
+pub struct ImportedLead {
+    change: LeadChange,
+    beside: Beside,
+}
+
+/// What is kept beside the lead's own row.
+#[derive(Debug, Default)]
+struct Beside {
+    tags: Vec<String>,
+    note: Option<String>,
+    consents: Vec<(ConsentChannel, ConsentPurpose, ConsentState)>,
+}
+
 #[async_trait]
 impl Sink for LeadSink {
+    type Item = ImportedLead;
+
+    fn item(&self, file: &FileContext, record: &Record) -> Result<ImportedLead, Vec<Fault>> {
+        let beside = beside(file, record)?;
+        Ok(ImportedLead {
+            change: change(file, record),
+            beside,
+        })
+    }
+
     async fn write(
         &self,
         app: &App,
@@ -33,76 +58,73 @@ impl Sink for LeadSink {
         caller: &Caller,
         now: Timestamp,
         file: &FileContext,
-        records: &[Record],
+        items: Vec<ImportedLead>,
     ) -> Result<Vec<Landed>, Error> {
-        let definitions = custom_fields::definitions(app).await?;
-        let changes = records
-            .iter()
-            .map(|record| change(file, &definitions, record))
-            .collect();
+        let (changes, beside): (Vec<_>, Vec<_>) = items
+            .into_iter()
+            .map(|ImportedLead { change, beside }| (change, beside))
+            .unzip();
         let outcomes = lead::upsert_many(tx, app, caller, now, changes, UpsertMode::Upsert).await?;
-        write_beside(app, tx, caller, now, file, records, &outcomes).await?;
+        let landed: Vec<_> = beside
+            .into_iter()
+            .zip(&outcomes)
+            .filter_map(|(beside, outcome)| {
+                Some((
+                    outcome.lead_id()?,
+                    matches!(outcome, ItemOutcome::Created(_)),
+                    beside,
+                ))
+            })
+            .collect();
+        write_beside(app, tx, caller, now, &file.namespace, landed).await?;
         Ok(outcomes
             .into_iter()
-            .map(|outcome| landed(file, outcome))
+            .map(|outcome| match outcome {
+                ItemOutcome::Created(_) => Landed::Created,
+                ItemOutcome::Updated { .. } => Landed::Updated,
+                ItemOutcome::Unchanged(_) => Landed::Unchanged,
+                ItemOutcome::Refused(problems) => Landed::refused(problems),
+            })
             .collect())
     }
 }
 
-/// Tags, notes and consents of the leads that landed. Notes are written with a new lead only, a consent only where it
-/// differs from the one in force: the same file twice writes nothing twice.
+/// Tags, notes and consents of the leads that landed, each with whether it is new. Notes are written with a new lead
+/// only, a consent only where it differs from the one in force: the same file twice writes nothing twice.
 async fn write_beside(
     app: &App,
     tx: &Tx,
     caller: &Caller,
     now: Timestamp,
-    file: &FileContext,
-    records: &[Record],
-    outcomes: &[ItemOutcome],
+    namespace: &str,
+    landed: Vec<(LeadId, bool, Beside)>,
 ) -> Result<(), Error> {
-    let bindings = file.mapping.bindings();
-    let brings = |field| bindings.iter().any(|binding| binding.target.field() == field);
-    if !brings(Field::Tags) && !brings(Field::Notes) && !brings(Field::Consent) {
-        return Ok(());
-    }
     let (mut names, mut wanted, mut notes, mut consents) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (record, outcome) in records.iter().zip(outcomes) {
-        let Some(lead_id) = outcome.lead_id() else {
-            continue;
-        };
-        for (binding, value) in bindings.iter().zip(&record.values) {
-            match (binding.target.field(), value) {
-                (Field::Tags, Some(Value::List(list))) => {
-                    names.extend(list.iter().cloned());
-                    wanted.extend(list.iter().map(|name| (lead_id, name.clone())));
-                }
-                (Field::Notes, Some(Value::Text(body))) if matches!(outcome, ItemOutcome::Created(_)) => {
-                    notes.push(NewNote {
-                        lead_id,
-                        body: body.clone(),
-                        pinned: false,
-                        at: None,
-                    });
-                }
-                (Field::Consent, Some(Value::Consent(state))) => {
-                    let Some((channel, purpose)) = binding.target.consent() else {
-                        continue;
-                    };
-                    consents.push(NewConsent {
-                        lead_id,
-                        channel,
-                        purpose,
-                        state: *state,
-                        at: None,
-                        source: Some(format!("import: {}", file.namespace)),
-                        wording: None,
-                        ip: None,
-                        user_agent: None,
-                    });
-                }
-                _ => {}
-            }
-        }
+    for (lead_id, is_new, beside) in landed {
+        let Beside {
+            tags,
+            note,
+            consents: said,
+        } = beside;
+        names.extend(tags.iter().cloned());
+        wanted.extend(tags.into_iter().map(|name| (lead_id, name)));
+        notes.extend(note.filter(|_| is_new).map(|body| NewNote {
+            lead_id,
+            body,
+            pinned: false,
+            at: None,
+        }));
+        consents.extend(said.into_iter().map(|(channel, purpose, state)| NewConsent {
+            lead_id,
+            channel,
+            purpose,
+            state,
+            at: None,
+            source: Some(format!("import: {namespace}")),
+            wording: None,
+            ip: None,
+            user_agent: None,
+        }));
     }
     let mut log = Vec::new();
     if !wanted.is_empty() {
@@ -139,72 +161,54 @@ async fn write_beside(
                 .events,
         );
     }
+    if log.is_empty() {
+        return Ok(());
+    }
     events::append(tx, &caller.actor.id, now, log).await?;
     Ok(())
 }
 
-fn landed(file: &FileContext, outcome: ItemOutcome) -> Landed {
-    match outcome {
-        ItemOutcome::Created(_) => Landed::Created,
-        ItemOutcome::Updated { .. } => Landed::Updated,
-        ItemOutcome::Unchanged(_) => Landed::Unchanged,
-        ItemOutcome::Refused(faults) => {
-            Landed::Rejected(faults.into_iter().map(|fault| rejected(file, fault)).collect())
+/// What a record asks for beside the lead, checked: once the lead is written it is too late to refuse the row.
+fn beside(file: &FileContext, record: &Record) -> Result<Beside, Vec<Fault>> {
+    let mut beside = Beside::default();
+    let mut faults = Vec::new();
+    for (target, value) in file.values(record) {
+        let checked = match (target.field(), value) {
+            (Field::Tags, Value::List(names)) => names.iter().try_for_each(|name| {
+                beside.tags.push(tags::checked_name(name)?);
+                Ok(())
+            }),
+            (Field::Notes, Value::Text(body)) => notes::checked(body).map(|body| beside.note = Some(body)),
+            (Field::Consent, Value::Consent(state)) => {
+                beside.consents.extend(
+                    target
+                        .consent()
+                        .map(|(channel, purpose)| (channel, purpose, *state)),
+                );
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        if let Err(message) = checked {
+            faults.push(Fault::new(&target.to_string(), message));
         }
+    }
+    if faults.is_empty() {
+        Ok(beside)
+    } else {
+        Err(faults)
     }
 }
 
-/// A problem of the lead as one of the file: the column that feeds the field.
-fn rejected(file: &FileContext, fault: LeadFault) -> (Option<String>, &'static str, String) {
-    let field = fault.field.first().and_then(|name| field_named(name));
-    (
-        field.and_then(|field| file.column(field)),
-        "refused",
-        fault.message,
-    )
-}
-
-fn field_named(name: &str) -> Option<Field> {
-    Some(match name {
-        "id" => Field::LeadId,
-        "email" => Field::Email,
-        "phone" => Field::Phone,
-        "firstName" => Field::FirstName,
-        "lastName" => Field::LastName,
-        "companyName" => Field::CompanyName,
-        "jobTitle" => Field::JobTitle,
-        "website" => Field::Website,
-        "street" => Field::Street,
-        "city" => Field::City,
-        "region" => Field::Region,
-        "postalCode" => Field::PostalCode,
-        "country" => Field::Country,
-        "timeZone" => Field::TimeZone,
-        "language" => Field::Language,
-        "customerType" => Field::CustomerType,
-        "interests" => Field::Interests,
-        "source" => Field::Source,
-        "dealStage" => Field::DealStage,
-        "dealValue" => Field::DealValue,
-        "dealCurrency" => Field::DealCurrency,
-        "expectedCloseDate" => Field::ExpectedCloseDate,
-        "ownerEmail" => Field::OwnerEmail,
-        "createdAt" => Field::CreatedAt,
-        "externalIds" => Field::ExternalId,
-        _ => return None,
-    })
-}
-
 /// The change that a record asks for: an empty cell leaves a field as it is.
-fn change(file: &FileContext, definitions: &Definitions, record: &Record) -> LeadChange {
+fn change(file: &FileContext, record: &Record) -> LeadChange {
     let mut change = LeadChange {
         contact_is_normal: true,
         ..LeadChange::default()
     };
-    for (binding, value) in file.mapping.bindings().iter().zip(&record.values) {
-        let Some(value) = value else { continue };
-        let key = || binding.target.key().to_owned();
-        match (binding.target.field(), value) {
+    for (target, value) in file.values(record) {
+        let key = || target.key().to_owned();
+        match (target.field(), value) {
             (Field::LeadId, Value::Lead(id)) => change.id = Some(*id),
             (Field::ExternalId, Value::Text(text)) => change.external_ids.push(ExternalId {
                 namespace: Some(key())
@@ -232,14 +236,8 @@ fn change(file: &FileContext, definitions: &Definitions, record: &Record) -> Lea
                 change.source_detail.extend(facts);
             }
             (Field::SourceDetail, Value::Text(text)) => change.source_detail.push((key(), Some(json!(text)))),
-            (Field::Custom, Value::Text(text)) => {
-                // What cannot be read is handed on as it is: the lead says what is wrong with it.
-                let value = definitions.get(binding.target.key());
-                let value = value.and_then(|field| custom_fields::read_text(field, text).ok());
-                change
-                    .custom
-                    .push((key(), Some(value.unwrap_or_else(|| json!(text)))));
-            }
+            // By its definition the lead reads the text, or says what is wrong with it.
+            (Field::Custom, Value::Text(text)) => change.custom.push((key(), Some(json!(text)))),
             (Field::DisplayName, Value::Text(text)) => name(&mut change, text),
             (field, Value::Text(text)) => {
                 if let Some(place) = text_field(&mut change, field) {

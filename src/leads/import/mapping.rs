@@ -83,6 +83,14 @@ pub enum MappingError {
         /// The names there are.
         valid: String,
     },
+    /// No such custom field.
+    #[error("{message}; or say custom.{key}= to leave its column out")]
+    UnknownCustomField {
+        /// Its key.
+        key: String,
+        /// What is wrong, with the fields there are.
+        message: String,
+    },
     /// No such column.
     #[error("the file has no column `{name}`{}; its columns are: {valid}", did_you_mean(.suggestion.as_deref()))]
     UnknownColumn {
@@ -201,7 +209,7 @@ impl Mapping {
                 let target = if own_name {
                     kind.target(name)
                 } else {
-                    by_synonym(kind, name)
+                    kind.target_like(name)
                 };
                 if let Some(target) = target
                     && !taken.contains(&target)
@@ -259,6 +267,15 @@ impl Mapping {
         self.bindings
             .iter()
             .position(|binding| binding.target.field() == field)
+    }
+
+    /// The keys of the custom fields that are fed.
+    pub fn custom_fields(&self) -> Vec<&str> {
+        let targets = self.bindings.iter().map(|binding| &binding.target);
+        targets
+            .filter(|target| target.field() == Field::Custom)
+            .map(Target::key)
+            .collect()
     }
 
     fn target(&self, name: &str) -> Result<Target, MappingError> {
@@ -373,14 +390,6 @@ impl Mapping {
             })
             .collect()
     }
-}
-
-fn by_synonym(kind: ImportKind, name: &str) -> Option<Target> {
-    let name = folded(name);
-    kind.specs()
-        .iter()
-        .find(|spec| spec.synonyms.iter().any(|synonym| folded(synonym) == name))
-        .map(Target::of)
 }
 
 /// The candidate nearest to a name, where it is near enough to be a slip.

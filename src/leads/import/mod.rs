@@ -4,8 +4,9 @@
 //! [`Mapping`] says which column feeds which target. [`Converter`] turns the cells of a row into typed
 //! [`Value`]s. [`RejectionLog`] collects what could not be used, by line and column. These know no database.
 //!
-//! [`drive`] puts them to work: a thread reads and converts ahead, a [`Sink`] writes batch by batch. Leads land here;
-//! the rooms of engagements and conversions bring sinks of their own.
+//! [`drive`] puts them to work for every kind of import: a thread reads and converts ahead; batch by batch, each in one
+//! transaction, a [`Sink`] says what the records become and writes it, and a [`Watcher`] keeps rejections and checkpoint.
+//! Leads land here; the rooms of engagements and conversions bring sinks of their own.
 
 mod convert;
 mod csv;
@@ -18,6 +19,7 @@ mod number;
 mod preview;
 mod report;
 mod row;
+mod sink;
 mod source;
 mod spec;
 mod store;
@@ -29,13 +31,11 @@ mod value;
 mod xlsx;
 
 pub use convert::{ConvertError, ConvertOptions, Converter, Record};
-pub use engine::{
-    BATCH_ROWS, FileContext, FileError, Landed, LeadRef, Opened, Sink, Step, Watcher, drive, open, row_key,
-};
+pub use engine::{BATCH_ROWS, FileError, Opened, Step, Watcher, drive, open};
 pub use job::{
     ImportInput, ImportJob, ImportProblem, StoredRejection, job_kind, preview_upload, rejections, start,
 };
-pub use leads::LeadSink;
+pub use leads::{ImportedLead, LeadSink};
 pub use mapping::{Assignments, Binding, Mapping, MappingError, UnknownColumn};
 pub use number::{
     DecimalMark, NumberError, detect_decimal_mark, parse_boolean, parse_decimal, to_minor_units,
@@ -43,6 +43,7 @@ pub use number::{
 pub use preview::{Preview, PreviewRow, preview};
 pub use report::{ReasonCount, Rejection, RejectionLog};
 pub use row::{Cell, CellKind, Row, RowFault};
+pub use sink::{Fault, FileContext, Landed, LeadRef, Sink};
 pub use source::{Format, Header, Input, Rows, Source, SourceError, SourceOptions};
 pub use spec::{ChoiceError, ImportChoices, ImportSpec};
 pub use targets::{Field, ImportKind, Shape, Target};

@@ -30,6 +30,12 @@ pub enum SourceError {
     /// No row with a value in it.
     #[error("the file is empty: expected a first row with the names of the columns")]
     Empty,
+    /// Names of columns, and nothing below them.
+    #[error("the file has no rows: below the names of the columns (line {line}) nothing is written")]
+    NoRows {
+        /// The line of the header.
+        line: u64,
+    },
     /// An old Excel file, or one with a password: both are the same kind of container.
     #[error(
         "the file is an old Excel file (.xls) or has a password: save it as .xlsx without a password, or as CSV"
@@ -236,6 +242,19 @@ impl Source {
         Ok(rows)
     }
 
+    /// Makes sure that there is a row below the header.
+    ///
+    /// # Errors
+    /// [`SourceError::NoRows`]; the file's.
+    pub fn expect_rows(&mut self) -> Result<(), SourceError> {
+        let line = self.header.line;
+        if self.rows()?.read(&mut Row::default())? {
+            Ok(())
+        } else {
+            Err(SourceError::NoRows { line })
+        }
+    }
+
     fn read_header(&mut self) -> Result<Header, SourceError> {
         let mut stream = self.content.stream()?;
         let mut row = Row::default();
@@ -257,6 +276,9 @@ impl Source {
             None => {}
         }
         let filled = row.cells().filter(|cell| cell.kind != CellKind::Empty).count();
+        if row.cells().any(|cell| cell.text.contains('\0')) {
+            return Err(SourceError::Binary);
+        }
         let is_value = |text: &str| looks_like_email(text) || looks_like_date(text);
         if let Some(cell) = row.cells().find(|cell| is_value(cell.text)) {
             return Err(SourceError::NoHeader {
@@ -456,13 +478,21 @@ impl Rows<'_> {
     /// How far the reading is, 0 to 1.
     pub fn progress(&self) -> f64 {
         let (passed, whole) = match &self.stream {
-            Stream::Csv { passed, length, .. } => (passed.load(Ordering::Relaxed), *length),
-            Stream::Xlsx { rows, line } => (*line, rows.declared_rows()),
+            // Much is read ahead of the rows.
+            Stream::Csv {
+                reader,
+                passed,
+                length,
+            } => (
+                passed.load(Ordering::Relaxed) as f64 * reader.share_read(),
+                *length,
+            ),
+            Stream::Xlsx { rows, line } => (*line as f64, rows.declared_rows()),
         };
         if whole == 0 {
             0.0
         } else {
-            (passed as f64 / whole as f64).min(1.0)
+            (passed / whole as f64).min(1.0)
         }
     }
 }

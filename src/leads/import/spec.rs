@@ -1,5 +1,6 @@
 //! What to import and how: the flags of the command line, the input of the API, the input of the job.
 
+use phonenumber::country;
 use serde::{Deserialize, Serialize};
 
 use super::convert::ConvertOptions;
@@ -47,7 +48,7 @@ pub struct ImportChoices {
     pub time_zone: Option<String>,
     /// `auto`, `.` or `,`.
     pub decimal_mark: Option<String>,
-    /// Country of phone numbers without a country code.
+    /// Country of phone numbers without a country code; that of the settings unless given.
     pub phone_region: Option<String>,
     /// Currency of amounts without one.
     pub currency: Option<String>,
@@ -77,6 +78,17 @@ fn read<T, E: ToString>(
             })
         })
         .transpose()
+}
+
+impl ImportChoices {
+    /// With a country for phone numbers without a country code, where none was chosen.
+    #[must_use]
+    pub fn or_region(mut self, region: Option<country::Id>) -> Self {
+        self.phone_region = self
+            .phone_region
+            .or_else(|| region.map(|region| format!("{region:?}")));
+        self
+    }
 }
 
 impl ImportSpec {

@@ -180,7 +180,7 @@ fields! {
     Metadata,
     /// Kind of the conversion.
     Kind,
-    /// Name of the conversion.
+    /// Name of a custom engagement or conversion.
     Name,
 }
 
@@ -449,12 +449,8 @@ const ENGAGEMENTS: &[Spec] = &[
     one("channel", Field::Channel, Shape::Channel, &[]),
     OCCURRED_AT,
     DEDUPE_KEY,
-    one(
-        "title",
-        Field::Title,
-        Shape::Text,
-        &["subject", "event_name", "description"],
-    ),
+    one("title", Field::Title, Shape::Text, &["subject", "description"]),
+    one("name", Field::Name, Shape::Text, &["custom_name", "event_name"]),
     one("value", Field::Score, Shape::Percent, &["score"]),
     one("revenue", Field::Amount, Shape::Money, &["amount"]),
     CURRENCY,
@@ -511,6 +507,9 @@ const CONVERSIONS: &[Spec] = &[
 ];
 
 impl ImportKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Leads, Self::Engagements, Self::Conversions];
+
     pub(super) fn specs(self) -> &'static [Spec] {
         match self {
             Self::Leads => LEADS,
@@ -553,6 +552,17 @@ impl ImportKind {
         };
         valid.then_some(target)
     }
+
+    /// The target of this name, or of another name that files use for it; none when there is no such target.
+    pub(super) fn target_like(self, name: &str) -> Option<Target> {
+        self.target(name).or_else(|| {
+            let name = folded(name);
+            self.specs()
+                .iter()
+                .find(|spec| spec.synonyms.iter().any(|synonym| folded(synonym) == name))
+                .map(Target::of)
+        })
+    }
 }
 
 /// A field of what is imported, with its key where it takes one.
@@ -593,7 +603,7 @@ impl Target {
         Some((channel.parse().ok()?, purpose))
     }
 
-    pub(super) fn of(spec: &Spec) -> Self {
+    fn of(spec: &Spec) -> Self {
         Self {
             field: spec.field,
             key: String::new(),
@@ -629,11 +639,7 @@ mod tests {
 
     #[test]
     fn no_name_means_two_targets_of_a_kind() {
-        for kind in [
-            ImportKind::Leads,
-            ImportKind::Engagements,
-            ImportKind::Conversions,
-        ] {
+        for kind in ImportKind::ALL {
             let mut seen = HashSet::new();
             for spec in kind.specs() {
                 assert!(

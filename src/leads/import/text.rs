@@ -89,8 +89,17 @@ impl fmt::Display for Delimiter {
 /// What a look through the whole input found.
 pub(super) enum Scan {
     Text(TextEncoding),
-    /// A zero byte in what is not UTF-16: no text.
+    /// A zero byte in what is not UTF-16, or too many control characters: no text.
     Binary,
+}
+
+/// Of so many bytes of text one at most is a control character: compressed data has one in ten.
+const CONTROLS_OF: u64 = 50;
+
+/// A byte that texts do not have, whatever their encoding; blanks, line ends, the page break, and the marks that old
+/// systems put at the end of a file are none.
+fn is_control(byte: u8) -> bool {
+    byte < 0x20 && !matches!(byte, b'\t' | b'\n' | 0x0b | 0x0c | b'\r' | 0x1a | 0x1b)
 }
 
 /// Reads the input to its end to learn its encoding: whether it is UTF-8 is known only then.
@@ -100,6 +109,7 @@ pub(super) fn scan(input: &mut (impl Read + Seek)) -> io::Result<Scan> {
     let mut kept = 0;
     let mut first = true;
     let mut utf8 = true;
+    let (mut bytes, mut controls) = (0_u64, 0_u64);
     loop {
         let read = input.read(&mut buffer[kept..])?;
         let filled = kept + read;
@@ -116,6 +126,12 @@ pub(super) fn scan(input: &mut (impl Read + Seek)) -> io::Result<Scan> {
             }
         }
         if chunk.contains(&0) {
+            return Ok(Scan::Binary);
+        }
+        let fresh = &buffer[filled - read..filled];
+        bytes += read as u64;
+        controls += fresh.iter().filter(|byte| is_control(**byte)).count() as u64;
+        if read == 0 && controls * CONTROLS_OF > bytes {
             return Ok(Scan::Binary);
         }
         if read == 0 {

@@ -178,7 +178,11 @@ pub async fn delete(app: &App, caller: &Caller, id: NoteId) -> Outcome<Note, Not
     Ok(note)
 }
 
-fn checked(body: &str) -> Result<String, String> {
+/// A note's text as it is kept.
+///
+/// # Errors
+/// What is wrong.
+pub fn checked(body: &str) -> Result<String, String> {
     block("a note", body, MOST_BODY)
 }
 

@@ -11,7 +11,7 @@ const SEPARATORS: [char; 2] = [';', '|'];
 ///
 /// # Errors
 /// What is wrong.
-pub(super) fn checked_name(name: &str) -> Result<String, String> {
+pub fn checked_name(name: &str) -> Result<String, String> {
     let name = line("a tag's name", name, MOST_NAME)?;
     if name.contains(SEPARATORS) {
         return Err(format!(

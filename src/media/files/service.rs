@@ -64,14 +64,15 @@ impl Drop for Unfinished {
 /// Receives a file.
 ///
 /// # Errors
-/// [`UploadProblem`]s; a missing scope `leads:write`; a full or unwritable disk; the database's. Nothing is kept then.
+/// [`UploadProblem`]s; neither the scope `leads:write` nor `engagement:write`; a full or unwritable disk; the database's. Nothing is kept then.
 pub async fn receive<E: Display>(
     app: &App,
     caller: &Caller,
     file_name: &str,
     body: impl Stream<Item = Result<Bytes, E>>,
 ) -> Outcome<Upload, UploadProblem> {
-    caller.require(Scope::Write(Area::Leads))?;
+    // Files are for imports.
+    caller.require_any(&[Scope::Write(Area::Leads), Scope::Write(Area::Engagement)])?;
     let now = app.clock().now();
     let id = UploadId::at(now);
     let folder = folder(app);
