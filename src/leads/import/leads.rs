@@ -211,9 +211,7 @@ fn change(file: &FileContext, record: &Record) -> LeadChange {
         match (target.field(), value) {
             (Field::LeadId, Value::Lead(id)) => change.id = Some(*id),
             (Field::ExternalId, Value::Text(text)) => change.external_ids.push(ExternalId {
-                namespace: Some(key())
-                    .filter(|key| !key.is_empty())
-                    .unwrap_or_else(|| file.namespace.clone()),
+                namespace: file.namespace_of(target).to_owned(),
                 value: text.clone(),
             }),
             (Field::Interests, Value::List(list)) => change.interests = Patch::Set(list.clone()),
@@ -230,7 +228,7 @@ fn change(file: &FileContext, record: &Record) -> LeadChange {
             (Field::ExpectedCloseDate, Value::Day(day)) => change.expected_close = Patch::Set(*day),
             (Field::Stage, Value::Stage(stage)) => change.stage = Some(*stage),
             (Field::CreatedAt, Value::Moment(at)) => change.created_at = Some(*at),
-            (Field::SourceDetail, Value::Text(text)) if binding.target.key().is_empty() => {
+            (Field::SourceDetail, Value::Text(text)) if target.key().is_empty() => {
                 let facts: Map<String, Json> = serde_json::from_str(text).unwrap_or_default();
                 let facts = facts.into_iter().map(|(key, value)| (key, Some(value)));
                 change.source_detail.extend(facts);

@@ -131,7 +131,8 @@ impl FileContext {
         self.named(record).map(|(_, lead)| lead)
     }
 
-    fn named(&self, record: &Record) -> Option<(Field, LeadRef)> {
+    /// The first binding that names the lead, and the lead.
+    fn named(&self, record: &Record) -> Option<(usize, LeadRef)> {
         let known = |kind, namespace: &str, text: &str| {
             LeadRef::Known(Identity {
                 kind,
@@ -139,18 +140,29 @@ impl FileContext {
                 value: text.to_owned(),
             })
         };
-        self.values(record).find_map(|(target, value)| {
-            let lead = match (target.field(), value) {
+        let mut bindings = self.mapping.bindings().iter().zip(&record.values).enumerate();
+        bindings.find_map(|(at, (binding, value))| {
+            let target = &binding.target;
+            let lead = match (target.field(), value.as_ref()?) {
                 (Field::LeadId, Value::Lead(id)) => LeadRef::Id(*id),
                 (Field::ExternalId, Value::Text(text)) => {
-                    known(IdentityKind::External, &self.namespace, text)
+                    known(IdentityKind::External, self.namespace_of(target), text)
                 }
                 (Field::Email, Value::Text(text)) => known(IdentityKind::Email, "", text),
                 (Field::Phone, Value::Text(text)) => known(IdentityKind::Phone, "", text),
                 _ => return None,
             };
-            Some((target.field(), lead))
+            Some((at, lead))
         })
+    }
+
+    /// Whose external ids a target takes: those of its key, else of the file.
+    #[must_use]
+    pub fn namespace_of<'a>(&'a self, target: &'a Target) -> &'a str {
+        match target.key() {
+            "" => &self.namespace,
+            key => key,
+        }
     }
 
     /// A dedupe key made of all values of a record, for files that have none of their own.
@@ -190,8 +202,8 @@ impl FileContext {
         let head = field.first()?;
         let kind = self.mapping.kind();
         let target = match head.as_str() {
-            "leadId" | "identity" => return self.mapping.position(self.named(record)?.0),
-            "externalIds" => kind.target("external_id"),
+            "leadId" | "identity" => return self.named(record).map(|(at, _)| at),
+            "externalIds" => return self.mapping.position(Field::ExternalId),
             _ => kind
                 .target(&field.join("."))
                 .or_else(|| kind.target_like(&field.concat()))
