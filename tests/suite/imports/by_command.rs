@@ -90,7 +90,7 @@ on_both! {
         let nowhere = database.folder().join("nowhere.csv").display().to_string();
         for (arguments, message) in [
             (&["leads", file.as_str(), "--map", "emial=email"][..],
-                format!("error: `{file}`: unknown target `emial` for leads (did you mean `email`?); one of external_id, email, phone")),
+                format!("error: `{file}`: unknown target `emial` for leads (did you mean `email`?); one of external_id, external_id.<namespace>, email, phone")),
             (&["leads", &file, "--map", "phone=telefone"],
                 format!("error: `{file}`: the file has no column `telefone`; its columns are: email, Nome, origem, shoe")),
             (&["leads", &file, "--map", "email"], "error: --map: cannot read the mapping `email`: a `=` is missing".to_owned()),

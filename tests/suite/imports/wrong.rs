@@ -20,7 +20,7 @@ on_both! {
         for what in ["leadsImport", "leadsImportPreview"] {
             for (options, path, code, message) in [
                 (map(&[("email", "email"), ("emial", "shoe")]), "map.1.target", "INVALID_MAPPING",
-                    "unknown target `emial` for leads (did you mean `email`?); one of external_id, email, phone, first_name"),
+                    "unknown target `emial` for leads (did you mean `email`?); one of external_id, external_id.<namespace>, email, phone, first_name"),
                 (map(&[("phone", "shoes")]), "map.0.column", "INVALID_MAPPING",
                     "the file has no column `shoes` (did you mean `shoe`?); its columns are: email, shoe"),
                 (map(&[("email", "")]), "map", "INVALID_MAPPING",
