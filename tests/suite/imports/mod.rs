@@ -2,6 +2,7 @@
 
 mod by_command;
 mod files;
+mod killed;
 mod live;
 mod olist;
 mod others;
