@@ -63,7 +63,7 @@ pub const DEFINITIONS: &[Definition] = &[
     Definition {
         key: "database_max_connections",
         value: "N",
-        help: "Most connections to each database, 1 to 1000",
+        help: "Most connections to the database, 2 to 1000, half of them for changes (SQLite: at most 8 readers and one writer)",
         default: "16",
     },
     Definition {

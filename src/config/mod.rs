@@ -178,7 +178,7 @@ impl Settings {
         };
         let settings = Self {
             database_replica_url: pick(layers, "database_replica_url", check::replica_url)?,
-            database_max_connections: small(count("database_max_connections", 1..=1000, 16)?),
+            database_max_connections: small(count("database_max_connections", 2..=1000, 16)?),
             listen: pick(layers, "listen", check::address)?
                 .unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080))),
             public_url: pick(layers, "public_url", check::public_url)?,

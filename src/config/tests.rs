@@ -242,13 +242,13 @@ fn each_value_that_does_not_fit_says_what_and_how_to_mend_it() {
             "database_max_connections",
             "0",
             "0 is out of range",
-            "from 1 to 1000",
+            "from 2 to 1000",
         ),
         (
             "database_max_connections",
             "many",
             "`many` is not a whole number",
-            "from 1 to 1000",
+            "from 2 to 1000",
         ),
         (
             "public_url",

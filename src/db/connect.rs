@@ -10,6 +10,7 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
     IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
+use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use tokio::sync::watch;
 
@@ -23,7 +24,7 @@ pub struct DbOptions {
     pub url: String,
     /// A PostgreSQL read replica for reads that may lag.
     pub replica_url: Option<String>,
-    /// Connections per pool (SQLite: readers).
+    /// Most connections (SQLite: of readers; PostgreSQL: half of them for what writes, see [`Db::begin`]).
     pub max_connections: u32,
     /// How long a caller waits for a connection.
     pub acquire_timeout: Duration,
@@ -72,13 +73,17 @@ impl Db {
             file = Some(path);
             (DbBackend::Sqlite, writer, reader)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            let pool = open_postgres(url, options).await?;
-            (DbBackend::Postgres, pool.clone(), pool)
+            // Pools of their own: who holds a transaction open and reads beside it never waits for others like itself.
+            let writers = options.max_connections.div_ceil(2);
+            let readers = (options.max_connections - writers).max(1);
+            let writer = open_postgres(url, writers, options).await?;
+            let reader = open_postgres(url, readers, options).await?;
+            (DbBackend::Postgres, writer, reader)
         } else {
             return Err(OpenError::UnknownScheme);
         };
         let mut replica = match &options.replica_url {
-            Some(url) => Some(open_postgres(url, options).await?),
+            Some(url) => Some(open_postgres(url, options.max_connections, options).await?),
             None => None,
         };
         for connection in [Some(&mut writer), Some(&mut reader), replica.as_mut()]
@@ -266,7 +271,12 @@ impl Db {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), DbErr> {
-        self.inner.reader.ping().await
+        self.inner.reader.ping().await?;
+        match self.inner.backend {
+            // One connection, which a long transaction may hold.
+            DbBackend::Sqlite => Ok(()),
+            _ => self.inner.writer.ping().await,
+        }
     }
 
     /// Waits for running statements and closes the connections.
@@ -351,11 +361,18 @@ async fn open_sqlite(
     Ok((writer, reader))
 }
 
-async fn open_postgres(url: &str, options: &DbOptions) -> Result<DatabaseConnection, OpenError> {
+/// A connection that was idle for longer is tried before it is used.
+const RESTED: Duration = Duration::from_secs(1);
+
+async fn open_postgres(
+    url: &str,
+    connections: u32,
+    options: &DbOptions,
+) -> Result<DatabaseConnection, OpenError> {
     let mut connect = ConnectOptions::new(url.to_owned());
     connect
-        .max_connections(options.max_connections)
-        .min_connections(2)
+        .max_connections(connections)
+        .min_connections(connections.min(2))
         .acquire_timeout(options.acquire_timeout)
         .sqlx_logging(false)
         .test_before_acquire(false);
@@ -364,6 +381,17 @@ async fn open_postgres(url: &str, options: &DbOptions) -> Result<DatabaseConnect
             .application_name("leadline")
             .statement_cache_capacity(512)
             .disable_logging()
+    });
+    // A busy connection is known to live; one that rested may have lost its server meanwhile.
+    connect.map_sqlx_postgres_pool_opts(|given| {
+        given.before_acquire(|connection, resting| {
+            Box::pin(async move {
+                if resting.idle_for > RESTED {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
     });
     Database::connect(connect)
         .await
