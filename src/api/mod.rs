@@ -8,7 +8,9 @@ mod lead;
 mod log;
 mod meta;
 mod schema;
+mod sharing;
 pub mod types;
 
 pub use lead::Lead;
 pub use schema::{Api, sdl, with_caller};
+pub use sharing::reads_the_log_from_now_on;

@@ -67,6 +67,29 @@ impl Filter {
     }
 }
 
+/// Where somebody stands in the log: the position of the last event taken. Shared by who reads and who wants to know.
+#[derive(Clone, Debug)]
+pub struct Place(Arc<AtomicI64>);
+
+impl Place {
+    /// Behind this position.
+    #[must_use]
+    pub fn at(position: Position) -> Self {
+        Self(Arc::new(AtomicI64::new(position)))
+    }
+
+    /// The position.
+    #[must_use]
+    pub fn get(&self) -> Position {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Another event was taken.
+    pub fn set(&self, position: Position) {
+        self.0.store(position, Ordering::Release);
+    }
+}
+
 /// Why a stream of events ended.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
@@ -184,6 +207,13 @@ impl Bus {
     #[must_use]
     pub fn head(&self) -> watch::Receiver<Position> {
         self.head.subscribe()
+    }
+
+    /// The last position handed on; `None` before the first look at the log.
+    #[must_use]
+    pub fn position(&self) -> Option<Position> {
+        let tail = self.tail.load(Ordering::Acquire);
+        (tail >= 0).then_some(tail)
     }
 
     /// How many follow the live end now: subscriptions, and parts of the server itself.

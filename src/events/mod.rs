@@ -15,7 +15,7 @@ use entity::id::LeadId;
 use entity::{EventKind, Timestamp};
 use sea_orm::DbErr;
 
-pub use bus::{Bus, Filter, StreamError};
+pub use bus::{Bus, Filter, Place, StreamError};
 pub use entity::event::Model as Event;
 pub use handler::{Handler, HandlerRunner, Progress, behind, progress};
 pub use nats::{Announcer, NatsError, connect_nats, follow_nats};

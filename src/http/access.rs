@@ -12,8 +12,8 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId};
-use crate::api::with_caller;
+use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share};
+use crate::api::{reads_the_log_from_now_on, with_caller};
 use crate::app::App;
 use crate::error::Error;
 use crate::events::Filter;
@@ -181,5 +181,14 @@ impl Gateway for TokenGateway {
         request_id: &RequestId,
     ) -> Result<Request, ServerError> {
         Ok(with_caller(request, (**caller).clone(), request_id.as_str()))
+    }
+
+    fn share(&self, caller: &Arc<Speaker>, request: &mut Request) -> Option<Share> {
+        let caller = caller.as_ref().as_ref()?;
+        let begin = self.app.bus().position()?;
+        reads_the_log_from_now_on(request).then(|| Share {
+            rights: format!("{:?} {:?}", caller.scopes, caller.rows),
+            begin,
+        })
     }
 }

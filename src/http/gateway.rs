@@ -39,6 +39,22 @@ pub trait Gateway: Send + Sync + 'static {
         request: Request,
         request_id: &RequestId,
     ) -> impl Future<Output = Result<Request, ServerError>> + Send;
+
+    /// Whether a prepared subscription may be run once for all who ask for the same, and from where: only where its
+    /// results depend on nothing but its text, its variables, the rights of the caller and the event log from that
+    /// place on. It is then run with a [`Place`](crate::events::Place) among its data.
+    fn share(&self, _caller: &Arc<Self::Caller>, _request: &mut Request) -> Option<Share> {
+        None
+    }
+}
+
+/// How a subscription is shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Share {
+    /// The same text for callers with the same rights, another one for others.
+    pub rights: String,
+    /// The position of the event log behind which it begins.
+    pub begin: i64,
 }
 
 /// The way by which a client comes in.

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
 
 use async_graphql::{Context, Error, ErrorExtensions, Object, Request, Schema, ServerError, Subscription};
 use axum::http::request::Parts;
@@ -11,7 +12,8 @@ use futures_util::{FutureExt, Stream, stream};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, coded_error};
+use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share, coded_error};
+use crate::events::Place;
 
 pub(super) type TestSchema = Schema<Query, Mutation, Events>;
 
@@ -122,6 +124,25 @@ impl Events {
         Silent(ctx.data_unchecked::<Probe>().dropped.clone())
     }
 
+    /// Counts on behind its place up to `to`, one a millisecond or as fast as it is asked; tells when it is dropped.
+    async fn counted(&self, ctx: &Context<'_>, to: i64, slow: bool) -> impl Stream<Item = i64> {
+        let probe = ctx.data_unchecked::<Probe>();
+        probe.taken.fetch_add(1, Ordering::SeqCst);
+        let dropped = Silent(probe.dropped.clone());
+        let place = ctx.data_opt::<Place>().cloned().unwrap_or_else(|| Place::at(0));
+        stream::unfold((place, dropped), move |(place, dropped)| async move {
+            let next = place.get() + 1;
+            if next > to {
+                return None;
+            }
+            if slow {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            place.set(next);
+            Some((next, (place, dropped)))
+        })
+    }
+
     async fn unopened(&self) -> Result<stream::Empty<i32>, Error> {
         Err(Error::new("the cursor is older than the log")
             .extend_with(|_, extensions| extensions.set("code", "BAD_USER_INPUT")))
@@ -183,5 +204,12 @@ impl Gateway for TestGateway {
             return Err(coded_error("RATE_LIMITED", "the budget is spent"));
         }
         Ok(request.data(caller.clone()).data(request_id.clone()))
+    }
+
+    fn share(&self, caller: &Arc<String>, request: &mut Request) -> Option<Share> {
+        request.query.contains("counted").then(|| Share {
+            rights: caller.to_string(),
+            begin: 0,
+        })
     }
 }

@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt};
 
 use crate::app::App;
 use crate::error::Error;
-use crate::events::{Event, Filter, Position, StreamError};
+use crate::events::{Event, Filter, Place, Position, StreamError};
 use crate::identity::{Caller, Scope};
 
 /// The caller of a request, `None` for nobody.
@@ -45,7 +45,8 @@ impl Access for Context<'_> {
 pub struct Live;
 
 impl Live {
-    /// The wanted events after a cursor (from now on without one), for a caller with the scope.
+    /// The wanted events after a cursor (without one: after the [`Place`] among the request's data, else from now on),
+    /// for a caller with the scope.
     ///
     /// # Errors
     /// A missing scope, a cursor that is not one; in the stream: a cursor older than the log.
@@ -56,9 +57,18 @@ impl Live {
         after: Option<&str>,
     ) -> Result<impl Stream<Item = Result<Arc<Event>, Error>> + Send + use<>, Error> {
         ctx.caller()?.require(scope)?;
-        let after = after.map(Self::position).transpose()?;
+        let place = ctx.data_opt::<Place>().cloned();
+        let after = match after {
+            Some(cursor) => Some(Self::position(cursor)?),
+            None => place.as_ref().map(Place::get),
+        };
         let events = ctx.app().bus().stream(filter, after);
-        Ok(events.map(|event| event.map_err(into_error)))
+        Ok(events.map(move |event| {
+            if let (Ok(event), Some(place)) = (&event, &place) {
+                place.set(event.position);
+            }
+            event.map_err(into_error)
+        }))
     }
 
     /// The same for events of some kinds.

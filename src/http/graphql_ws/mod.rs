@@ -30,6 +30,11 @@
 //! stands behind what was written already; a client that never reads again sees the connection end instead.
 //! Payloads of subscriptions carry cursors, so nothing is lost to either.
 //!
+//! # Many who watch the same
+//!
+//! Live subscriptions with the same text and variables, of callers with the same rights ([`Gateway::share`]), are run
+//! once. One that lags behind the others goes on alone from where it is.
+//!
 //! # What an operation answers
 //!
 //! `error` (and no `complete`) when it did not run: it does not parse, does not fit the schema, was refused, or the
@@ -41,6 +46,7 @@
 mod operation;
 mod outbox;
 mod protocol;
+mod shared;
 mod socket;
 
 use std::sync::Arc;
@@ -123,6 +129,7 @@ struct Service<E, G> {
     limits: SocketLimits,
     stopping: CancellationToken,
     sockets: TaskTracker,
+    groups: Arc<shared::Groups>,
 }
 
 impl<E: Executor, G: Gateway> GraphqlWs<E, G> {
@@ -134,6 +141,7 @@ impl<E: Executor, G: Gateway> GraphqlWs<E, G> {
             limits,
             stopping: CancellationToken::new(),
             sockets: TaskTracker::new(),
+            groups: Arc::default(),
         }))
     }
 

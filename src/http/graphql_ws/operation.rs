@@ -12,10 +12,14 @@ use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use tokio::time::timeout;
+use tokio_stream::wrappers::BroadcastStream;
+use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use super::Service;
 use super::protocol::OperationWriter;
-use crate::http::gateway::{Gateway, RequestId, coded_error, complete_errors, never_ran};
+use super::shared::{Group, Item, Key, Member, Source};
+use crate::events::Place;
+use crate::http::gateway::{Gateway, RequestId, Share, coded_error, complete_errors, never_ran};
 
 /// An operation that has not ended.
 pub(super) struct Operation {
@@ -33,13 +37,26 @@ enum Work {
         results: BoxStream<'static, Response>,
         answered: bool,
     },
+    /// A subscription that is run once for all who watch the same.
+    Shared {
+        items: BroadcastStream<Item>,
+        /// Where the log goes on behind the last item taken.
+        place: i64,
+        /// Goes on alone.
+        alone: Option<Alone>,
+        _group: Arc<Group>,
+    },
     /// All but `complete` is said.
     Ending,
 }
 
+/// Opens the results of a subscription behind a place of the log.
+type Alone = Box<dyn FnOnce(i64) -> BoxFuture<'static, Started> + Send>;
+
 enum Started {
     Result(Box<Response>),
     Stream(BoxStream<'static, Response>),
+    Shared(Member, Alone),
 }
 
 /// What an operation has to say.
@@ -87,6 +104,15 @@ impl Operation {
                             answered: false,
                         };
                     }
+                    Poll::Ready(Started::Shared(member, alone)) => {
+                        let Member { items, place, _group } = member;
+                        self.work = Work::Shared {
+                            items: BroadcastStream::new(items),
+                            place,
+                            alone: Some(alone),
+                            _group,
+                        };
+                    }
                     Poll::Ready(Started::Result(mut response)) => {
                         return Poll::Ready(if never_ran(&response) {
                             self.fail(&mut response)
@@ -108,6 +134,28 @@ impl Operation {
                         });
                     }
                 },
+                Work::Shared {
+                    items, place, alone, ..
+                } => match Pin::new(items).poll_next(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(Some(Ok(Item::Payload(payload, position)))) => {
+                        *place = position;
+                        return Poll::Ready(Said::Next(self.writer.next_of(&payload)));
+                    }
+                    Poll::Ready(Some(Ok(Item::Failed(errors)))) => {
+                        return Poll::Ready(Said::Last(self.writer.error_of(&errors)));
+                    }
+                    Poll::Ready(Some(Ok(Item::End)) | None) => {
+                        return Poll::Ready(Said::Last(self.writer.complete()));
+                    }
+                    Poll::Ready(Some(Err(BroadcastStreamRecvError::Lagged(_)))) => {
+                        metrics::counter!("leadline_graphql_subscriptions_lagged_total").increment(1);
+                        let alone = alone
+                            .take()
+                            .expect("a shared operation lags once, then it is none any more");
+                        self.work = Work::Starting(alone(*place));
+                    }
+                },
                 Work::Ending => return Poll::Ready(Said::Last(self.writer.complete())),
             }
         }
@@ -126,7 +174,7 @@ impl Operation {
 
 /// Whether the first answer of a subscription says that its source could not be opened: an error of the
 /// subscription's own field, not of one inside an event.
-fn never_started(response: &Response) -> bool {
+pub(super) fn never_started(response: &Response) -> bool {
     response.data == Value::Null
         && !response.errors.is_empty()
         && response.errors.iter().all(|error| error.path.len() <= 1)
@@ -145,7 +193,10 @@ async fn start<E: Executor, G: Gateway>(
             Err(error) => return refused(error),
         };
         match is_subscription(&mut request) {
-            Ok(true) => Started::Stream(service.executor.execute_stream(request, None)),
+            Ok(true) => match service.gateway.share(&caller, &mut request) {
+                Some(share) => shared(&service, &caller, share, request, &request_id),
+                None => Started::Stream(service.executor.execute_stream(request, None)),
+            },
             Ok(false) => Started::Result(Box::new(service.executor.execute(request).await)),
             Err(error) => refused(*error),
         }
@@ -154,6 +205,39 @@ async fn start<E: Executor, G: Gateway>(
         let message = format!("the operation took longer than {} s", limit.as_secs_f32());
         refused(coded_error("TIMEOUT", message))
     })
+}
+
+/// Joins those who watch the same.
+fn shared<E: Executor, G: Gateway>(
+    service: &Arc<Service<E, G>>,
+    caller: &Arc<G::Caller>,
+    share: Share,
+    request: Request,
+    request_id: &RequestId,
+) -> Started {
+    let Share { rights, begin } = share;
+    let source = Source::of(&request);
+    let key = Key::new(rights, &request);
+    let member = service.groups.join(key, begin, request_id, |place| {
+        service.executor.execute_stream(request.data(place), None)
+    });
+    let (service, caller, request_id) = (Arc::clone(service), Arc::clone(caller), request_id.clone());
+    let alone: Alone = Box::new(move |place| {
+        Box::pin(async move {
+            match service
+                .gateway
+                .prepare(&caller, source.request(), &request_id)
+                .await
+            {
+                Ok(request) => {
+                    let request = request.data(Place::at(place));
+                    Started::Stream(service.executor.execute_stream(request, None))
+                }
+                Err(error) => refused(error),
+            }
+        })
+    });
+    Started::Shared(member, alone)
 }
 
 fn refused(error: ServerError) -> Started {

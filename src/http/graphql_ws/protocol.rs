@@ -147,6 +147,16 @@ pub(super) fn pong(payload: Option<&str>) -> Utf8Bytes {
     }
 }
 
+/// The payload of a `next`.
+pub(super) fn payload_json(response: &Response) -> String {
+    serde_json::to_string(&ResponseBody(response)).expect("a response is plain JSON in memory")
+}
+
+/// The payload of an `error`.
+pub(super) fn errors_json(response: &Response) -> String {
+    serde_json::to_string(&response.errors).expect("errors are plain JSON in memory")
+}
+
 /// Writes the messages of one operation, with its id escaped once.
 pub(super) struct OperationWriter {
     next_prefix: Box<[u8]>,
@@ -185,9 +195,22 @@ impl OperationWriter {
         Utf8Bytes::try_from(message).expect("JSON is UTF-8")
     }
 
+    /// `next` with a payload that is JSON already.
+    pub(super) fn next_of(&self, payload: &str) -> Utf8Bytes {
+        let mut message = Vec::with_capacity(self.next_prefix.len() + payload.len() + 1);
+        message.extend_from_slice(&self.next_prefix);
+        message.extend_from_slice(payload.as_bytes());
+        message.push(b'}');
+        Utf8Bytes::try_from(message).expect("JSON is UTF-8")
+    }
+
     /// `error`: the operation has failed before or at its start.
     pub(super) fn error(&self, response: &Response) -> Utf8Bytes {
-        let errors = serde_json::to_string(&response.errors).expect("errors are plain JSON in memory");
+        self.error_of(&errors_json(response))
+    }
+
+    /// `error` with errors that are JSON already.
+    pub(super) fn error_of(&self, errors: &str) -> Utf8Bytes {
         format!(r#"{{"type":"error","id":{},"payload":{errors}}}"#, self.id()).into()
     }
 

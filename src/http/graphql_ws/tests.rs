@@ -23,6 +23,7 @@ struct Server {
     service: GraphqlWs<TestSchema, TestGateway>,
     gateway: Arc<TestGateway>,
     address: std::net::SocketAddr,
+    probe: Probe,
     drops: mpsc::UnboundedReceiver<()>,
 }
 
@@ -30,7 +31,7 @@ struct Server {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn serve_with(limits: SocketLimits) -> Server {
-    let (schema, _probe, drops) = schema();
+    let (schema, probe, drops) = schema();
     let gateway = Arc::new(TestGateway::default());
     let service = GraphqlWs::new(schema, gateway.clone(), limits);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -41,6 +42,7 @@ async fn serve_with(limits: SocketLimits) -> Server {
         service,
         gateway,
         address,
+        probe,
         drops,
     }
 }
@@ -655,4 +657,75 @@ async fn pings_of_a_client_that_does_not_read_are_bounded() {
         assert!(sent < 1_000, "pings are taken without bound");
     }
     assert!(sent >= 8, "{sent}");
+}
+
+/// Reads the numbers of `counted` up to the end.
+async fn numbers<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>) -> Vec<i64> {
+    let mut numbers = Vec::new();
+    loop {
+        let message = client.hear().await;
+        match message["type"].as_str().unwrap() {
+            "next" => numbers.push(message["payload"]["data"]["counted"].as_i64().unwrap()),
+            "complete" => return numbers,
+            other => panic!("{other}: {message}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_watch_the_same_are_served_by_one_execution() {
+    let server = serve().await;
+    let mut clients = Vec::new();
+    for n in 0..20 {
+        let mut client = server.open().await;
+        client
+            .subscribe(&format!("s{n}"), "subscription { counted(to: 300, slow: true) }")
+            .await;
+        clients.push(client);
+    }
+    for client in &mut clients {
+        let numbers = numbers(client).await;
+        let first = numbers[0];
+        assert_eq!(
+            numbers,
+            (first..=300).collect::<Vec<_>>(),
+            "all of them, once, in order"
+        );
+    }
+    assert_eq!(server.probe.taken.load(Ordering::SeqCst), 1, "one execution");
+    // The group is gone with its end: who comes now begins another.
+    let mut late = server.open().await;
+    late.subscribe("s", "subscription { counted(to: 300, slow: true) }")
+        .await;
+    assert_eq!(numbers(&mut late).await, (1..=300).collect::<Vec<_>>());
+    assert_eq!(server.probe.taken.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn who_lags_behind_the_others_goes_on_alone_and_misses_nothing() {
+    let (mut client, probe, mut drops) = narrow(SocketLimits::default()).await;
+    client
+        .subscribe("s", "subscription { counted(to: 5000, slow: false) }")
+        .await;
+    // What lies between is soon full; the group goes on to its end without the client, who begins to read only then.
+    timeout(PATIENCE, drops.recv()).await.unwrap().unwrap();
+    assert_eq!(numbers(&mut client).await, (1..=5_000).collect::<Vec<_>>());
+    assert_eq!(probe.taken.load(Ordering::SeqCst), 2, "together, then alone");
+}
+
+#[tokio::test]
+async fn other_rights_are_another_execution() {
+    let server = serve().await;
+    let mut ada = server.open().await;
+    let mut ben = server.connect().await;
+    ben.init(json!({"token": "good-ben"})).await;
+    for client in [&mut ada, &mut ben] {
+        client
+            .subscribe("s", "subscription { counted(to: 100, slow: true) }")
+            .await;
+    }
+    for client in [&mut ada, &mut ben] {
+        assert_eq!(numbers(client).await, (1..=100).collect::<Vec<_>>());
+    }
+    assert_eq!(server.probe.taken.load(Ordering::SeqCst), 2);
 }
