@@ -229,8 +229,8 @@ async fn made(settings: &Settings, set: DataSet) -> Result<String, Failure> {
             bar.set_length(filled.parts);
             bar.set_position(filled.part);
             bar.set_message(format!(
-                "{} leads, {} engagements",
-                filled.leads, filled.engagements
+                "{} leads, {} engagements, {} conversions",
+                filled.leads, filled.engagements, filled.conversions
             ));
         },
     )
@@ -245,9 +245,10 @@ async fn made(settings: &Settings, set: DataSet) -> Result<String, Failure> {
     #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
     let each = filled.leads as f64 / took;
     eprintln!(
-        "made {} leads with {} engagements in {took:.1} s ({each:.0} leads/s) in {}",
+        "made {} leads with {} engagements and {} conversions in {took:.1} s ({each:.0} leads/s) in {}",
         filled.leads,
         filled.engagements,
+        filled.conversions,
         settings.data_dir.display()
     );
     Ok(token.secret)

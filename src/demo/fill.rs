@@ -22,6 +22,7 @@ use crate::events::{self, Handler, behind};
 use crate::identity::Caller;
 use crate::insight::engagement::{self, LeadKey, NewEngagement};
 use crate::insight::lifecycle::{self, StageChange};
+use crate::insight::revenue::{self, NewConversion};
 use crate::leads::consent::{self, NewConsent};
 use crate::leads::custom_fields::{self, NewCustomField};
 use crate::leads::lead::{self, ExternalId, ItemOutcome, LeadChange, Patch, UpsertMode};
@@ -42,6 +43,8 @@ pub struct Filled {
     pub leads: u64,
     /// Engagements recorded, repeated ones left out.
     pub engagements: u64,
+    /// Conversions recorded.
+    pub conversions: u64,
     /// The parts done, of [`Filled::parts`].
     pub part: u64,
     /// All parts.
@@ -121,6 +124,7 @@ struct Filling<'a> {
 struct Batch {
     consents: Vec<NewConsent>,
     engagements: Vec<NewEngagement>,
+    conversions: Vec<NewConversion>,
     changes: Vec<LeadChange>,
     notes: Vec<NewNote>,
     tags: Vec<(LeadId, TagId)>,
@@ -282,8 +286,21 @@ impl Filling<'_> {
                 at: None,
             }),
             What::Tagged { tag } => batch.tags.push((lead_id, self.tags[tag])),
-            // Conversions are told by the purchases so far.
-            What::Converted { .. } => {}
+            What::Converted {
+                kind,
+                value_minor,
+                at,
+                dedupe_key,
+            } => batch.conversions.push(NewConversion {
+                lead: LeadKey::Id(lead_id),
+                kind,
+                custom_name: None,
+                currency: value_minor.map(|_| person.currency.to_owned()),
+                value_minor,
+                metadata: serde_json::Map::new(),
+                occurred_at: at,
+                dedupe_key: Some(dedupe_key),
+            }),
         }
     }
 
@@ -291,6 +308,7 @@ impl Filling<'_> {
         let Batch {
             consents,
             engagements,
+            conversions,
             changes,
             notes,
             tags: hung,
@@ -309,6 +327,13 @@ impl Filling<'_> {
                 engagement::Answer::Recorded(_) => self.filled.engagements += 1,
                 engagement::Answer::Duplicate(_) => {}
                 engagement::Answer::Refused(problems) => return Err(refused("engagement", "", &problems)),
+            }
+        }
+        for answer in revenue::record_many(&tx, self.caller, now, conversions).await? {
+            match answer {
+                revenue::Answer::Recorded(_) => self.filled.conversions += 1,
+                revenue::Answer::Duplicate(_) => {}
+                revenue::Answer::Refused(problems) => return Err(refused("conversion", "", &problems)),
             }
         }
         let outcomes =
