@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt};
 use super::errors;
 use super::log::{LogQuery, LogSubscription};
 use super::meta::MetaQuery;
-use super::types::CallerData;
+use super::types::{CallerData, PublicUrl};
 use crate::app::App;
 use crate::identity::Caller;
 use crate::insight::engagement::graphql as engagement;
@@ -23,6 +23,7 @@ use crate::insight::scoring::graphql as scoring;
 use crate::jobs::graphql as jobs;
 use crate::leads::consent::graphql as consent;
 use crate::leads::custom_fields::graphql as custom_fields;
+use crate::leads::export::graphql as export;
 use crate::leads::import::graphql as import;
 use crate::leads::lead::graphql as lead;
 use crate::leads::notes::graphql as notes;
@@ -60,6 +61,7 @@ pub struct Mutation(
     notes::NoteMutation,
     tags::TagMutation,
     import::ImportMutation,
+    export::ExportMutation,
 );
 
 /// The subscriptions of all rooms.
@@ -114,9 +116,9 @@ pub fn with_caller(request: Request, caller: Option<Arc<Caller>>, request_id: &s
 }
 
 impl Api {
-    /// The API of an application.
+    /// The API of an application that others reach under `public_url`.
     #[must_use]
-    pub fn new(app: &App) -> Self {
+    pub fn new(app: &App, public_url: &str) -> Self {
         // The loaders serve all requests: what many ask for in the same millisecond is one statement.
         let schema = builder()
             .data(DataLoader::new(lead::LeadLoader(app.clone()), tokio::spawn))
@@ -149,6 +151,7 @@ impl Api {
             ))
             .data(DataLoader::new(lead::IdentityLoader(app.clone()), tokio::spawn))
             .data(app.clone())
+            .data(PublicUrl(public_url.into()))
             .finish();
         Self { schema }
     }

@@ -335,6 +335,7 @@ impl Running {
             app: self.app.clone(),
             gateway,
             metrics: Metrics::install(),
+            public_url: settings.public_url(address),
             cors_origins: settings.cors_origins.clone(),
         });
         let closing = CancellationToken::new();

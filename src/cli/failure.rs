@@ -45,6 +45,13 @@ impl Failure {
         self
     }
 
+    /// The same failure as part of something that it ended.
+    #[must_use]
+    pub fn within(mut self, what: &str) -> Self {
+        self.what = format!("{what}: {}", self.what);
+        self
+    }
+
     /// The lines for standard error.
     fn render(&self, coloured: bool) -> String {
         let (red, green, plain) = if coloured {

@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod export;
 mod failure;
 mod import;
 mod migrate;
@@ -47,6 +48,7 @@ enum Command {
     /// Bring the database schema up to date; `serve` and `worker` do it by themselves
     Migrate,
     Import(Box<import::Arguments>),
+    Export(export::Arguments),
     /// Look over the deployment: each line says ok, warning or error, and how to mend it; exit code 1 on errors
     Doctor,
     Token(token::Arguments),
@@ -78,6 +80,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Worker => serve::run_worker(&settings),
         Command::Migrate => migrate::run(&settings),
         Command::Import(arguments) => import::run(*arguments, &settings),
+        Command::Export(arguments) => export::run(arguments, &settings),
         Command::Doctor => doctor::run(&settings),
         Command::Token(arguments) => token::run(arguments, &settings),
         Command::Schema(arguments) => schema::run(&arguments),

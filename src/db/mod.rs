@@ -18,7 +18,7 @@ mod transaction;
 pub(crate) use bulk::insert_outbox;
 pub use bulk::{Conflict, insert_many, insert_new, insert_refs, upsert_many};
 pub use connect::{Db, DbOptions, sqlite_file};
-pub use deployment::{deployment_id, forget_outcomes};
+pub use deployment::{deployment_id, deployment_key, forget_outcomes};
 pub use error::is_transient;
 pub use idempotency::Repeatable;
 pub use keys::{KeyType, among, key_table};

@@ -2,6 +2,7 @@
 //!
 //! - [`access`]: lets the holders of tokens in.
 //! - [`console`]: the page at `/`.
+//! - [`exports`]: leads as files.
 //! - [`gateway`]: what both transports ask of the caller: who may speak, and how a request is made ready.
 //! - [`graphql_http`]: POST by the GraphQL-over-HTTP specification.
 //! - [`graphql_ws`]: sockets by the `graphql-transport-ws` protocol.
@@ -11,6 +12,8 @@
 
 pub mod access;
 pub mod console;
+pub mod exports;
+mod fault;
 pub mod gateway;
 pub mod graphql_http;
 pub mod graphql_ws;

@@ -17,6 +17,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument;
 
 use super::access::TokenGateway;
+use super::exports::Exports;
 use super::gateway::RequestId;
 use super::graphql_http::{GraphqlHttp, HttpLimits};
 use super::graphql_ws::{GraphqlWs, SocketLimits};
@@ -40,6 +41,8 @@ pub struct Parts {
     pub gateway: TokenGateway,
     /// The metrics of the process.
     pub metrics: Metrics,
+    /// The address under which others reach the server, without a slash at the end.
+    pub public_url: String,
     /// Web origins that may call from a browser; `*` stands for all.
     pub cors_origins: Vec<String>,
 }
@@ -50,10 +53,13 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         app,
         gateway,
         metrics,
+        public_url,
         cors_origins,
     } = parts;
-    let api = Api::new(&app);
-    let uploads = Uploads::new(app.clone(), Arc::new(gateway.authenticator().clone()));
+    let api = Api::new(&app, &public_url);
+    let authenticator = Arc::new(gateway.authenticator().clone());
+    let uploads = Uploads::new(app.clone(), Arc::clone(&authenticator));
+    let exports = Exports::new(app.clone(), authenticator);
     let gateway = Arc::new(gateway);
     let sockets = GraphqlWs::new(api.clone(), Arc::clone(&gateway), SocketLimits::default());
     let graphql = GraphqlHttp::new(api, gateway, HttpLimits::default());
@@ -67,6 +73,7 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         .route("/graphql", graphql.route())
         .route("/graphql/ws", sockets.route())
         .route("/uploads", uploads.route())
+        .route("/exports/leads", exports.route())
         .route("/health/live", get(health::live))
         .merge(
             Router::new()
@@ -104,7 +111,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
         .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, REQUEST_ID])
-        .expose_headers([REQUEST_ID])
+        .expose_headers([REQUEST_ID, header::CONTENT_DISPOSITION])
         .max_age(std::time::Duration::from_secs(3600))
 }
 

@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use async_graphql::Response as GraphqlResponse;
-use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Query, Request};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
@@ -15,13 +13,12 @@ use axum::routing::{MethodRouter, any};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::gateway::{RequestId, ResponseBody, coded_error, complete_errors};
+use super::fault::{Fault, json as written};
+use super::gateway::RequestId;
 use crate::app::App;
-use crate::error::{Error, Failure};
+use crate::error::Failure;
 use crate::identity::{Authenticator, Caller};
 use crate::media::files::{self, Upload, UploadProblem};
-
-const JSON: &str = "application/json; charset=utf-8";
 
 /// Takes uploads.
 #[derive(Clone, Debug)]
@@ -35,13 +32,6 @@ pub struct Uploads {
 #[serde(rename_all = "camelCase")]
 struct Named {
     file_name: Option<String>,
-}
-
-/// An answer that is no success.
-struct Fault {
-    status: StatusCode,
-    code: &'static str,
-    message: String,
 }
 
 impl Uploads {
@@ -64,16 +54,10 @@ impl Uploads {
         let request_id = RequestId::from_headers(request.headers());
         match self.take(request).await {
             Ok(upload) => created(upload),
-            Err(Fault {
-                status,
-                code,
-                message,
-            }) => {
-                let mut response = GraphqlResponse::from_errors(vec![coded_error(code, message)]);
-                complete_errors(&mut response, &request_id);
-                let body = serde_json::to_vec(&ResponseBody(&response)).unwrap_or_default();
-                let mut response = written(status, body);
-                if status == StatusCode::METHOD_NOT_ALLOWED {
+            Err(fault) => {
+                let is_method = fault.status == StatusCode::METHOD_NOT_ALLOWED;
+                let mut response = fault.answer(&request_id);
+                if is_method {
                     response
                         .headers_mut()
                         .insert(header::ALLOW, HeaderValue::from_static("POST"));
@@ -103,7 +87,7 @@ impl Uploads {
             .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         // Multipart adds its boundaries and headers to the file.
         if announced.is_some_and(|length| length > limit.saturating_add(64 << 10)) {
-            return Err(Fault::too_large(format!(
+            return Err(too_large(format!(
                 "the file is larger than {limit} bytes, the most that `upload_max_bytes` allows"
             )));
         }
@@ -148,55 +132,23 @@ impl Uploads {
     }
 }
 
-impl Fault {
-    fn input(message: String) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            code: "BAD_USER_INPUT",
-            message,
-        }
-    }
-
-    fn too_large(message: String) -> Self {
-        Self {
-            status: StatusCode::PAYLOAD_TOO_LARGE,
-            code: "TOO_LARGE",
-            message,
-        }
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        let status = match &error {
-            Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
-            Error::Forbidden(_) => StatusCode::FORBIDDEN,
-            Error::BadInput(_) => StatusCode::BAD_REQUEST,
-            Error::NotFound(_) => StatusCode::NOT_FOUND,
-            Error::Conflict(_) => StatusCode::CONFLICT,
-            Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Internal(source) => {
-                tracing::error!(?source, "an upload failed");
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
-        };
-        Self {
-            status,
-            code: error.code(),
-            message: error.to_string(),
-        }
-    }
-}
-
 impl From<Failure<UploadProblem>> for Fault {
     fn from(failure: Failure<UploadProblem>) -> Self {
         match failure {
             Failure::Error(error) => error.into(),
             Failure::Problems(problems) => match problems.into_iter().next() {
-                Some(problem) if problem.code == UploadProblem::TooLarge => Self::too_large(problem.message),
+                Some(problem) if problem.code == UploadProblem::TooLarge => too_large(problem.message),
                 problem => Self::input(problem.map(|problem| problem.message).unwrap_or_default()),
             },
         }
+    }
+}
+
+fn too_large(message: String) -> Fault {
+    Fault {
+        status: StatusCode::PAYLOAD_TOO_LARGE,
+        code: "TOO_LARGE",
+        message,
     }
 }
 
@@ -219,18 +171,10 @@ fn created(upload: Upload) -> Response {
     written(StatusCode::CREATED, body.to_string().into_bytes())
 }
 
-fn written(status: StatusCode, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
-    response
-}
-
 #[cfg(test)]
 mod tests {
     use axum::Router;
+    use axum::body::Body;
     use entity::Timestamp;
     use serde_json::Value;
     use tempfile::TempDir;

@@ -10,4 +10,6 @@ mod token;
 
 pub use caller::{Actor, Caller, Rows};
 pub use scope::{Scope, ScopeError, Scopes};
-pub use token::{Authenticator, CreatedToken, Holder, TokenProblem, create_token, list_tokens, revoke_token};
+pub use token::{
+    Authenticator, CreatedToken, Holder, TokenProblem, create_token, list_tokens, revoke_token, token_holder,
+};

@@ -161,6 +161,25 @@ pub async fn revoke_token(
     Ok(token)
 }
 
+/// The holder of a token as it is now, by its id: for what was made in its name before, such as a signed link.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] says whether it is unknown, revoked or expired; the database's.
+pub async fn token_holder(app: &App, id: TokenId) -> Result<Caller, Error> {
+    let refuse = |message: &str| Err(Error::Unauthenticated(message.to_owned()));
+    let Some(token) = store::find(app.db().read(), id).await? else {
+        return refuse("the token is unknown");
+    };
+    if token.revoked_at.is_some() {
+        return refuse("the token was revoked");
+    }
+    if token.expires_at.is_some_and(|at| at <= app.clock().now()) {
+        return refuse("the token has expired");
+    }
+    let scopes = Scopes::parse(&token.scopes).map_err(Error::internal)?;
+    Ok(Caller::token(id, scopes))
+}
+
 /// Tells callers by their tokens; keeps what it learnt for a few seconds, so that a busy client costs no query.
 #[derive(Clone, Debug)]
 pub struct Authenticator {

@@ -4,6 +4,7 @@ pub mod cell;
 pub mod consent;
 pub mod contact;
 pub mod custom_fields;
+pub mod export;
 pub mod filter;
 pub mod import;
 pub mod lead;

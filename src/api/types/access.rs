@@ -25,7 +25,14 @@ pub trait Access {
     /// # Errors
     /// [`Error::Unauthenticated`] for nobody.
     fn caller(&self) -> Result<&Caller, Error>;
+
+    /// The address under which others reach the server, without a slash at the end.
+    fn public_url(&self) -> &str;
 }
+
+/// The address under which others reach the server.
+#[derive(Clone, Debug)]
+pub(in crate::api) struct PublicUrl(pub Arc<str>);
 
 impl Access for Context<'_> {
     fn app(&self) -> &App {
@@ -38,6 +45,10 @@ impl Access for Context<'_> {
                 "a token is needed: send `Authorization: Bearer ldl_…`, or `authorization` in `connection_init`".into(),
             )
         })
+    }
+
+    fn public_url(&self) -> &str {
+        &self.data_unchecked::<PublicUrl>().0
     }
 }
 

@@ -5,8 +5,8 @@ mod pages;
 mod problems;
 mod scalars;
 
-pub(super) use access::CallerData;
 pub use access::{Access, Live};
+pub(super) use access::{CallerData, PublicUrl};
 pub use pages::{Cursor, Pages, connection, page_request};
 pub(crate) use problems::user_errors;
 pub use scalars::{

@@ -10,6 +10,7 @@
 //!
 //! What changes by time alone is known in advance (`due_at`): [`ScoreUpkeep`] looks at those leads once a second.
 
+mod export;
 mod facts;
 pub mod graphql;
 mod handler;
@@ -22,6 +23,7 @@ mod store;
 pub use entity::lead_score::Model as StoredScore;
 pub use entity::score_history::Model as ScoreEntry;
 pub use entity::score_model::Model as StoredModel;
+pub use export::ExportScores;
 pub use handler::{ScoreUpkeep, ScoringHandler};
 pub use jobs::{
     BacktestKind, BacktestResult, RecalculateKind, Sample, Side, backtest, backtest_result, recalculate,

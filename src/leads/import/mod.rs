@@ -45,7 +45,7 @@ pub use report::{ReasonCount, Rejection, RejectionLog};
 pub use row::{Cell, CellKind, Row, RowFault};
 pub use sink::{Fault, FileContext, Landed, LeadRef, Sink};
 pub use source::{Format, Header, Input, Rows, Source, SourceError, SourceOptions};
-pub use spec::{ChoiceError, ImportChoices, ImportSpec};
+pub use spec::{ChoiceError, DEFAULT_NAMESPACE, ImportChoices, ImportSpec};
 pub use targets::{Field, ImportKind, Shape, Target};
 pub use text::{Delimiter, TextEncoding};
 pub use value::{

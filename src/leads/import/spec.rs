@@ -12,6 +12,9 @@ use super::text::Delimiter;
 use super::value::DateFormat;
 use crate::leads::contact::{Currency, PhoneRegion};
 
+/// Whose external ids a file has unless it is said.
+pub const DEFAULT_NAMESPACE: &str = "import";
+
 /// What to import and how, checked.
 #[derive(Clone, Debug)]
 pub struct ImportSpec {
@@ -101,7 +104,7 @@ impl ImportSpec {
         let namespace = choices
             .namespace
             .as_deref()
-            .unwrap_or("import")
+            .unwrap_or(DEFAULT_NAMESPACE)
             .trim()
             .to_lowercase();
         if namespace.is_empty() || namespace.len() > 100 || namespace.contains(char::is_control) {

@@ -28,7 +28,7 @@ use tokio::runtime::{Builder, Runtime};
 pub use self::database::{Backend, Database};
 pub use self::nats::Nats;
 pub use self::postgres::Postgres;
-pub use self::process::{Process, command};
+pub use self::process::{Process, command, prepared};
 pub use self::server::{Server, Setup, ask, http};
 pub use self::socket::{Feed, Socket};
 

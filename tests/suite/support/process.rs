@@ -20,18 +20,7 @@ pub struct Said {
 
 /// Runs a command over a database to its end, with nothing of the settings of whoever runs the tests.
 pub fn command(database: &Database, arguments: &[&str]) -> Said {
-    let mut command = Command::new(BINARY);
-    for (key, _) in std::env::vars_os() {
-        if key.to_string_lossy().starts_with("LEADLINE_") {
-            command.env_remove(key);
-        }
-    }
-    let output = command
-        .args(arguments)
-        .envs(environment(database))
-        .current_dir(database.folder())
-        .output()
-        .expect("the binary starts");
+    let output = prepared(database, arguments).output().expect("the binary starts");
     let Output {
         status,
         stdout,
@@ -42,6 +31,21 @@ pub fn command(database: &Database, arguments: &[&str]) -> Said {
         out: String::from_utf8(stdout).expect("UTF-8"),
         err: String::from_utf8(stderr).expect("UTF-8"),
     }
+}
+
+/// The same command before it starts, for tests that do more with it than wait for its end.
+pub fn prepared(database: &Database, arguments: &[&str]) -> Command {
+    let mut command = Command::new(BINARY);
+    for (key, _) in std::env::vars_os() {
+        if key.to_string_lossy().starts_with("LEADLINE_") {
+            command.env_remove(key);
+        }
+    }
+    command
+        .args(arguments)
+        .envs(environment(database))
+        .current_dir(database.folder());
+    command
 }
 
 fn environment(database: &Database) -> [(&'static str, OsString); 3] {

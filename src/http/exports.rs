@@ -1,0 +1,174 @@
+//! `GET /exports/leads`: leads as a file, made as it is read.
+//!
+//! Either with a token in `Authorization` and the query `format` (csv, ndjson, xlsx), `filter` (JSON), `columns` (names
+//! between commas), all of which may be left out; or with `link`, as `leadsExport` answers it, and nothing else.
+//! Failures are shaped as GraphQL's errors: 400, 401, 403, 405, 503. What fails after the first byte breaks the answer
+//! off: its end is missing, which every client tells from a whole file.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{MethodRouter, any};
+use futures_util::TryStreamExt as _;
+use serde::Deserialize;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
+
+use super::fault::Fault;
+use super::gateway::RequestId;
+use crate::app::App;
+use crate::error::{Error, Failure};
+use crate::identity::Authenticator;
+use crate::insight::scoring::ExportScores;
+use crate::leads::export::{self, Content, ExportFormat, ExportProblem, ExportRequest, ScoreSource};
+
+/// Gives leads out as files.
+#[derive(Clone)]
+pub struct Exports {
+    app: App,
+    authenticator: Arc<Authenticator>,
+    scores: Arc<dyn ScoreSource>,
+}
+
+/// The query of an export.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    format: Option<String>,
+    filter: Option<String>,
+    columns: Option<String>,
+    link: Option<String>,
+}
+
+impl Exports {
+    /// Gives out leads of an application to whom the authenticator knows, and to holders of links.
+    #[must_use]
+    pub fn new(app: App, authenticator: Arc<Authenticator>) -> Self {
+        Self {
+            app,
+            authenticator,
+            scores: Arc::new(ExportScores::default()),
+        }
+    }
+
+    /// The route to mount at `/exports/leads`.
+    pub fn route<S: Clone + Send + Sync + 'static>(self) -> MethodRouter<S> {
+        // A workbook is compressed already.
+        let text = DefaultPredicate::new().and(NotForContentType::const_new(ExportFormat::Xlsx.media_type()));
+        any(move |request: Request| {
+            let this = self.clone();
+            let (parts, _) = request.into_parts();
+            async move { this.answer(&parts).await }
+        })
+        .layer(CompressionLayer::new().compress_when(text))
+    }
+
+    async fn answer(&self, request: &Parts) -> Response {
+        let request_id = RequestId::from_headers(&request.headers);
+        match self.open(request).await {
+            Ok(content) => file(content),
+            Err(fault) => {
+                let is_method = fault.status == StatusCode::METHOD_NOT_ALLOWED;
+                let mut response = fault.answer(&request_id);
+                if is_method {
+                    response
+                        .headers_mut()
+                        .insert(header::ALLOW, HeaderValue::from_static("GET"));
+                }
+                response
+            }
+        }
+    }
+
+    async fn open(&self, request: &Parts) -> Result<Content, Fault> {
+        if request.method != Method::GET {
+            return Err(Fault {
+                status: StatusCode::METHOD_NOT_ALLOWED,
+                code: "BAD_USER_INPUT",
+                message: format!("method {} is not allowed; send GET", request.method),
+            });
+        }
+        let asked = Query::<Asked>::try_from_uri(&request.uri);
+        if let Ok(Query(Asked {
+            format,
+            filter,
+            columns,
+            link: Some(link),
+        })) = &asked
+        {
+            if format.is_some() || filter.is_some() || columns.is_some() {
+                return Err(Fault::input(
+                    "a link says all: leave `format`, `filter` and `columns` out beside `link`".into(),
+                ));
+            }
+            return Ok(export::open_link(&self.app, link, Arc::clone(&self.scores)).await?);
+        }
+        let bearer = request
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let caller = self.authenticator.bearer(bearer).await?.caller;
+        let Query(Asked {
+            format,
+            filter,
+            columns,
+            link: _,
+        }) = asked
+            .map_err(|error| Fault::input(format!("the query cannot be read: {}", error.body_text())))?;
+        let request = ExportRequest::read(format.as_deref(), filter.as_deref(), columns.as_deref())?;
+        Ok(export::open(&self.app, &caller, request, Arc::clone(&self.scores)).await?)
+    }
+}
+
+impl From<Failure<ExportProblem>> for Fault {
+    fn from(failure: Failure<ExportProblem>) -> Self {
+        match failure {
+            Failure::Error(error) => error.into(),
+            Failure::Problems(problems) => {
+                let messages: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
+                Self::input(messages.join("; "))
+            }
+        }
+    }
+}
+
+fn file(content: Content) -> Response {
+    let Content {
+        format,
+        file_name,
+        length,
+        leads,
+        chunks,
+    } = content;
+    let chunks = chunks.inspect_err(move |error| {
+        if let Error::Internal(source) = error {
+            let leads = leads.load(std::sync::atomic::Ordering::Relaxed);
+            tracing::error!(?source, leads, "an export broke off half-way");
+        }
+    });
+    let mut response = Response::new(Body::from_stream(chunks));
+    let headers = response.headers_mut();
+    let disposition = format!("attachment; filename=\"{file_name}\"");
+    let text: [(HeaderName, &'static str); 4] = [
+        (header::CONTENT_TYPE, format.media_type()),
+        // Nobody but who asked may keep it, and nobody may guess what it is or learn of the link.
+        (header::CACHE_CONTROL, "private, no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in text {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    headers.insert(
+        header::CONTENT_DISPOSITION,
+        HeaderValue::from_str(&disposition).expect("a name of ours is printable ASCII"),
+    );
+    if let Some(length) = length {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    response
+}

@@ -1,0 +1,33 @@
+//! The scores of exported leads.
+
+use std::collections::HashMap;
+
+use async_trait::async_trait;
+use entity::id::LeadId;
+
+use super::{ScoresCache, scores};
+use crate::app::App;
+use crate::error::Error;
+use crate::leads::export::{ExportedScore, ScoreSource};
+
+/// Tells exports the scores of leads, as they are when they are read.
+#[derive(Debug, Default)]
+pub struct ExportScores(ScoresCache);
+
+#[async_trait]
+impl ScoreSource for ExportScores {
+    async fn scores(&self, app: &App, leads: &[LeadId]) -> Result<HashMap<LeadId, ExportedScore>, Error> {
+        let found = scores(app, &self.0, leads).await?;
+        Ok(found
+            .into_iter()
+            .map(|(id, scored)| {
+                let score = ExportedScore {
+                    current: scored.score.current,
+                    grade: scored.score.grade,
+                    temperature: scored.score.temperature,
+                };
+                (id, score)
+            })
+            .collect())
+    }
+}
