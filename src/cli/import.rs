@@ -14,6 +14,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::failure::Failure;
 use super::output::print;
 use super::runtime::with_app;
+use super::serve::{INTERRUPTED, Signals};
 use crate::config::Settings;
 use crate::db::Tx;
 use crate::error::Error;
@@ -170,11 +171,12 @@ fn import(kind: ImportKind, sink: &impl Sink, choices: Choices, settings: &Setti
                 .map_err(cannot)?;
         }
         let mut watcher = Terminal::new(log);
-        let asked = watcher.interrupted.clone();
+        let (asked, mut signals) = (watcher.interrupted.clone(), Signals::new()?);
         let listening = AbortOnDropHandle::new(tokio::spawn(async move {
-            if tokio::signal::ctrl_c().await.is_ok() {
-                asked.cancel();
-            }
+            signals.next().await;
+            asked.cancel();
+            signals.next().await;
+            std::process::exit(INTERRUPTED);
         }));
         let outcome = drive(app, &Caller::operator(), file, spec, sink, 0, &mut watcher).await;
         drop(listening);
@@ -225,7 +227,7 @@ struct Terminal {
     log: RejectionLog,
     /// Why the rejected rows could not be written.
     unwritable: Option<std::io::Error>,
-    /// Whether somebody pressed Ctrl-C: the import stops after the batch it is at.
+    /// Whether it was asked to end, as by Ctrl-C: it stops after the batch it is at.
     interrupted: CancellationToken,
     rows: u64,
     created: u64,

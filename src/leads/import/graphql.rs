@@ -5,6 +5,7 @@ use entity::id::{JobId, UploadId};
 
 use super::{ImportChoices, ImportKind, ImportProblem, StoredRejection};
 use crate::api::types::{Access, user_errors};
+use crate::error::Error;
 use crate::jobs::graphql::Job;
 
 user_errors!(
@@ -236,10 +237,16 @@ impl ImportQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The import.")] job_id: JobId,
-        #[graphql(desc = "Leave out this many from the start.", default)] after: i64,
+        #[graphql(desc = "Leave out this many from the start, 0 or more.", default)] after: i64,
         #[graphql(desc = "At most this many, 1–1,000.", default = 100)] first: i32,
     ) -> Result<Vec<ImportRejection>> {
-        let limit = u64::from(first.clamp(1, 1_000).unsigned_abs());
+        if !(1..=1_000).contains(&first) {
+            return Err(Error::BadInput(format!("`first` is {first}; it has to be from 1 to 1,000")).into());
+        }
+        if after < 0 {
+            return Err(Error::BadInput(format!("`after` is {after}; it has to be 0 or more")).into());
+        }
+        let limit = u64::from(first.unsigned_abs());
         let rows = super::rejections(ctx.app(), ctx.caller()?, job_id, after, limit).await?;
         Ok(rows
             .into_iter()
@@ -297,7 +304,8 @@ impl ImportMutation {
     }
 
     /// Imports leads from an uploaded CSV or Excel file, as a job. A lead that is known is updated; the same file twice
-    /// creates nothing twice. Scope: `leads:write`.
+    /// creates nothing twice. A consent in the file never goes over a refusal or withdrawal from elsewhere. Scope:
+    /// `leads:write`.
     async fn leads_import(&self, ctx: &Context<'_>, input: ImportInput) -> Result<ImportPayload> {
         start(ctx, ImportKind::Leads, input).await
     }

@@ -15,7 +15,7 @@ use crate::db::Tx;
 use crate::error::{Error, Failure};
 use crate::events;
 use crate::identity::Caller;
-use crate::leads::consent::{self, NewConsent};
+use crate::leads::consent::{self, ConsentRecord, NewConsent};
 use crate::leads::lead::{self, ExternalId, ItemOutcome, LeadChange, Patch, UpsertMode};
 use crate::leads::notes::{self, NewNote};
 use crate::leads::tags;
@@ -90,7 +90,8 @@ impl Sink for LeadSink {
 }
 
 /// Tags, notes and consents of the leads that landed, each with whether it is new. Notes are written with a new lead
-/// only, a consent only where it differs from the one in force: the same file twice writes nothing twice.
+/// only, a consent only where it differs from the one in force: the same file twice writes nothing twice, also where the
+/// lead has taken its consent back in between.
 async fn write_beside(
     app: &App,
     tx: &Tx,
@@ -152,8 +153,8 @@ async fn write_beside(
         let in_force = consent::in_force(app, &ids).await?;
         consents.retain(|new| {
             let mut said = in_force.get(&new.lead_id).into_iter().flatten();
-            !said
-                .any(|word| (word.channel, word.purpose, word.state) == (new.channel, new.purpose, new.state))
+            let word = said.find(|word| (word.channel, word.purpose) == (new.channel, new.purpose));
+            word.is_none_or(|word| brings_news(word, new))
         });
         log.extend(
             consent::record_many(tx, &caller.actor.id, now, &consents)
@@ -166,6 +167,14 @@ async fn write_beside(
     }
     events::append(tx, &caller.actor.id, now, log).await?;
     Ok(())
+}
+
+/// Whether a consent of a file is written over the word in force. What a file says has no moment: a yes in it may be
+/// older than the no that the lead has said elsewhere since, and then the no stays.
+fn brings_news(word: &ConsentRecord, new: &NewConsent) -> bool {
+    let said_no = matches!(word.state, ConsentState::Denied | ConsentState::Withdrawn);
+    let says_yes = matches!(new.state, ConsentState::Granted | ConsentState::Pending);
+    word.state != new.state && !(said_no && says_yes && word.source != new.source)
 }
 
 /// What a record asks for beside the lead, checked: once the lead is written it is too late to refuse the row.

@@ -1,9 +1,11 @@
 //! `leadline import`: what it prints, the report file, exit codes.
 
+use entity::lead;
+use sea_orm::{EntityTrait as _, PaginatorTrait as _};
 use serde_json::json;
 
-use super::{count, write};
-use crate::support::{Database, Server, Setup, command};
+use super::{count, many_leads, write};
+use crate::support::{Database, Process, Server, Setup, command, until};
 
 const LEADS: &str = "email;Nome;origem;shoe\n\
     ana@example.com;Ana Souza;social;1\n\
@@ -128,5 +130,23 @@ on_both! {
         let said = command(database, &["import", "leads", &file, "--rejected", &folder]);
         assert_eq!(said.code, Some(1), "{said:?}");
         assert!(said.err.starts_with(&format!("error: cannot write `{folder}`: ")), "{said:?}");
+    }
+
+    async fn a_command_that_is_asked_to_end_does_so_after_its_batch(database: &Database) {
+        const ROWS: u64 = 12_000;
+        let db = database.open().await;
+        let there = async || lead::Entity::find().count(db.read()).await.expect("it can be read");
+        let file = many_leads(usize::try_from(ROWS).expect("small"));
+        let file = write(database, "leads.csv", file).display().to_string();
+        let process = Process::start(database, &["import", "leads", &file]);
+        until("some of it is in", async || there().await > 0).await;
+        assert_eq!(process.end(), Some(1));
+        let found = there().await;
+        assert!(found < ROWS && found.is_multiple_of(1_000), "{found} is not a number of whole batches");
+        let said = command(database, &["import", "leads", &file]);
+        let first = format!("{ROWS} rows: {} leads created, 0 updated, {found} unchanged, 0 rejected\n", ROWS - found);
+        assert!(said.out.starts_with(&first), "{first}{said:?}");
+        assert_eq!(there().await, ROWS);
+        db.close().await.expect("it closes");
     }
 }

@@ -129,4 +129,46 @@ on_both! {
             }
         }
     }
+
+    async fn a_consent_taken_back_is_not_given_again_by_an_old_file(server: &Server) {
+        let yes = "email,consent.email\nana@example.com,yes\n";
+        let no = "email,consent.email\nana@example.com,no\n";
+        let state = async || {
+            let read = server.data("{ leads { nodes { id consents { state } } } }", json!({})).await;
+            let lead = &read["leads"]["nodes"][0];
+            (lead["id"].clone(), lead["consents"][0]["state"].as_str().expect("a state").to_owned())
+        };
+        import(server, "leadsImport", "yes.csv", yes, json!({})).await;
+        assert_eq!(state().await.1, "GRANTED");
+        // A newer edition of the file goes over what the file said before.
+        import(server, "leadsImport", "no.csv", no, json!({})).await;
+        assert_eq!(state().await.1, "DENIED");
+        import(server, "leadsImport", "yes.csv", yes, json!({})).await;
+        let (lead, given) = state().await;
+        assert_eq!(given, "GRANTED");
+        server.data(
+            "mutation ($id: ID!) { consentRecord(input: { leadId: $id, channel: EMAIL, state: WITHDRAWN, source: \"preference centre\" }) {
+                userErrors { message } } }",
+            json!({ "id": lead }),
+        ).await;
+        import(server, "leadsImport", "yes.csv", yes, json!({})).await;
+        assert_eq!(state().await.1, "WITHDRAWN");
+    }
+
+    async fn the_same_file_by_two_at_once_creates_nothing_twice(server: &Server) {
+        const ROWS: i64 = 5_000;
+        let file = many_leads(usize::try_from(ROWS).expect("small"));
+        let input = with_upload(server, "many.csv", file, json!({})).await;
+        let (one, other) = tokio::join!(
+            start(server, "leadsImport", input.clone()),
+            start(server, "leadsImport", input.clone()),
+        );
+        let (one, other) = (ended(server, &one).await, ended(server, &other).await);
+        for ended in [&one, &other] {
+            assert_eq!((ended.state.as_str(), ended.done), ("SUCCEEDED", ROWS), "{ended:?}");
+        }
+        assert_eq!(one.counts["created"] + other.counts["created"], ROWS, "{one:?} {other:?}");
+        assert_eq!(one.counts["unchanged"] + other.counts["unchanged"], ROWS, "{one:?} {other:?}");
+        assert_eq!(count(server, json!({})).await, ROWS);
+    }
 }
