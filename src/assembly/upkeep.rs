@@ -39,9 +39,16 @@ impl Chore for Upkeep {
         if !take_lease(app.db(), self.name(), &holder, now, INTERVAL_SECONDS).await? {
             return Ok(());
         }
-        let tx = app.db().begin().await?;
-        let events = events::prune(&tx, now.plus_days(-i64::from(self.event_days))).await?;
-        tx.commit().await?;
+        let mut events = 0;
+        loop {
+            let tx = app.db().begin().await?;
+            let removed = events::prune(&tx, now.plus_days(-i64::from(self.event_days))).await?;
+            tx.commit().await?;
+            events += removed;
+            if removed == 0 {
+                break;
+            }
+        }
         let outcomes = forget_outcomes(app.db(), now.plus_days(-OUTCOME_DAYS)).await?;
         if events + outcomes > 0 {
             tracing::info!(events, outcomes, "removed what is past its time");

@@ -6,9 +6,9 @@ use crate::error::{Error, Failure};
 
 impl From<DbErr> for Error {
     fn from(error: DbErr) -> Self {
-        if is_away(&error) {
-            tracing::warn!(%error, "the database does not answer");
-            return Self::Unavailable("the database is away; try again shortly".into());
+        if let Some(why) = unavailable(&error) {
+            tracing::warn!(%error, "{why}");
+            return Self::Unavailable(why.into());
         }
         Self::Internal(error.into())
     }
@@ -20,25 +20,49 @@ impl<C> From<DbErr> for Failure<C> {
     }
 }
 
-/// Whether the database could not be reached, as against having refused a statement.
-fn is_away(error: &DbErr) -> bool {
+/// Why the database cannot do anything at the moment, as against having refused a statement.
+fn unavailable(error: &DbErr) -> Option<&'static str> {
+    const AWAY: &str = "the database is away; try again shortly";
+    let error = match error {
+        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => return Some(AWAY),
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => &**error,
+        _ => return None,
+    };
     match error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            match &**error {
-                sqlx::Error::Io(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed
-                | sqlx::Error::Tls(_) => true,
-                // 57P01-57P03: shutting down, crashed, starting up; 08*: connection exceptions; 53300: too many connections.
-                sqlx::Error::Database(error) => error.code().is_some_and(|code| {
-                    code.starts_with("57P0") || code.starts_with("08") || code == "53300"
-                }),
-                _ => false,
-            }
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        | sqlx::Error::Tls(_) => Some(AWAY),
+        sqlx::Error::Database(error) => why(&error.code()?),
+        _ => None,
+    }
+}
+
+/// What a code of SQLite (a number) or of PostgreSQL (five characters) means, where it is no fault of the statement.
+fn why(code: &str) -> Option<&'static str> {
+    const FULL: &str = "the disk of the database is full, nothing was written: free some space and try again";
+    const LOCKED: &str =
+        "the database file is locked by another program, such as a shell or a backup; try again";
+    const READ_ONLY: &str = "the database takes no writes: see whether its disk or server was made read-only";
+    if let (Ok(number), true) = (code.parse::<u32>(), code.len() < 5) {
+        // Extended result codes carry the primary one in their low byte.
+        return match number & 0xff {
+            5 | 6 => Some(LOCKED),
+            8 => Some(READ_ONLY),
+            10 => Some("the disk of the database fails to read or write; see the system's log"),
+            13 => Some(FULL),
+            _ => None,
+        };
+    }
+    match code {
+        "53100" => Some(FULL),
+        "25006" => Some(READ_ONLY),
+        // 57P01-57P03: shutting down, crashed, starting up; 08*: connection exceptions; 53300: too many connections.
+        _ if code.starts_with("57P0") || code.starts_with("08") || code == "53300" => {
+            Some("the database is away; try again shortly")
         }
-        _ => false,
+        _ => None,
     }
 }
 
@@ -57,5 +81,24 @@ pub fn is_transient(error: &Error) -> bool {
             code.is_some_and(|code| matches!(&*code, "40001" | "40P01" | "23505"))
         }
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::why;
+
+    #[test]
+    fn codes_of_both_databases_are_told_apart() {
+        let full = why("13").unwrap();
+        assert!(full.contains("full"));
+        assert_eq!(why("53100"), Some(full));
+        // SQLITE_BUSY_SNAPSHOT: the primary code is in the low byte.
+        assert_eq!(why("517"), why("5"));
+        assert!(why("5").unwrap().contains("locked"));
+        assert!(why("57P03").unwrap().contains("away"));
+        // A unique key, on either: no such thing.
+        assert_eq!(why("2067"), None);
+        assert_eq!(why("23505"), None);
     }
 }

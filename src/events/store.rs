@@ -206,39 +206,38 @@ pub async fn last_of_lead(db: &impl ConnectionTrait, lead_id: LeadId) -> Result<
     Ok(row.unwrap_or(0))
 }
 
-/// Removes events recorded before a moment, as far as every handler has come; answers how many.
+/// Most events that [`prune`] removes at once: bounds the length of its transaction.
+const PRUNE_BATCH: i64 = 10_000;
+
+/// Removes the oldest events, at most 10,000, up to the first that was recorded at or after a moment or that some
+/// handler has still to come to; answers how many.
 ///
 /// # Errors
 /// The database's.
 pub async fn prune(tx: &Tx, before: Timestamp) -> Result<u64, DbErr> {
-    let handled: Option<Position> = event_cursor::Entity::find()
-        .select_only()
-        .column_as(event_cursor::Column::Position.min(), "least")
-        .into_tuple::<Option<Position>>()
-        .one(&**tx)
-        .await?
+    // Read in the order of the log, so that no index on the moment is needed.
+    let text = "SELECT max(position) AS last FROM (SELECT position, at FROM event WHERE position <= \
+                COALESCE((SELECT min(position) FROM event_cursor), 9223372036854775807) \
+                ORDER BY position LIMIT ?) AS oldest WHERE at < ? \
+                AND position < COALESCE((SELECT min(position) FROM (SELECT position, at FROM event ORDER BY position \
+                LIMIT ?) AS oldest WHERE at >= ?), 9223372036854775807)";
+    let values = [PRUNE_BATCH, before.micros(), PRUNE_BATCH, before.micros()].map(Into::into);
+    let row = tx.query_one_raw(sql(tx.backend(), text, values)).await?;
+    let last = row
+        .map(|row| row.try_get::<Option<Position>>("", "last"))
+        .transpose()?
         .flatten();
-    let handled = handled.unwrap_or(Position::MAX);
-    let newest_old: Option<Position> = event::Entity::find()
-        .select_only()
-        .column_as(event::Column::Position.max(), "newest")
-        .filter(event::Column::At.lt(before))
-        .filter(event::Column::Position.lte(handled))
-        .into_tuple::<Option<Position>>()
-        .one(&**tx)
-        .await?
-        .flatten();
-    let Some(newest_old) = newest_old else {
+    let Some(last) = last else {
         return Ok(0);
     };
     let removed = event::Entity::delete_many()
-        .filter(event::Column::Position.lte(newest_old))
+        .filter(event::Column::Position.lte(last))
         .exec(&**tx)
         .await?;
     tx.execute_raw(sql(
         tx.backend(),
         "UPDATE event_head SET oldest_position = ? WHERE id = 1",
-        [(newest_old + 1).into()],
+        [(last + 1).into()],
     ))
     .await?;
     Ok(removed.rows_affected)

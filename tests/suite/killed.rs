@@ -159,7 +159,7 @@ async fn listen(
         .expect("nobody panics")
         .last()
         .map(|(cursor, _)| cursor.clone());
-    let mut socket = Socket::open(address, Some(&token), None).await;
+    let mut socket = Socket::open(address, Some(&token)).await;
     socket.let_in().await;
     let mut feed = socket.subscribe(HEAR, json!({ "after": after })).await;
     let _ = listening.send(());

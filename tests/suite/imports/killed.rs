@@ -92,7 +92,7 @@ impl Listener {
             .expect("nobody panics")
             .last()
             .map(|(cursor, _)| cursor.clone());
-        let mut socket = Socket::open(address, Some(&self.token), None).await;
+        let mut socket = Socket::open(address, Some(&self.token)).await;
         socket.let_in().await;
         let query = format!(
             "subscription ($after: String) {{ events(types: [{}], after: $after) {{ cursor subject }} }}",

@@ -119,6 +119,11 @@ impl Server {
             handlers: setup.handlers,
         };
         server.admin = server.token(&["admin"]).await;
+        // What is subscribed to from now on begins behind the last event that the bus has seen.
+        until("the bus follows the log", async || {
+            server.app().bus().position().is_some()
+        })
+        .await;
         server
     }
 
@@ -190,14 +195,14 @@ impl Server {
 
     /// Opens a socket that the server lets in.
     pub async fn socket(&self, token: &str) -> Socket {
-        let mut socket = Socket::open(self.address(), Some(token), Some(self.app().clone())).await;
+        let mut socket = Socket::open(self.address(), Some(token)).await;
         socket.let_in().await;
         socket
     }
 
     /// Opens a socket that the server may refuse: see [`Socket::closed`].
     pub async fn knock(&self, token: Option<&str>) -> Socket {
-        Socket::open(self.address(), token, Some(self.app().clone())).await
+        Socket::open(self.address(), token).await
     }
 
     /// SQL statements so far, those of the background among them: to compare requests use [`Self::statements_of`].

@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use leadline::app::App;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -26,6 +24,8 @@ type Feeds = Arc<Mutex<HashMap<String, mpsc::UnboundedSender<Value>>>>;
 #[derive(Clone, Debug, Default)]
 struct State {
     let_in: bool,
+    /// Answers to pings.
+    pongs: usize,
     /// Code and reason; 1006 when the connection broke.
     closed: Option<(u16, String)>,
 }
@@ -36,14 +36,12 @@ pub struct Socket {
     feeds: Feeds,
     state: watch::Receiver<State>,
     operations: usize,
-    app: Option<App>,
     task: JoinHandle<()>,
 }
 
 impl Socket {
-    /// Connects and sends `connection_init`. With the application of the server, [`Self::subscribe`] returns when the
-    /// subscription is at work.
-    pub async fn open(address: SocketAddr, token: Option<&str>, app: Option<App>) -> Self {
+    /// Connects and sends `connection_init`.
+    pub async fn open(address: SocketAddr, token: Option<&str>) -> Self {
         let mut request = format!("ws://{address}/graphql/ws")
             .into_client_request()
             .expect("a request");
@@ -60,7 +58,6 @@ impl Socket {
             feeds,
             state: watched,
             operations: 0,
-            app,
             task,
         };
         socket.send(json!({ "type": "connection_init", "payload": payload }));
@@ -104,21 +101,16 @@ impl Socket {
             .lock()
             .expect("nobody panics")
             .insert(id.clone(), sender);
-        let watchers = || self.app.as_ref().map_or(usize::MAX, |app| app.bus().watchers());
-        let before = watchers();
         let payload = json!({ "query": query, "variables": variables });
         self.send(json!({ "type": "subscribe", "id": id, "payload": payload }));
-        // An operation that answers, or ends, at once is seen by its message. The limit is for operations that follow
-        // no events at all.
-        let begun = Instant::now();
-        while self.app.is_some()
-            && watchers() <= before
-            && payloads.is_empty()
-            && !payloads.is_closed()
-            && begun.elapsed() < Duration::from_secs(5)
-        {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        // Messages are taken in their order: who answers this has begun the operation.
+        self.send(json!({ "type": "ping" }));
+        let operations = self.operations;
+        let state = self
+            .state
+            .wait_for(|state| state.pongs >= operations || state.closed.is_some());
+        let state = timeout(LIMIT, state).await.expect("an answer to a ping");
+        drop(state.expect("the task tells"));
         Feed {
             id,
             payloads,
@@ -233,6 +225,7 @@ fn hear(text: &str, feeds: &Feeds, state: &watch::Sender<State>) -> Option<Value
             }
         }
         "complete" => drop(feeds.remove(&id)),
+        "pong" => state.send_modify(|state| state.pongs += 1),
         "ping" => return Some(json!({ "type": "pong" })),
         other => panic!("the server says `{other}`: {text}"),
     }
