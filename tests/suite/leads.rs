@@ -385,11 +385,13 @@ async fn all(server: &Server, field: &str, direction: &str, from: &str, size: i3
         if from == "last" {
             nodes.reverse();
         }
+        let full = nodes.len() == usize::try_from(size).expect("a page has a size");
         ids.extend(nodes);
         assert!(ids.len() <= 1_000, "the pages have an end");
         if page["leads"]["pageInfo"][more] == false {
             return ids;
         }
+        assert!(full, "each page but the last is full: {page}");
         at = page["leads"]["pageInfo"][end].clone();
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use entity::id::LeadId;
 use entity::{consent_record, lead, lead_identity, lead_tag, note};
-use sea_orm::sea_query::{Condition, Expr, ExprTrait, JoinType, LockType, Order, Query, Value};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, LockType, Order, Query, Value};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait, TryGetable,
@@ -429,12 +429,12 @@ async fn apart<T: Sortable>(
                 .order_by_expr(id(), direction);
             // The ordering table leads, so that its index gives the order: SQLite takes CROSS JOIN as that order.
             let on = id().equals((lead::Entity, lead::Column::Id));
-            let join = if selected.backend == DbBackend::Sqlite {
-                JoinType::CrossJoin
+            if selected.backend == DbBackend::Sqlite {
+                // A cross join takes no condition of its own.
+                query.cross_join(lead::Entity).and_where(on);
             } else {
-                JoinType::InnerJoin
-            };
-            query.join(join, lead::Entity, on);
+                query.inner_join(lead::Entity, on);
+            }
             for (cursor, greater) in [(after, ascending), (before, !ascending)] {
                 let Some(cursor) = cursor else { continue };
                 let SortValue::Int(bits) = cursor.value else {
