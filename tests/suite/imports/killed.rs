@@ -21,8 +21,8 @@ use super::{mutation, write};
 use crate::killed::derived_is_a_recount;
 use crate::support::{Database, Process, Server, Setup, Socket, ask, command, http, until};
 
-/// Rows of a file: a dozen batches.
-const ROWS: usize = 12_000;
+/// Rows of a file: eight batches.
+const ROWS: usize = 8_000;
 /// Every so manieth row cannot be used.
 const BAD: usize = 400;
 const GOOD: usize = ROWS - ROWS / BAD;
@@ -312,7 +312,7 @@ where
 on_both! {
     async fn an_import_of_leads_outlives_its_server(database: &Database) {
         let listener = Listener::new(&token(database), "LEAD_CREATED");
-        let (server, ended) = import_among_kills(database, "leadsImport", leads(), &[2_000, 6_000], &listener).await;
+        let (server, ended) = import_among_kills(database, "leadsImport", leads(), &[2_000, 5_000], &listener).await;
         is_complete(server.app().db().read(), &ended, 3).await;
         leads_are_complete(server.app().db(), &listener.subjects()).await;
         let count = server.data("{ leadsCount(filter: { stage: { in: [CONTACTED] } }) { count } }", json!({})).await;
@@ -323,7 +323,7 @@ on_both! {
     async fn an_import_of_engagements_outlives_its_server(database: &Database) {
         let listener = Listener::new(&token(database), "ENGAGEMENT_RECORDED");
         import_subjects(database);
-        let (server, ended) = import_among_kills(database, "engagementsImport", engagements(), &[4_000], &listener).await;
+        let (server, ended) = import_among_kills(database, "engagementsImport", engagements(), &[3_000], &listener).await;
         is_complete(server.app().db().read(), &ended, 2).await;
         engagements_are_complete(server.app().db(), &listener.subjects()).await;
         server.stop().await;
