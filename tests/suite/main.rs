@@ -7,6 +7,7 @@ mod architecture;
 mod cli;
 mod console;
 mod every_field;
+mod export;
 mod failures;
 mod house;
 mod imports;
