@@ -44,6 +44,15 @@ impl Error {
         }
     }
 
+    /// Nobody asks for what needs a token.
+    #[must_use]
+    pub fn no_token() -> Self {
+        Self::Unauthenticated(
+            "a token is needed: send `Authorization: Bearer ldl_…`, or `authorization` in `connection_init`"
+                .into(),
+        )
+    }
+
     /// An internal error from anything that tells of itself.
     pub fn internal(source: impl Into<anyhow::Error>) -> Self {
         Self::Internal(source.into())

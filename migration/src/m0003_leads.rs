@@ -72,6 +72,11 @@ impl MigrationTrait for Migration {
         .await?;
         index(
             m,
+            "CREATE INDEX lead_stage_since ON lead (stage_since, id) WHERE deleted_at IS NULL",
+        )
+        .await?;
+        index(
+            m,
             "CREATE INDEX lead_stage ON lead (stage, created_at, id) WHERE deleted_at IS NULL",
         )
         .await?;

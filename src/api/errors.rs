@@ -6,6 +6,9 @@ use async_graphql::{ErrorExtensionValues, Response, ServerError};
 
 use crate::error::Error;
 
+/// What the library says of a query with too many points.
+const TOO_COMPLEX: &str = "Query is too complex.";
+
 /// Gives each error of a response its code; logs internal ones once and hides what they say.
 pub(super) fn finish(mut response: Response, request_id: &str) -> Response {
     for error in &mut response.errors {
@@ -26,7 +29,12 @@ pub(super) fn finish(mut response: Response, request_id: &str) -> Response {
             extensions.set("code", code);
         } else if extensions.get("code").is_none() {
             // Errors of our own carry their source; what is left is the library's about the request itself.
-            extensions.set("code", "BAD_USER_INPUT");
+            let code = if error.message == TOO_COMPLEX {
+                "TOO_COMPLEX"
+            } else {
+                "BAD_USER_INPUT"
+            };
+            extensions.set("code", code);
         }
         extensions.set("requestId", request_id);
     }

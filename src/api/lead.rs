@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_graphql::MergedObject;
 
+use super::timeline::LeadTimelineFields;
 use crate::insight::engagement::graphql::EngagementFields;
 use crate::insight::journeys::graphql::JourneyFields;
 use crate::insight::lifecycle::graphql::LeadLifecycle;
@@ -23,6 +24,7 @@ pub struct Lead(
     EngagementFields,
     JourneyFields,
     LeadConversionFields,
+    LeadTimelineFields,
 );
 
 impl Lead {
@@ -40,6 +42,7 @@ impl Lead {
             EngagementFields(id),
             JourneyFields(lead),
             LeadConversionFields(id),
+            LeadTimelineFields(id),
         )
     }
 }

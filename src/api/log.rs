@@ -9,7 +9,7 @@ use entity::{Area, EventKind, Timestamp};
 use futures_util::{Stream, StreamExt};
 
 use super::Lead;
-use super::types::{Access, Json, Live};
+use super::types::{Access, Json, Live, scoped};
 use crate::error::Error;
 use crate::events::{self, Event, Filter, Position};
 use crate::identity::Scope;
@@ -18,8 +18,9 @@ use crate::leads::lead::graphql as lead;
 const READ: Scope = Scope::Read(Area::Events);
 
 /// Something that happened.
-pub struct EventNode(Arc<Event>);
+pub struct EventNode(pub(super) Arc<Event>);
 
+#[scoped]
 #[Object(name = "Event")]
 impl EventNode {
     /// Its place in the log; resume after it by `after:`.
@@ -47,7 +48,8 @@ impl EventNode {
     async fn lead_id(&self) -> Option<LeadId> {
         self.0.lead_id
     }
-    /// The lead as it is now; null when it is about none, or the lead is deleted. Scope: `leads:read`.
+    /// The lead as it is now; null when it is about none, or the lead is deleted.
+    #[scope("leads:read")]
     async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
         match self.0.lead_id {
             Some(id) => lead::load(ctx, id).await,
@@ -105,9 +107,11 @@ impl EventFilterInput {
 #[derive(Default)]
 pub struct LogQuery;
 
+#[scoped]
 #[Object]
 impl LogQuery {
-    /// What happened, the latest first, as far back as the log is kept. Scope: `events:read`.
+    /// What happened, the latest first, as far back as the log is kept.
+    #[scope("events:read")]
     #[graphql(complexity = "first.unwrap_or(25) as usize * child_complexity")]
     async fn activity(
         &self,
@@ -142,9 +146,11 @@ impl LogQuery {
 #[derive(Default)]
 pub struct LogSubscription;
 
+#[scoped]
 #[Subscription]
 impl LogSubscription {
-    /// Whatever happens, in order. Scope: `events:read`.
+    /// Whatever happens, in order.
+    #[scope("events:read")]
     async fn events(
         &self,
         ctx: &Context<'_>,

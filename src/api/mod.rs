@@ -3,12 +3,16 @@
 //! A graph has circles (`Lead` has a score, a score has a lead), so the `graphql.rs` files belong to this layer
 //! although they stand in their rooms: they may know each other's types and [`Lead`], and nothing else knows them.
 
+mod document;
 mod errors;
 mod lead;
 mod log;
 mod meta;
+mod node;
+mod nulls;
 mod schema;
 mod sharing;
+mod timeline;
 pub mod types;
 
 pub use lead::Lead;

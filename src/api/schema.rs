@@ -9,10 +9,12 @@ use async_graphql::{
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
-use super::errors;
 use super::log::{LogQuery, LogSubscription};
 use super::meta::MetaQuery;
+use super::node::{NodeLoader, NodeQuery};
+use super::timeline::TimelineLoader;
 use super::types::{CallerData, PublicUrl};
+use super::{document, errors, nulls};
 use crate::app::App;
 use crate::identity::Caller;
 use crate::insight::engagement::graphql as engagement;
@@ -34,6 +36,7 @@ use crate::media::files::graphql as files;
 #[derive(MergedObject, Default)]
 pub struct Query(
     MetaQuery,
+    NodeQuery,
     files::UploadQuery,
     jobs::JobQuery,
     lead::LeadQuery,
@@ -44,6 +47,7 @@ pub struct Query(
     tags::TagQuery,
     import::ImportQuery,
     journeys::JourneyQuery,
+    revenue::ConversionQuery,
     LogQuery,
 );
 
@@ -76,9 +80,17 @@ pub struct Subscription(
     LogSubscription,
 );
 
+/// Most points of a query: a field is one, a connection its page times its children.
+const MOST_POINTS: usize = 5_000;
+
+/// Most directives on one field.
+const MOST_DIRECTIVES: usize = 50;
+
 fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    // 15 is what the introspection query of graphql-js takes, with which GraphiQL and code generators begin.
-    Schema::build(Query::default(), Mutation::default(), Subscription::default()).limit_depth(15)
+    // Depth is `document`'s to bound: introspection is deeper than data may be.
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
+        .limit_complexity(MOST_POINTS)
+        .limit_directives(MOST_DIRECTIVES)
 }
 
 /// The schema as text: the contract that `schema.graphql` keeps.
@@ -102,14 +114,9 @@ pub struct Api {
 /// The id of a request, for its errors.
 struct RequestId(Arc<str>);
 
-/// Gives a request its caller (nobody without one: no introspection, and every field but the version asks for a token).
+/// Gives a request its caller (nobody without one: everything but the version asks for a token, introspection too).
 #[must_use]
 pub fn with_caller(request: Request, caller: Option<Arc<Caller>>, request_id: &str) -> Request {
-    let request = if caller.is_none() {
-        request.disable_introspection()
-    } else {
-        request
-    };
     request
         .data(CallerData(caller))
         .data(RequestId(request_id.into()))
@@ -149,12 +156,57 @@ impl Api {
                 journeys::JourneyLoader(app.clone()),
                 tokio::spawn,
             ))
+            .data(DataLoader::new(NodeLoader(app.clone()), tokio::spawn))
+            .data(DataLoader::new(TimelineLoader(app.clone()), tokio::spawn))
+            .data(DataLoader::new(notes::NoteLoader(app.clone()), tokio::spawn))
             .data(DataLoader::new(lead::IdentityLoader(app.clone()), tokio::spawn))
             .data(app.clone())
             .data(PublicUrl(public_url.into()))
             .finish();
         Self { schema }
     }
+}
+
+/// What is kept of a request to finish its responses.
+struct Asked {
+    id: Arc<str>,
+    query: String,
+    operation: Option<String>,
+}
+
+impl Asked {
+    /// Looks at a request before it runs.
+    ///
+    /// # Errors
+    /// The response to a request that is refused.
+    fn new(request: &mut Request) -> Result<Self, Response> {
+        let id = request_id(request);
+        let nobody = caller_is_nobody(request);
+        let checked = request
+            .parsed_query()
+            .and_then(|document| document::check(document, nobody));
+        if let Err(refused) = checked {
+            return Err(errors::finish(Response::from_errors(vec![refused]), &id));
+        }
+        Ok(Self {
+            id,
+            query: request.query.clone(),
+            operation: request.operation_name.clone(),
+        })
+    }
+
+    fn finish(&self, mut response: Response) -> Response {
+        if !response.errors.is_empty() {
+            nulls::fill(&mut response, &self.query, self.operation.as_deref());
+        }
+        errors::finish(response, &self.id)
+    }
+}
+
+fn caller_is_nobody(request: &Request) -> bool {
+    let data = request.data.get(&std::any::TypeId::of::<CallerData>());
+    data.and_then(|data| data.downcast_ref::<CallerData>())
+        .is_none_or(|data| data.0.is_none())
 }
 
 fn request_id(request: &Request) -> Arc<str> {
@@ -166,21 +218,24 @@ fn request_id(request: &Request) -> Arc<str> {
 }
 
 impl Executor for Api {
-    async fn execute(&self, request: Request) -> Response {
-        let id = request_id(&request);
-        errors::finish(self.schema.execute(request).await, &id)
+    async fn execute(&self, mut request: Request) -> Response {
+        match Asked::new(&mut request) {
+            Ok(asked) => asked.finish(self.schema.execute(request).await),
+            Err(refused) => refused,
+        }
     }
 
     fn execute_stream(
         &self,
-        request: Request,
+        mut request: Request,
         session_data: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
-        let id = request_id(&request);
+        let asked = match Asked::new(&mut request) {
+            Ok(asked) => asked,
+            Err(refused) => return futures_util::stream::once(std::future::ready(refused)).boxed(),
+        };
         let responses: Box<dyn Stream<Item = Response> + Send + Unpin> =
             Box::new(Executor::execute_stream(&self.schema, request, session_data));
-        responses
-            .map(move |response| errors::finish(response, &id))
-            .boxed()
+        responses.map(move |response| asked.finish(response)).boxed()
     }
 }

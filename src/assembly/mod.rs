@@ -41,6 +41,7 @@ pub fn handlers() -> Vec<Arc<dyn Handler>> {
         Arc::new(LifecycleHandler),
         Arc::new(ScoringHandler::default()),
         Arc::new(engagement::Erasure),
+        Arc::new(revenue::ConversionErasure),
         Arc::new(JourneysHandler),
     ]
 }

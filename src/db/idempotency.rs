@@ -20,12 +20,69 @@ use std::fmt::Debug;
 
 use entity::{Timestamp, idempotency};
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::{Conflict, Tx, insert_many, sql};
 use crate::error::Error;
 
 /// Longest key, in bytes.
 const LONGEST: usize = 200;
+
+/// A key that a caller chose for a call, with the input it was chosen for.
+#[derive(Clone, Debug)]
+pub struct CallKey {
+    key: String,
+    input: String,
+}
+
+impl CallKey {
+    /// The key of a call, when it has one. `input` is what the caller sent, before anything such as the moment is put
+    /// where it says nothing.
+    #[must_use]
+    pub fn of(key: Option<&String>, input: &impl Debug) -> Option<Self> {
+        key.map(|key| Self {
+            key: key.clone(),
+            input: format!("{input:?}"),
+        })
+    }
+}
+
+/// A call that is done once where it has a key, and as often as it is made where it has none.
+#[derive(Debug)]
+pub struct Once<'a>(Option<Repeatable<'a>>);
+
+impl<'a> Once<'a> {
+    /// A call of `operation` by `caller`.
+    ///
+    /// # Errors
+    /// As [`Repeatable::new`].
+    pub fn new(key: Option<&'a CallKey>, caller: &'a str, operation: &'static str) -> Result<Self, Error> {
+        let call = key.map(|CallKey { key, input }| Repeatable::new(caller, operation, key, input));
+        Ok(Self(call.transpose()?))
+    }
+
+    /// The outcome of the first call, for a repetition.
+    ///
+    /// # Errors
+    /// As [`Repeatable::begin`].
+    pub async fn before<T: DeserializeOwned>(&self, tx: &Tx, now: Timestamp) -> Result<Option<T>, Error> {
+        let Some(call) = &self.0 else { return Ok(None) };
+        let outcome = call.begin(tx, now).await?;
+        Ok(outcome.map(serde_json::from_value).transpose()?)
+    }
+
+    /// Keeps the outcome of the first call.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn keep(&self, tx: &Tx, outcome: &impl Serialize) -> Result<(), Error> {
+        if let Some(call) = &self.0 {
+            call.finish(tx, &serde_json::to_value(outcome)?).await?;
+        }
+        Ok(())
+    }
+}
 
 /// A call with an idempotency key.
 #[derive(Debug)]

@@ -13,6 +13,7 @@ mod keys;
 mod keyset;
 mod lease;
 mod open_error;
+mod ranked;
 mod transaction;
 
 pub(crate) use bulk::insert_outbox;
@@ -20,11 +21,12 @@ pub use bulk::{Conflict, insert_many, insert_new, insert_refs, upsert_many};
 pub use connect::{Db, DbOptions, sqlite_file};
 pub use deployment::{deployment_id, deployment_key, forget_outcomes};
 pub use error::is_transient;
-pub use idempotency::Repeatable;
+pub use idempotency::{CallKey, Once, Repeatable};
 pub use keys::{KeyType, among, key_table};
 pub use keyset::{Direction, Keyset, KeysetError, Page, PageRequest, SortValue};
 pub use lease::take_lease;
 pub use open_error::OpenError;
+pub use ranked::newest_of_leads;
 pub use transaction::Tx;
 
 use sea_orm::sea_query::Value;

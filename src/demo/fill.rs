@@ -152,7 +152,7 @@ impl Filling<'_> {
             expected(
                 "custom field",
                 key,
-                custom_fields::create(self.app, self.caller, new).await,
+                custom_fields::create(self.app, self.caller, new, None).await,
             )?;
         }
         for tag in TAGS {
@@ -168,7 +168,7 @@ impl Filling<'_> {
                 category: Some(category.to_owned()),
                 description: Some(description.to_owned()),
             };
-            let made = expected("tag", name, tags::create(self.app, self.caller, new).await)?;
+            let made = expected("tag", name, tags::create(self.app, self.caller, new, None).await)?;
             self.tags.insert(name, made.id);
         }
         Ok(())
@@ -356,7 +356,7 @@ impl Filling<'_> {
     async fn moves(&mut self) -> Result<(), Error> {
         let moves = mem::take(&mut self.moves);
         for chunk in moves.chunks(lifecycle::MOST_AT_ONCE) {
-            let changed = lifecycle::change_stages(self.app, self.caller, chunk.to_vec()).await?;
+            let changed = lifecycle::change_stages(self.app, self.caller, chunk.to_vec(), None).await?;
             for (change, outcome) in chunk.iter().zip(changed) {
                 outcome.map_err(|problems| refused("move", &change.lead_id.to_string(), &problems))?;
             }

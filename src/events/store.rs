@@ -1,15 +1,19 @@
 //! All SQL of the event log.
 
+use std::collections::HashMap;
+
 use entity::id::LeadId;
 use entity::{EventKind, Timestamp, event, event_cursor, event_head};
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Condition, OnConflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect,
 };
 
+use uuid::Uuid;
+
 use super::{Event, Filter, Position};
-use crate::db::{Conflict, Db, Tx, insert_many, sql};
+use crate::db::{Conflict, Db, Keyset, Page, PageRequest, SortValue, Tx, insert_many, newest_of_leads, sql};
 
 /// Most events that one pass of the relay moves: bounds the memory and the length of its transaction.
 const RELAY_BATCH: i64 = 5_000;
@@ -174,6 +178,75 @@ pub async fn latest(
         .limit(limit)
         .all(db)
         .await
+}
+
+/// The place of a position among ids, for lists that have events among other things.
+#[must_use]
+pub fn place(position: Position) -> Uuid {
+    Uuid::from_u128(u128::try_from(position).unwrap_or(0))
+}
+
+/// The same page of the events of each lead, of the given kinds, newest first by the moment and then the position. One
+/// statement for all, unless the page begins at a cursor, which only one lead can have. The tie in a cursor is an id
+/// among whose like [`place`] puts the positions.
+///
+/// # Errors
+/// The database's.
+pub async fn of_leads(
+    db: &impl ConnectionTrait,
+    leads: &[LeadId],
+    kinds: &[EventKind],
+    page: &PageRequest,
+) -> Result<HashMap<LeadId, Page<Event>>, DbErr> {
+    if page.after.is_none() && page.before.is_none() {
+        let marks = vec!["?"; kinds.len()].join(",");
+        let also = format!("AND kind IN ({marks})");
+        let values = kinds.iter().map(|kind| kind.as_str().into()).collect();
+        let order = ("at", "position");
+        // A lead's own: the query asks for no others.
+        let of = |event: &Event| event.lead_id.expect("asked for by its lead");
+        return newest_of_leads(db, "event", order, leads, page, (&also, values), of).await;
+    }
+    let mut pages = HashMap::new();
+    for lead in leads {
+        let mut query = event::Entity::find()
+            .filter(event::Column::LeadId.eq(*lead))
+            .filter(event::Column::Kind.is_in(kinds.iter().copied()));
+        for (cursor, later) in [(&page.after, false), (&page.before, true)] {
+            if let Some(at) = cursor {
+                query = query.filter(beyond(at, later)?);
+            }
+        }
+        let query = if page.backward {
+            query
+                .order_by_asc(event::Column::At)
+                .order_by_asc(event::Column::Position)
+        } else {
+            query
+                .order_by_desc(event::Column::At)
+                .order_by_desc(event::Column::Position)
+        };
+        let rows = query.limit(page.limit + 1).all(db).await?;
+        pages.insert(*lead, Page::new(page, rows));
+    }
+    Ok(pages)
+}
+
+/// Events later, or earlier, than a place in a list that has other things as well.
+fn beyond(at: &Keyset, later: bool) -> Result<Condition, DbErr> {
+    let SortValue::Int(moment) = at.value else {
+        return Err(DbErr::Custom("a cursor without a moment".into()));
+    };
+    let moment = Timestamp(moment);
+    // An id of other things is greater than any position.
+    let tie = i64::try_from(at.id.as_u128()).unwrap_or(Position::MAX);
+    let (apart, same) = if later {
+        (event::Column::At.gt(moment), event::Column::Position.gt(tie))
+    } else {
+        (event::Column::At.lt(moment), event::Column::Position.lt(tie))
+    };
+    let tied = Condition::all().add(event::Column::At.eq(moment)).add(same);
+    Ok(Condition::any().add(apart).add(tied))
 }
 
 /// How many events of the given kinds (all when empty) there are after a position.

@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 
 use super::JobFilter;
-use crate::api::types::{Access, Cursor, Json, Live, Pages, connection, page_request, user_errors};
+use crate::api::types::{Access, Cursor, Json, Live, Pages, connection, page_request, scoped, user_errors};
 use crate::error::Error;
 use crate::events::{Event, Filter};
 use crate::identity::Scope;
@@ -139,9 +139,11 @@ impl Job {
 #[derive(Default)]
 pub struct JobQuery;
 
+#[scoped]
 #[Object]
 impl JobQuery {
-    /// A job; null when there is none with this id. Scope: `jobs:read`.
+    /// A job; null when there is none with this id.
+    #[scope("jobs:read")]
     async fn job(
         &self,
         ctx: &Context<'_>,
@@ -150,7 +152,8 @@ impl JobQuery {
         Ok(super::find(ctx.app(), ctx.caller()?, id).await?.map(Job))
     }
 
-    /// Jobs, newest first. Scope: `jobs:read`.
+    /// Jobs, newest first.
+    #[scope("jobs:read")]
     #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
     #[expect(
         clippy::too_many_arguments,
@@ -212,10 +215,12 @@ struct JobCancelPayload {
 #[derive(Default)]
 pub struct JobMutation;
 
+#[scoped]
 #[Object]
 impl JobMutation {
     /// Cancels a job: at once while it waits, after the current batch while it runs; what was committed stays. Asking
-    /// again changes nothing. Scope: `jobs:write`.
+    /// again changes nothing.
+    #[scope("jobs:write")]
     async fn job_cancel(&self, ctx: &Context<'_>, input: JobCancelInput) -> Result<JobCancelPayload> {
         let JobCancelInput { id } = input;
         let (job, user_errors) = JobUserError::split(super::cancel(ctx.app(), ctx.caller()?, id).await)?;
@@ -282,9 +287,11 @@ impl JobProgressed {
 #[derive(Default)]
 pub struct JobSubscription;
 
+#[scoped]
 #[Subscription]
 impl JobSubscription {
-    /// Jobs as they are queued, go on (a few times a second) and end. Scope: `jobs:read`.
+    /// Jobs as they are queued, go on (a few times a second) and end.
+    #[scope("jobs:read")]
     async fn job_progressed(
         &self,
         ctx: &Context<'_>,

@@ -1,5 +1,7 @@
 //! Use cases of jobs.
 
+use std::collections::HashMap;
+
 use entity::id::JobId;
 use entity::{Area, EventKind, JobState, Timestamp};
 use sea_orm::DbErr;
@@ -11,7 +13,7 @@ use crate::app::App;
 use crate::db::{Keyset, Page, PageRequest, SortValue, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
-use crate::identity::{Caller, Scope};
+use crate::identity::{Caller, Rows, Scope};
 
 /// A queued job whose wake-up got lost is woken by the sweep after this many seconds, and then again.
 pub(super) const WAKE_AGAIN_SECONDS: i64 = 10;
@@ -144,6 +146,14 @@ pub async fn find(app: &App, caller: &Caller, id: JobId) -> Result<Option<Job>, 
 /// The database's.
 pub async fn kind_of(app: &App, id: JobId) -> Result<Option<String>, Error> {
     Ok(store::find(app.db().read(), id).await?.map(|job| job.kind))
+}
+
+/// Jobs by id; those that are not there are left out.
+///
+/// # Errors
+/// The database's. The caller's scope has been asked for by whoever lets the loader in.
+pub async fn get_many(app: &App, _: Rows, ids: &[JobId]) -> Result<HashMap<JobId, Job>, Error> {
+    Ok(store::by_ids(app.db().read(), ids).await?)
 }
 
 /// A page of jobs, newest first.

@@ -1,5 +1,7 @@
 //! All SQL of jobs.
 
+use std::collections::HashMap;
+
 use entity::id::JobId;
 use entity::{JobState, Timestamp, job};
 use sea_orm::sea_query::Expr;
@@ -7,7 +9,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Que
 use uuid::Uuid;
 
 use super::{Job, JobFilter};
-use crate::db::{Conflict, Db, Direction, Page, PageRequest, Tx, insert_many, sql};
+use crate::db::{Conflict, Db, Direction, Page, PageRequest, Tx, insert_many, padded, sql};
 
 pub(super) async fn insert(tx: &Tx, job: &Job) -> Result<(), DbErr> {
     insert_many(tx, std::slice::from_ref(job), Conflict::Fail)
@@ -17,6 +19,14 @@ pub(super) async fn insert(tx: &Tx, job: &Job) -> Result<(), DbErr> {
 
 pub(super) async fn find(db: &impl ConnectionTrait, id: JobId) -> Result<Option<Job>, DbErr> {
     job::Entity::find_by_id(id).one(db).await
+}
+
+pub(super) async fn by_ids(db: &impl ConnectionTrait, ids: &[JobId]) -> Result<HashMap<JobId, Job>, DbErr> {
+    let jobs = job::Entity::find()
+        .filter(job::Column::Id.is_in(padded(ids)))
+        .all(db)
+        .await?;
+    Ok(jobs.into_iter().map(|job| (job.id, job)).collect())
 }
 
 pub(super) async fn list(

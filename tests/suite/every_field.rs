@@ -11,17 +11,41 @@ use async_graphql::{Name, Positioned};
 /// Stands for every id.
 pub const SOME_ID: &str = "some-id";
 
-/// The fields of `Query`, `Mutation` or `Subscription`, each with an operation that asks for it alone.
-pub fn operations(root: &str) -> Vec<(String, String)> {
+fn types() -> HashMap<Name, TypeDefinition> {
     let document = parse_schema(leadline::api::sdl()).expect("the schema parses");
-    let types: HashMap<Name, TypeDefinition> = document
+    document
         .definitions
         .into_iter()
         .filter_map(|definition| match definition {
             TypeSystemDefinition::Type(found) => Some((found.node.name.node.clone(), found.node)),
             _ => None,
         })
-        .collect();
+        .collect()
+}
+
+/// The scope that the schema shows of each field of `Query`, `Mutation` or `Subscription`.
+pub fn scopes(root: &str) -> HashMap<String, Option<String>> {
+    let types = types();
+    let TypeKind::Object(object) = &types[root].kind else {
+        panic!("`{root}` is no object");
+    };
+    object
+        .fields
+        .iter()
+        .map(|field| {
+            let mut directives = field.node.directives.iter();
+            let scope = directives
+                .find(|directive| directive.node.name.node == "scope")
+                .and_then(|directive| directive.node.get_argument("requires"))
+                .map(|scope| scope.node.to_string().trim_matches('"').to_owned());
+            (field.node.name.to_string(), scope)
+        })
+        .collect()
+}
+
+/// The fields of `Query`, `Mutation` or `Subscription`, each with an operation that asks for it alone.
+pub fn operations(root: &str) -> Vec<(String, String)> {
+    let types = types();
     let TypeKind::Object(object) = &types[root].kind else {
         panic!("`{root}` is no object");
     };

@@ -137,7 +137,7 @@ on_both! {
             item(one, "LOST"),
             item(LeadId::at(NOW), "LOST")
         ]);
-        let mutation = "mutation($items: [LeadStageChangeInput!]!) { leadsStageChange(input: { items: $items }) { \
+        let mutation = "mutation($items: [LeadStageMoveInput!]!) { leadsStageChange(input: { items: $items }) { \
                         items { stay { stage } userErrors { field code } } userErrors { code } } }";
         let answer = house
             .value(mutation, json!({ "items": items }), "/leadsStageChange")

@@ -16,7 +16,7 @@ use leadline::jobs::{JobContext, JobKind, JobOutcome, enqueue, wake};
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
-use crate::every_field::{SOME_ID, operations};
+use crate::every_field::{SOME_ID, operations, scopes};
 use crate::support::{Backend, Database, Nats, Postgres, Server, Setup, code, run, until, with_database};
 
 const CREATE: &str = "mutation ($input: LeadCreateInput!) {
@@ -66,26 +66,78 @@ on_both! {
             let operations = operations(root);
             assert!(!operations.is_empty(), "{root} has fields");
             for (field, operation) in operations {
-                let mut ask = async |operation: &str| {
-                    if root == "Subscription" {
-                        return socket.subscribe(operation, json!({})).await.next().await;
-                    }
-                    server.graphql_as(None, operation, json!({})).await
+                // Ids are malformed here: who has no token is told that first.
+                let answer = if root == "Subscription" {
+                    socket.subscribe(&operation, json!({})).await.next().await
+                } else {
+                    server.graphql_as(None, &operation, json!({})).await
                 };
-                let mut answer = ask(&operation).await;
-                // Of which kind an id has to be is told by the refusal of another.
-                let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
-                if let Some(prefix) = message.split("expected `").nth(1).and_then(|rest| rest.split('`').next()) {
-                    let lead = LeadId::at(Timestamp::from_micros(1)).to_string();
-                    let id = lead.replace("lead_", prefix);
-                    answer = ask(&operation.replace(SOME_ID, &id)).await;
-                }
                 if answer["errors"][0]["extensions"]["code"] != "UNAUTHENTICATED" {
                     told.push(format!("{field}: {operation}\n  {answer}"));
                 }
             }
         }
         assert!(told.len() == 1 && told[0].starts_with("version: "), "{}", told.join("\n"));
+    }
+
+    async fn every_field_at_the_root_shows_the_scope_that_it_asks_for(server: &Server) {
+        let areas = ["leads", "engagement", "lifecycle", "scoring", "journeys", "events", "jobs"];
+        let mut wrong = Vec::new();
+        for root in ["Query", "Mutation", "Subscription"] {
+            let scopes = scopes(root);
+            for (field, operation) in operations(root) {
+                let Some(scope) = &scopes[&field] else {
+                    if field != "version" {
+                        wrong.push(format!("{field} shows no scope"));
+                    }
+                    continue;
+                };
+                if scope == "any" {
+                    continue;
+                }
+                let (area, _) = scope.split_once(':').unwrap();
+                let others: Vec<String> = areas
+                    .iter()
+                    .filter(|other| **other != area)
+                    .map(|other| format!("{other}:write"))
+                    .chain(scope.ends_with("write").then(|| format!("{area}:read")))
+                    .collect();
+                let others = server.token(&others.iter().map(String::as_str).collect::<Vec<_>>()).await;
+                let alone = server.token(&[scope.as_str()]).await;
+                for (token, allowed) in [(&others, false), (&alone, true)] {
+                    let mut socket = server.socket(token).await;
+                    let mut ask = async |operation: &str| {
+                        if root == "Subscription" {
+                            // One that is let in says nothing.
+                            let cut = operation.replacen('(', "(after: \"x\", ", 1);
+                            let cut = if cut == operation {
+                                operation.replacen(&field, &format!("{field}(after: \"x\")"), 1)
+                            } else {
+                                cut
+                            };
+                            return socket.subscribe(&cut, json!({})).await.next().await;
+                        }
+                        server.graphql_as(Some(token), operation, json!({})).await
+                    };
+                    let mut answer = ask(&operation).await;
+                    // Of which kind an id has to be is told by the refusal of another.
+                    let message = answer["errors"][0]["message"].as_str().unwrap_or_default();
+                    if let Some(prefix) = message.split("expected `").nth(1).and_then(|rest| rest.split('`').next()) {
+                        let lead = LeadId::at(Timestamp::from_micros(1)).to_string();
+                        let id = lead.replace("lead_", prefix);
+                        answer = ask(&operation.replace(SOME_ID, &id)).await;
+                    }
+                    let error = &answer["errors"][0];
+                    let refused = error["extensions"]["code"] == "FORBIDDEN";
+                    let named = error["message"].as_str().is_some_and(|message| message.contains(&format!("`{scope}`")));
+                    // Behind its own scope a field may ask for another one.
+                    if (refused && named) == allowed {
+                        wrong.push(format!("{field} shows {scope}: {answer}"));
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     async fn tokens_that_do_not_count_are_refused(server: &Server) {

@@ -40,11 +40,9 @@ impl Access for Context<'_> {
     }
 
     fn caller(&self) -> Result<&Caller, Error> {
-        self.data_opt::<CallerData>().and_then(|data| data.0.as_deref()).ok_or_else(|| {
-            Error::Unauthenticated(
-                "a token is needed: send `Authorization: Bearer ldl_…`, or `authorization` in `connection_init`".into(),
-            )
-        })
+        self.data_opt::<CallerData>()
+            .and_then(|data| data.0.as_deref())
+            .ok_or_else(Error::no_token)
     }
 
     fn public_url(&self) -> &str {

@@ -2,12 +2,15 @@
 
 mod access;
 mod pages;
+mod permission;
 mod problems;
 mod scalars;
 
 pub use access::{Access, Live};
 pub(super) use access::{CallerData, PublicUrl};
+pub use leadline_macros::scoped;
 pub use pages::{Cursor, Pages, connection, page_request};
+pub use permission::{scope, scopes};
 pub(crate) use problems::user_errors;
 pub use scalars::{
     CountryCode, CurrencyCode, Decimal, EmailAddress, Json, Money, MoneyInput, PhoneNumber, TimeZone,

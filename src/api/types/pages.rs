@@ -7,7 +7,7 @@ use crate::db::{Keyset, Page, PageRequest};
 use crate::error::Error;
 
 /// The usual arguments of a connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pages {
     /// Rows from the start.
     pub first: Option<i32>,

@@ -13,7 +13,7 @@
 //! | body not there within [`HttpLimits::query_timeout`] | 408 |
 //! | malformed JSON, no `query`, `variables` not an object, an array of operations | 400 |
 //! | refused by the [`Gateway`] | 401, 403 or 503 |
-//! | the operation never ran (it does not parse, does not fit the schema, is too large) | `application/graphql-response+json`: 400, 401, 403, 429 or 500 by its `extensions.code`; `application/json`: 200 |
+//! | the operation never ran (it does not parse, does not fit the schema, is too large) | `application/graphql-response+json`: 400, 401, 403, 429, 500 or 503 by its `extensions.code`; `application/json`: 200 |
 //! | it ran, with or without errors of fields | 200 |
 //! | it did not end within [`HttpLimits::query_timeout`] | 504, code `TIMEOUT`; the operation is dropped where it stands and an open transaction rolls back |
 //! | a resolver panicked | 500, code `INTERNAL` |
@@ -194,7 +194,9 @@ impl From<Refusal> for Fault {
                 Self::new(StatusCode::UNAUTHORIZED, "UNAUTHENTICATED", message)
             }
             Refusal::Forbidden(message) => Self::new(StatusCode::FORBIDDEN, "FORBIDDEN", message),
-            Refusal::Unavailable(message) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "INTERNAL", message),
+            Refusal::Unavailable(message) => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", message)
+            }
         }
     }
 }
@@ -356,6 +358,7 @@ fn ran_status(response: &GraphqlResponse, media: Media) -> StatusCode {
             "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
             "FORBIDDEN" => StatusCode::FORBIDDEN,
             "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
+            "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
             "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         },

@@ -15,10 +15,10 @@ use super::{
 };
 use crate::api::Lead;
 use crate::api::types::{
-    Access, Cursor, Json, Live, Money, MoneyInput, Pages, connection, page_request, user_errors,
+    Access, Cursor, Json, Live, Money, MoneyInput, Pages, connection, page_request, scoped, user_errors,
 };
 use crate::app::App;
-use crate::db::{Keyset, Page, SortValue};
+use crate::db::{CallKey, Keyset, Page, SortValue};
 use crate::error::{Error, Problem};
 use crate::events::Event;
 use crate::identity::{Rows, Scope};
@@ -33,6 +33,7 @@ const ORDER: &str = "OCCURRED_AT DESC";
 /// One interaction with a lead.
 pub struct EngagementNode(pub Arc<Engagement>);
 
+#[scoped]
 #[Object(name = "Engagement")]
 impl EngagementNode {
     /// The engagement's id.
@@ -40,6 +41,7 @@ impl EngagementNode {
         self.0.id
     }
     /// The lead; null when the caller may not see it, or it is deleted.
+    #[scope("leads:read")]
     async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
         lead::graphql::load(ctx, self.0.lead_id).await
     }
@@ -286,9 +288,11 @@ async fn list(ctx: &Context<'_>, filter: EngagementFilter, pages: Pages) -> Resu
 /// What a lead has of engagements.
 pub struct EngagementFields(pub LeadId);
 
+#[scoped]
 #[Object]
 impl EngagementFields {
-    /// The lead's engagements, the latest first. Scope: `engagement:read`.
+    /// The lead's engagements, the latest first.
+    #[scope("engagement:read")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
     async fn engagements(
@@ -419,9 +423,11 @@ struct EngagementStatsFilter {
 #[derive(Default)]
 pub struct EngagementQuery;
 
+#[scoped]
 #[Object]
 impl EngagementQuery {
-    /// An engagement; null when there is none with this id. Scope: `engagement:read`.
+    /// An engagement; null when there is none with this id.
+    #[scope("engagement:read")]
     async fn engagement(
         &self,
         ctx: &Context<'_>,
@@ -430,7 +436,8 @@ impl EngagementQuery {
         load(ctx, id).await
     }
 
-    /// Engagements of all leads, the latest first. Scope: `engagement:read`.
+    /// Engagements of all leads, the latest first.
+    #[scope("engagement:read")]
     #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
     async fn engagements(
         &self,
@@ -457,7 +464,8 @@ impl EngagementQuery {
     }
 
     /// What engagements add up to by type, channel and day. For all leads it is read from the daily summaries, so that
-    /// it costs the same whatever the number of engagements. Scope: `engagement:read`.
+    /// it costs the same whatever the number of engagements.
+    #[scope("engagement:read")]
     async fn engagement_stats(
         &self,
         ctx: &Context<'_>,
@@ -496,7 +504,7 @@ user_errors!(
 );
 
 /// By what a lead is known.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 pub struct KnownLeadInput {
     /// An e-mail address, a phone number or an outside identifier.
     pub kind: IdentityKind,
@@ -516,7 +524,7 @@ impl KnownLeadInput {
 }
 
 /// What brought an engagement about.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 struct EngagementSourceInput {
     /// What kind of thing.
     kind: SourceKind,
@@ -527,7 +535,7 @@ struct EngagementSourceInput {
 }
 
 /// An interaction with a lead, which is named by `leadId` or by `identity`.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 struct EngagementInput {
     /// The lead's id.
     lead_id: Option<LeadId>,
@@ -652,11 +660,23 @@ impl EngagementInput {
     }
 }
 
+/// Input of `engagementRecord`.
+#[derive(InputObject, Debug)]
+struct EngagementRecordInput {
+    /// The interaction.
+    #[graphql(flatten)]
+    engagement: EngagementInput,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
+}
+
 /// The interactions to record.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 struct EngagementsRecordInput {
     /// Up to 1,000 of them.
     items: Vec<EngagementInput>,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
 }
 
 /// The answer to one engagement handed in.
@@ -699,7 +719,11 @@ struct EngagementsRecordPayload {
     user_errors: Vec<EngagementUserError>,
 }
 
-async fn record(ctx: &Context<'_>, items: Vec<EngagementInput>) -> Result<Vec<Answer>, Error> {
+async fn record(
+    ctx: &Context<'_>,
+    items: Vec<EngagementInput>,
+    key: Option<CallKey>,
+) -> Result<Vec<Answer>, Error> {
     let now = ctx.app().clock().now();
     let mut answers: Vec<Option<Answer>> = Vec::with_capacity(items.len());
     let mut read = Vec::with_capacity(items.len());
@@ -712,7 +736,8 @@ async fn record(ctx: &Context<'_>, items: Vec<EngagementInput>) -> Result<Vec<An
             Err(problem) => Some(Answer::Refused(vec![problem])),
         });
     }
-    let mut recorded = super::record(ctx.app(), ctx.caller()?, read).await?.into_iter();
+    let recorded = super::record_keyed(ctx.app(), ctx.caller()?, read, key.as_ref()).await?;
+    let mut recorded = recorded.into_iter();
     Ok(answers
         .into_iter()
         .map(|answer| answer.unwrap_or_else(|| recorded.next().expect("one answer for each item")))
@@ -723,26 +748,31 @@ async fn record(ctx: &Context<'_>, items: Vec<EngagementInput>) -> Result<Vec<An
 #[derive(Default)]
 pub struct EngagementMutation;
 
+#[scoped]
 #[Object]
 impl EngagementMutation {
-    /// Records an interaction with a lead. Scope: `engagement:write`.
+    /// Records an interaction with a lead.
+    #[scope("engagement:write")]
     async fn engagement_record(
         &self,
         ctx: &Context<'_>,
-        input: EngagementInput,
+        input: EngagementRecordInput,
     ) -> Result<EngagementRecordPayload> {
-        let mut answers = record(ctx, vec![input]).await?;
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
+        let mut answers = record(ctx, vec![input.engagement], key).await?;
         Ok(EngagementRecordPayload(
             answers.pop().expect("one answer for one item"),
         ))
     }
 
-    /// Records up to 1,000 interactions and answers for each. Scope: `engagement:write`.
+    /// Records up to 1,000 interactions and answers for each.
+    #[scope("engagement:write")]
     async fn engagements_record(
         &self,
         ctx: &Context<'_>,
         input: EngagementsRecordInput,
     ) -> Result<EngagementsRecordPayload> {
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
         let items = input.items;
         if items.len() > super::MOST_AT_ONCE {
             ctx.caller()?.require(Scope::Write(Area::Engagement))?;
@@ -761,7 +791,7 @@ impl EngagementMutation {
             });
         }
         let (mut recorded, mut duplicates, mut refused) = (0, 0, 0);
-        let answers = record(ctx, items).await?;
+        let answers = record(ctx, items, key).await?;
         for answer in &answers {
             match answer {
                 Answer::Recorded(_) => recorded += 1,
@@ -788,6 +818,7 @@ impl EngagementRecorded {
     }
 }
 
+#[scoped]
 #[Object]
 impl EngagementRecorded {
     /// Resume after this event by `after:`.
@@ -807,6 +838,7 @@ impl EngagementRecorded {
         load(ctx, self.id()?).await
     }
     /// The lead as it is now; null once it is deleted.
+    #[scope("leads:read")]
     async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
         match self.0.lead_id {
             Some(id) => lead::graphql::load(ctx, id).await,
@@ -819,9 +851,11 @@ impl EngagementRecorded {
 #[derive(Default)]
 pub struct EngagementSubscription;
 
+#[scoped]
 #[Subscription]
 impl EngagementSubscription {
-    /// Engagements as they are recorded. Scope: `engagement:read`.
+    /// Engagements as they are recorded.
+    #[scope("engagement:read")]
     async fn engagement_recorded(
         &self,
         ctx: &Context<'_>,

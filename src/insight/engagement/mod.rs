@@ -24,5 +24,5 @@ pub use model::{
 pub use payload::{Recorded, Reweighed};
 pub use service::{
     Answer, EngagementFilter, EngagementProblem, LeadKey, MOST_AT_ONCE, NewEngagement, Stats, get_many, list,
-    newest, record, record_many, stats,
+    newest, record, record_keyed, record_many, stats, timeline,
 };

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use entity::id::{EngagementId, LeadId};
 use entity::{Area, Channel, EngagementType, EventKind, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::model::{EngagementDraft, MessageEvent, ProblemCode, human_confidence, lone_confidence};
 use super::payload::{Recorded, Reweighed};
 use super::{Engagement, store};
 use crate::app::App;
-use crate::db::{Page, PageRequest, Tx, is_transient};
+use crate::db::{CallKey, Once, Page, PageRequest, Tx, is_transient};
 use crate::error::{Error, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Rows, Scope};
@@ -21,7 +22,7 @@ use crate::leads::lead::{self, Identity};
 pub const MOST_AT_ONCE: usize = 1_000;
 
 /// What can be wrong with an engagement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, async_graphql::Enum)]
 #[graphql(name = "EngagementErrorCode")]
 pub enum EngagementProblem {
     /// Needed and absent.
@@ -86,6 +87,19 @@ pub enum Answer {
 /// # Errors
 /// A missing scope `engagement:write`; more items than that; the database's.
 pub async fn record(app: &App, caller: &Caller, items: Vec<NewEngagement>) -> Result<Vec<Answer>, Error> {
+    record_keyed(app, caller, items, None).await
+}
+
+/// The same with an idempotency key: the same call again answers the same.
+///
+/// # Errors
+/// As [`record`]; a key used with another input.
+pub async fn record_keyed(
+    app: &App,
+    caller: &Caller,
+    items: Vec<NewEngagement>,
+    key: Option<&CallKey>,
+) -> Result<Vec<Answer>, Error> {
     caller.require(Scope::Write(Area::Engagement))?;
     if items.len() > MOST_AT_ONCE {
         return Err(Error::BadInput(format!(
@@ -93,17 +107,80 @@ pub async fn record(app: &App, caller: &Caller, items: Vec<NewEngagement>) -> Re
             items.len()
         )));
     }
-    match record_once(app, caller, items.clone()).await {
-        Err(error) if is_transient(&error) => record_once(app, caller, items).await,
+    match record_once(app, caller, items.clone(), key).await {
+        Err(error) if is_transient(&error) => record_once(app, caller, items, key).await,
         outcome => outcome,
     }
 }
 
-async fn record_once(app: &App, caller: &Caller, items: Vec<NewEngagement>) -> Result<Vec<Answer>, Error> {
+async fn record_once(
+    app: &App,
+    caller: &Caller,
+    items: Vec<NewEngagement>,
+    key: Option<&CallKey>,
+) -> Result<Vec<Answer>, Error> {
+    let now = app.clock().now();
+    let once = Once::new(key, &caller.actor.id, "record engagements")?;
     let tx = app.db().begin().await?;
-    let answers = record_many(&tx, caller, app.clock().now(), items).await?;
+    if let Some(before) = once.before(&tx, now).await? {
+        return again(&tx, caller.rows, before).await;
+    }
+    let answers = record_many(&tx, caller, now, items).await?;
+    if key.is_some() {
+        if answers.iter().all(|answer| matches!(answer, Answer::Refused(_))) {
+            // Nothing was done: the key may be used again with a better input.
+            tx.rollback().await?;
+            return Ok(answers);
+        }
+        once.keep(&tx, &answers.iter().map(Kept::of).collect::<Vec<_>>())
+            .await?;
+    }
     tx.commit().await?;
     Ok(answers)
+}
+
+/// An answer as it is kept for repetitions.
+#[derive(Serialize, Deserialize)]
+enum Kept {
+    Recorded(EngagementId),
+    Duplicate(EngagementId),
+    Refused(Vec<Problem<EngagementProblem>>),
+}
+
+impl Kept {
+    fn of(answer: &Answer) -> Self {
+        match answer {
+            Answer::Recorded(row) => Self::Recorded(row.id),
+            Answer::Duplicate(row) => Self::Duplicate(row.id),
+            Answer::Refused(problems) => Self::Refused(problems.clone()),
+        }
+    }
+}
+
+/// What was answered before, with the engagements as they are now.
+async fn again(tx: &Tx, rows: Rows, before: Vec<Kept>) -> Result<Vec<Answer>, Error> {
+    let ids: Vec<EngagementId> = before
+        .iter()
+        .filter_map(|kept| match kept {
+            Kept::Recorded(id) | Kept::Duplicate(id) => Some(*id),
+            Kept::Refused(_) => None,
+        })
+        .collect();
+    let found = store::by_ids(&**tx, rows, &ids).await?;
+    let row = |id| {
+        let row = found.get(&id).cloned();
+        row.ok_or_else(|| Error::NotFound(format!("the engagement `{id}` of this call is gone")))
+    };
+    before
+        .into_iter()
+        .map(|kept| {
+            Ok(match kept {
+                Kept::Recorded(id) => Answer::Recorded(row(id)?),
+                Kept::Duplicate(id) => Answer::Duplicate(row(id)?),
+                Kept::Refused(problems) => Answer::Refused(problems),
+            })
+        })
+        .collect()
 }
 
 /// The same within a transaction of the caller's own, for imports; the caller's scope has been asked for.
@@ -487,4 +564,35 @@ pub async fn stats(app: &App, caller: &Caller, filter: &EngagementFilter) -> Res
 /// Blanks what is personal in the engagements of erased leads.
 pub(super) async fn blank(tx: &Tx, leads: &[LeadId]) -> Result<(), Error> {
     Ok(store::blank(tx, leads).await?)
+}
+
+/// The same page of the engagements of each lead, the latest first. One statement for all, unless the page begins at a
+/// cursor, which only one lead can have, or at the end.
+///
+/// # Errors
+/// The database's. Whoever lets the loader in has asked for the scope.
+pub async fn timeline(
+    app: &App,
+    rows: Rows,
+    leads: &[LeadId],
+    page: &PageRequest,
+) -> Result<HashMap<LeadId, Page<Arc<Engagement>>>, Error> {
+    let db = app.db().read();
+    if page.after.is_none() && page.before.is_none() && !page.backward {
+        let found = store::newest(db, rows, leads, page.limit + 1).await?;
+        let pages = found
+            .into_iter()
+            .map(|(lead, rows)| (lead, Page::new(page, rows)));
+        return Ok(pages.collect());
+    }
+    let mut pages = HashMap::new();
+    for lead in leads {
+        let filter = EngagementFilter {
+            lead_id: Some(*lead),
+            ..EngagementFilter::default()
+        };
+        let found = store::list(db, rows, &filter, page).await?;
+        pages.insert(*lead, found.map(Arc::new));
+    }
+    Ok(pages)
 }

@@ -13,7 +13,7 @@ use super::handler::KINDS;
 use super::model::{DayActivity, DeploymentActivity, Milestone, Period};
 use super::{ActivityOf, Journey, Overview};
 use crate::api::Lead;
-use crate::api::types::{Access, Live, Money};
+use crate::api::types::{Access, Live, Money, scoped};
 use crate::app::App;
 use crate::error::Error;
 use crate::events::{Event, Filter};
@@ -377,14 +377,17 @@ struct ActivitySummaries {
 /// What a lead has of its journey.
 pub struct JourneyFields(pub Arc<lead::Lead>);
 
+#[scoped]
 #[Object]
 impl JourneyFields {
-    /// The way of the lead so far, and how it goes on. Scope: `journeys:read`.
+    /// The way of the lead so far, and how it goes on.
+    #[scope("journeys:read")]
     async fn journey(&self, ctx: &Context<'_>) -> Result<JourneyNode> {
         load(ctx, &self.0).await
     }
 
-    /// What happened to the lead by day, week or month. Scope: `journeys:read`.
+    /// What happened to the lead by day, week or month.
+    #[scope("journeys:read")]
     async fn activity(
         &self,
         ctx: &Context<'_>,
@@ -444,9 +447,11 @@ struct JourneysOverview {
 #[derive(Default)]
 pub struct JourneyQuery;
 
+#[scoped]
 #[Object]
 impl JourneyQuery {
-    /// The journey of a lead; null when there is no lead with this id. Scope: `journeys:read` and `leads:read`.
+    /// The journey of a lead; null when there is no lead with this id. The lead itself asks for `leads:read`.
+    #[scope("journeys:read")]
     async fn journey(
         &self,
         ctx: &Context<'_>,
@@ -458,7 +463,8 @@ impl JourneyQuery {
         }
     }
 
-    /// What all leads did by day, week or month. Scope: `journeys:read`.
+    /// What all leads did by day, week or month.
+    #[scope("journeys:read")]
     async fn activity_summary(
         &self,
         ctx: &Context<'_>,
@@ -477,7 +483,8 @@ impl JourneyQuery {
         })
     }
 
-    /// How the journeys of all leads stand. Scope: `journeys:read`.
+    /// How the journeys of all leads stand.
+    #[scope("journeys:read")]
     async fn journeys_overview(&self, ctx: &Context<'_>) -> Result<JourneysOverview> {
         let Overview {
             leads,
@@ -508,6 +515,7 @@ impl JourneyQuery {
 /// Something changed a journey.
 struct JourneyUpdated(Arc<Event>);
 
+#[scoped]
 #[Object]
 impl JourneyUpdated {
     /// Resume after this event by `after:`.
@@ -527,6 +535,7 @@ impl JourneyUpdated {
         self.0.lead_id
     }
     /// The journey as it is now, this event included; null once the lead is deleted.
+    #[scope("leads:read")]
     async fn journey(&self, ctx: &Context<'_>) -> Result<Option<JourneyNode>> {
         let Some(id) = self.0.lead_id else { return Ok(None) };
         match lead_graphql::load_model(ctx, id).await? {
@@ -540,9 +549,11 @@ impl JourneyUpdated {
 #[derive(Default)]
 pub struct JourneySubscription;
 
+#[scoped]
 #[Subscription]
 impl JourneySubscription {
-    /// Journeys as engagements, moves and conversions change them. Scope: `journeys:read`.
+    /// Journeys as engagements, moves and conversions change them.
+    #[scope("journeys:read")]
     async fn journey_updated(
         &self,
         ctx: &Context<'_>,

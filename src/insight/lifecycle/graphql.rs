@@ -13,9 +13,9 @@ use serde::Deserialize;
 
 use super::{LifecycleProblem, MOST_AT_ONCE, SettingsChange, StageChange, StageStay, StoredSettings};
 use crate::api::Lead;
-use crate::api::types::{Access, Cursor, Live, Pages, connection, page_request, user_errors};
+use crate::api::types::{Access, Cursor, Live, Pages, connection, page_request, scoped, user_errors};
 use crate::app::App;
-use crate::db::Page;
+use crate::db::{CallKey, Page};
 use crate::error::{Error, Problem};
 use crate::events::{Event, Filter};
 use crate::identity::Scope;
@@ -113,7 +113,7 @@ impl Loader<HistoryPage> for LifecycleLoader {
 }
 
 /// A stay of a lead in a stage.
-pub struct StageStayNode(StageStay);
+pub struct StageStayNode(pub StageStay);
 
 /// A stay of a lead in a stage.
 #[Object(name = "StageStay")]
@@ -166,16 +166,19 @@ impl StageStayNode {
 /// What the lifecycle knows of a lead.
 pub struct LeadLifecycle(pub LeadId);
 
+#[scoped]
 #[Object]
 impl LeadLifecycle {
-    /// The open stay; null for the moment until the first one of a new lead is opened. Scope: `lifecycle:read`.
+    /// The open stay; null for the moment until the first one of a new lead is opened.
+    #[scope("lifecycle:read")]
     async fn current_stay(&self, ctx: &Context<'_>) -> Result<Option<StageStayNode>> {
         ctx.caller()?.require(READ)?;
         let loader = ctx.data_unchecked::<DataLoader<LifecycleLoader>>();
         Ok(loader.load_one(CurrentStay(self.0)).await?.map(StageStayNode))
     }
 
-    /// All stays, newest first. Scope: `lifecycle:read`.
+    /// All stays, newest first.
+    #[scope("lifecycle:read")]
     #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
     async fn stage_history(
         &self,
@@ -265,9 +268,11 @@ impl From<StoredSettings> for LifecycleSettings {
 #[derive(Default)]
 pub struct LifecycleQuery;
 
+#[scoped]
 #[Object]
 impl LifecycleQuery {
-    /// Which automatic moves are made. Scope: `lifecycle:read`.
+    /// Which automatic moves are made.
+    #[scope("lifecycle:read")]
     async fn lifecycle_settings(&self, ctx: &Context<'_>) -> Result<LifecycleSettings> {
         Ok(super::settings(ctx.app(), ctx.caller()?).await?.into())
     }
@@ -280,8 +285,8 @@ user_errors!(
 );
 
 /// A move of a lead to a stage.
-#[derive(InputObject)]
-struct LeadStageChangeInput {
+#[derive(InputObject, Debug)]
+struct LeadStageMoveInput {
     /// The lead.
     lead_id: LeadId,
     /// To which stage: any but the one it is in.
@@ -292,9 +297,9 @@ struct LeadStageChangeInput {
     at: Option<Timestamp>,
 }
 
-impl From<LeadStageChangeInput> for StageChange {
-    fn from(input: LeadStageChangeInput) -> Self {
-        let LeadStageChangeInput {
+impl From<LeadStageMoveInput> for StageChange {
+    fn from(input: LeadStageMoveInput) -> Self {
+        let LeadStageMoveInput {
             lead_id,
             stage,
             reason,
@@ -309,11 +314,23 @@ impl From<LeadStageChangeInput> for StageChange {
     }
 }
 
+/// Input of `leadStageChange`.
+#[derive(InputObject, Debug)]
+struct LeadStageChangeInput {
+    /// The move.
+    #[graphql(flatten)]
+    change: LeadStageMoveInput,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
+}
+
 /// Moves of several leads.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 struct LeadsStageChangeInput {
     /// The moves, up to 1,000; each lead once.
-    items: Vec<LeadStageChangeInput>,
+    items: Vec<LeadStageMoveInput>,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
 }
 
 /// The answer of `leadStageChange`, and to each item of `leadsStageChange`.
@@ -328,9 +345,11 @@ struct LeadStageChangePayload {
     lead_id: LeadId,
 }
 
+#[scoped]
 #[async_graphql::ComplexObject]
 impl LeadStageChangePayload {
-    /// The lead as it is now; null when there is none. Scope: `leads:read`.
+    /// The lead as it is now; null when there is none.
+    #[scope("leads:read")]
     async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
         lead::load(ctx, self.lead_id).await
     }
@@ -392,21 +411,25 @@ struct LifecycleSettingsUpdatePayload {
 #[derive(Default)]
 pub struct LifecycleMutation;
 
+#[scoped]
 #[Object]
 impl LifecycleMutation {
-    /// Moves a lead to a stage. Scope: `lifecycle:write`.
+    /// Moves a lead to a stage.
+    #[scope("lifecycle:write")]
     async fn lead_stage_change(
         &self,
         ctx: &Context<'_>,
         input: LeadStageChangeInput,
     ) -> Result<LeadStageChangePayload> {
-        let lead_id = input.lead_id;
-        let mut changed = super::change_stages(ctx.app(), ctx.caller()?, vec![input.into()]).await?;
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
+        let lead_id = input.change.lead_id;
+        let changes = vec![input.change.into()];
+        let mut changed = super::change_stages(ctx.app(), ctx.caller()?, changes, key.as_ref()).await?;
         Ok(payload(lead_id, changed.remove(0), &[]))
     }
 
     /// Moves up to 1,000 leads, with an answer for each: those in order are moved, the others are not.
-    /// Scope: `lifecycle:write`.
+    #[scope("lifecycle:write")]
     #[graphql(complexity = "10 + child_complexity")]
     async fn leads_stage_change(
         &self,
@@ -421,9 +444,10 @@ impl LifecycleMutation {
                 user_errors: vec![Problem::new("items", LifecycleProblem::TooMany, message).into()],
             });
         }
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
         let ids: Vec<LeadId> = input.items.iter().map(|item| item.lead_id).collect();
         let changes = input.items.into_iter().map(StageChange::from).collect();
-        let changed = super::change_stages(ctx.app(), caller, changes).await?;
+        let changed = super::change_stages(ctx.app(), caller, changes, key.as_ref()).await?;
         let items = ids
             .into_iter()
             .zip(changed)
@@ -436,7 +460,8 @@ impl LifecycleMutation {
         })
     }
 
-    /// Changes which automatic moves are made from now on. Scope: `lifecycle:write`.
+    /// Changes which automatic moves are made from now on.
+    #[scope("lifecycle:write")]
     async fn lifecycle_settings_update(
         &self,
         ctx: &Context<'_>,
@@ -486,6 +511,7 @@ struct StageChanged {
     moved: Moved,
 }
 
+#[scoped]
 #[Object]
 impl StageChanged {
     /// Resume after this event by `after:`.
@@ -524,7 +550,8 @@ impl StageChanged {
     async fn lead_id(&self) -> Option<LeadId> {
         self.event.lead_id
     }
-    /// The lead as it is now; null once it is deleted. Scope: `leads:read`.
+    /// The lead as it is now; null once it is deleted.
+    #[scope("leads:read")]
     async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
         match self.event.lead_id {
             Some(id) => lead::load(ctx, id).await,
@@ -537,9 +564,11 @@ impl StageChanged {
 #[derive(Default)]
 pub struct LifecycleSubscription;
 
+#[scoped]
 #[Subscription]
 impl LifecycleSubscription {
-    /// Leads as they move to other stages. Scope: `lifecycle:read`.
+    /// Leads as they move to other stages.
+    #[scope("lifecycle:read")]
     async fn stage_changed(
         &self,
         ctx: &Context<'_>,

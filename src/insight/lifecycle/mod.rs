@@ -15,5 +15,5 @@ pub use handler::LifecycleHandler;
 pub use model::{LifecycleSettings, stay_micros};
 pub use service::{
     Changed, LifecycleProblem, MOST_AT_ONCE, SettingsChange, StageChange, StoredSettings, change_stages,
-    current_stays, history, history_order, history_place, settings, touch_points, update_settings,
+    current_stays, get_many, history, history_order, history_place, settings, touch_points, update_settings,
 };

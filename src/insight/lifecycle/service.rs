@@ -4,23 +4,24 @@ use std::collections::{HashMap, HashSet};
 
 use entity::id::{LeadId, StageStayId};
 use entity::{Area, EventKind, Stage, StageCause, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::model::LifecycleSettings;
 use super::store::{self, Head};
 use super::{StageStay, model};
 use crate::app::App;
-use crate::db::{Keyset, Page, PageRequest, SortValue, Tx};
+use crate::db::{CallKey, Keyset, Once, Page, PageRequest, SortValue, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
-use crate::identity::{Caller, Scope};
+use crate::identity::{Caller, Rows, Scope};
 
 /// Most leads that one call moves.
 pub const MOST_AT_ONCE: usize = 1_000;
 const LONGEST_REASON: usize = 500;
 
 /// What can be wrong with a call about the lifecycle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, async_graphql::Enum)]
 #[graphql(name = "LifecycleErrorCode")]
 pub enum LifecycleProblem {
     /// There is no such lead.
@@ -65,18 +66,24 @@ pub(super) struct Step {
     pub(super) reason: String,
 }
 
-/// Moves leads by hand: one answer for each move, in their order. The good ones are made, all in one transaction.
+/// Moves leads by hand: one answer for each move, in their order. The good ones are made, all in one transaction, and
+/// once for a key.
 ///
 /// # Errors
-/// A missing scope `lifecycle:write`; the database's.
+/// A missing scope `lifecycle:write`; a key used with another input; the database's.
 pub async fn change_stages(
     app: &App,
     caller: &Caller,
     changes: Vec<StageChange>,
+    key: Option<&CallKey>,
 ) -> Result<Vec<Changed>, Error> {
     caller.require(Scope::Write(Area::Lifecycle))?;
     let now = app.clock().now();
+    let once = Once::new(key, &caller.actor.id, "change stages")?;
     let tx = app.db().begin().await?;
+    if let Some(before) = once.before(&tx, now).await? {
+        return again(&tx, caller.rows, before).await;
+    }
     let mut ids: Vec<LeadId> = changes.iter().map(|change| change.lead_id).collect();
     ids.sort_unstable();
     ids.dedup();
@@ -103,11 +110,40 @@ pub async fn change_stages(
         answers.push(answer);
     }
     let mut entered = write_moves(&tx, &caller.actor.id, now, moves).await?;
-    tx.commit().await?;
-    Ok(answers
+    let answers: Vec<Changed> = answers
         .into_iter()
         .map(|answer| answer.map(|id| entered.remove(&id).expect("each good move opens a stay")))
-        .collect())
+        .collect();
+    // Where nothing was done the key may be used again with a better input.
+    if answers.iter().any(Result::is_ok) {
+        let kept: Vec<Kept> = answers
+            .iter()
+            .map(|answer| answer.as_ref().map(|stay| stay.id).map_err(Clone::clone))
+            .collect();
+        once.keep(&tx, &kept).await?;
+        tx.commit().await?;
+    } else {
+        tx.rollback().await?;
+    }
+    Ok(answers)
+}
+
+/// What became of a move, as it is kept for repetitions.
+type Kept = Result<StageStayId, Vec<Problem<LifecycleProblem>>>;
+
+/// What was answered before, with the stays as they are now.
+async fn again(tx: &Tx, rows: Rows, before: Vec<Kept>) -> Result<Vec<Changed>, Error> {
+    let ids: Vec<StageStayId> = before.iter().flatten().copied().collect();
+    let stays = store::by_ids(&**tx, rows, &ids).await?;
+    let shown = |kept: Kept| {
+        kept.and_then(|id| {
+            stays.get(&id).cloned().ok_or_else(|| {
+                let message = "the lead was deleted since";
+                vec![Problem::new("leadId", LifecycleProblem::NotFound, message)]
+            })
+        })
+    };
+    Ok(before.into_iter().map(shown).collect())
 }
 
 fn check(
@@ -270,6 +306,18 @@ fn id_after(previous: StageStayId, now: Timestamp) -> StageStayId {
         let before = i64::try_from(seconds).unwrap_or(0) * 1_000_000 + i64::from(nanos / 1_000);
         moment = Timestamp(before.max(moment.micros()) + 1_000);
     }
+}
+
+/// Stays by id; those that are not there, or whose lead is not the caller's to see, are left out.
+///
+/// # Errors
+/// The database's. Whoever lets the loader in has asked for the scope.
+pub async fn get_many(
+    app: &App,
+    rows: Rows,
+    ids: &[StageStayId],
+) -> Result<HashMap<StageStayId, StageStay>, Error> {
+    Ok(store::by_ids(app.db().read(), rows, ids).await?)
 }
 
 /// The open stay of each lead that has one.

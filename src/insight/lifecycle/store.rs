@@ -18,6 +18,7 @@ use super::model::is_response;
 use crate::db::{
     Conflict, Direction, Page, PageRequest, Tx, insert_many, padded, placeholders, sql, upsert_many,
 };
+use crate::identity::Rows;
 use crate::insight::engagement::{is_outbound_message, is_touch_point};
 
 /// What the lifecycle needs to know of a lead itself.
@@ -80,6 +81,19 @@ pub(super) async fn open_stays(
         .all(db)
         .await?;
     Ok(stays.into_iter().map(|stay| (stay.lead_id, stay)).collect())
+}
+
+pub(super) async fn by_ids(
+    db: &impl ConnectionTrait,
+    rows: Rows,
+    ids: &[StageStayId],
+) -> Result<HashMap<StageStayId, StageStay>, DbErr> {
+    let stays = stage_stay::Entity::find()
+        .filter(stage_stay::Column::Id.is_in(padded(ids)))
+        .filter(stage_stay::Column::LeadId.in_subquery(crate::leads::lead::visible(rows)))
+        .all(db)
+        .await?;
+    Ok(stays.into_iter().map(|stay| (stay.id, stay)).collect())
 }
 
 /// Opens the first stays of leads; one that has an open stay keeps it.

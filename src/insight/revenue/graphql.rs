@@ -10,8 +10,9 @@ use entity::{Area, ConversionKind, Timestamp};
 
 use super::{Answer, ConversionProblem, NewConversion};
 use crate::api::Lead;
-use crate::api::types::{Access, Json, Money, MoneyInput, user_errors};
+use crate::api::types::{Access, Json, Money, MoneyInput, scoped, user_errors};
 use crate::app::App;
+use crate::db::CallKey;
 use crate::error::{Error, Problem};
 use crate::identity::{Rows, Scope};
 use crate::insight::engagement::LeadKey;
@@ -39,8 +40,9 @@ impl Loader<(Rows, LeadId)> for ConversionLoader {
 }
 
 /// A conversion of a lead.
-pub struct Conversion(super::Conversion);
+pub struct Conversion(pub super::Conversion);
 
+#[scoped]
 #[Object]
 impl Conversion {
     /// The conversion's id.
@@ -72,6 +74,7 @@ impl Conversion {
         self.0.received_at
     }
     /// The lead; null when it is deleted.
+    #[scope("leads:read")]
     async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
         crate::leads::lead::graphql::load(ctx, self.0.lead_id).await
     }
@@ -80,15 +83,36 @@ impl Conversion {
 /// The conversions of a lead.
 pub struct LeadConversionFields(pub LeadId);
 
+#[scoped]
 #[Object]
 impl LeadConversionFields {
-    /// The newest conversions, at most 100, newest first. Scope: `engagement:read`.
+    /// The newest conversions, at most 100, newest first.
+    #[scope("engagement:read")]
     async fn conversions(&self, ctx: &Context<'_>) -> Result<Vec<Conversion>> {
         let caller = ctx.caller()?;
         caller.require(Scope::Read(Area::Engagement))?;
         let loader = ctx.data_unchecked::<DataLoader<ConversionLoader>>();
         let rows = loader.load_one((caller.rows, self.0)).await?.unwrap_or_default();
         Ok(rows.into_iter().map(Conversion).collect())
+    }
+}
+
+/// Queries about conversions.
+#[derive(Default)]
+pub struct ConversionQuery;
+
+#[scoped]
+#[Object]
+impl ConversionQuery {
+    /// A conversion; null when there is none with this id.
+    #[scope("engagement:read")]
+    async fn conversion(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The conversion's id, `conv_…`.")] id: ConversionId,
+    ) -> Result<Option<Conversion>> {
+        let mut found = super::get_many(ctx.app(), ctx.caller()?.rows, &[id]).await?;
+        Ok(found.remove(&id).map(Conversion))
     }
 }
 
@@ -100,7 +124,7 @@ user_errors!(
 
 /// A conversion to record.
 #[derive(InputObject, Clone, Debug)]
-struct ConversionRecordInput {
+struct ConversionInput {
     /// The lead.
     lead_id: LeadId,
     /// What it is.
@@ -117,11 +141,23 @@ struct ConversionRecordInput {
     dedupe_key: Option<String>,
 }
 
+/// Input of `conversionRecord`.
+#[derive(InputObject, Debug)]
+struct ConversionRecordInput {
+    /// The conversion.
+    #[graphql(flatten)]
+    conversion: ConversionInput,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
+}
+
 /// Conversions to record.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 struct ConversionsRecordInput {
     /// Up to 1,000.
-    items: Vec<ConversionRecordInput>,
+    items: Vec<ConversionInput>,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
 }
 
 /// The answer to one conversion.
@@ -169,13 +205,14 @@ impl From<Answer> for ConversionRecordPayload {
 
 async fn record(
     ctx: &Context<'_>,
-    inputs: Vec<ConversionRecordInput>,
+    inputs: Vec<ConversionInput>,
+    key: Option<CallKey>,
 ) -> Result<Vec<ConversionRecordPayload>> {
     let now = ctx.app().clock().now();
     let mut early = Vec::with_capacity(inputs.len());
     let mut items = Vec::with_capacity(inputs.len());
     for input in inputs {
-        let ConversionRecordInput {
+        let ConversionInput {
             lead_id,
             kind,
             name,
@@ -214,7 +251,8 @@ async fn record(
             }
         }
     }
-    let mut answers = super::record(ctx.app(), ctx.caller()?, items).await?.into_iter();
+    let answers = super::record(ctx.app(), ctx.caller()?, items, key.as_ref()).await?;
+    let mut answers = answers.into_iter();
     let all = early
         .into_iter()
         .map(|early| early.unwrap_or_else(|| answers.next().expect("one answer for each item")));
@@ -225,26 +263,31 @@ async fn record(
 #[derive(Default)]
 pub struct ConversionMutation;
 
+#[scoped]
 #[Object]
 impl ConversionMutation {
-    /// Records a conversion. Scope: `engagement:write`.
+    /// Records a conversion.
+    #[scope("engagement:write")]
     async fn conversion_record(
         &self,
         ctx: &Context<'_>,
         input: ConversionRecordInput,
     ) -> Result<ConversionRecordPayload> {
-        let mut answers = record(ctx, vec![input]).await?;
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
+        let mut answers = record(ctx, vec![input.conversion], key).await?;
         Ok(answers.pop().expect("one answer for each item"))
     }
 
-    /// Records up to 1,000 conversions, each answered by itself. Scope: `engagement:write`.
+    /// Records up to 1,000 conversions, each answered by itself.
+    #[scope("engagement:write")]
     async fn conversions_record(
         &self,
         ctx: &Context<'_>,
         input: ConversionsRecordInput,
     ) -> Result<ConversionsRecordPayload> {
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
         Ok(ConversionsRecordPayload {
-            results: record(ctx, input.items).await?,
+            results: record(ctx, input.items, key).await?,
         })
     }
 }

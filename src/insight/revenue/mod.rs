@@ -1,10 +1,14 @@
 //! Conversions: what a lead became or bought, and what it is worth.
 
+mod erasure;
 pub mod graphql;
 mod import;
 mod service;
 mod store;
 
 pub use entity::conversion::Model as Conversion;
+pub use erasure::ConversionErasure;
 pub use import::ConversionSink;
-pub use service::{Answer, ConversionProblem, MOST_AT_ONCE, NewConversion, of_leads, record, record_many};
+pub use service::{
+    Answer, ConversionProblem, MOST_AT_ONCE, NewConversion, get_many, of_leads, record, record_many, timeline,
+};

@@ -4,11 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use entity::id::{ConversionId, LeadId};
 use entity::{Area, ConversionKind, EventKind, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Conversion, store};
 use crate::app::App;
-use crate::db::{Tx, is_transient};
+use crate::db::{CallKey, Once, Page, PageRequest, Tx, is_transient};
 use crate::error::{Error, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Rows, Scope};
@@ -24,7 +25,7 @@ const MOST_NAME_CHARS: usize = 200;
 const MOST_METADATA_BYTES: usize = 16 * 1024;
 
 /// What can be wrong with a call about conversions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, async_graphql::Enum)]
 #[graphql(name = "ConversionErrorCode")]
 pub enum ConversionProblem {
     /// Needed and absent.
@@ -153,11 +154,16 @@ fn problems(item: &NewConversion, now: Timestamp) -> Vec<Problem<ConversionProbl
     found
 }
 
-/// Records up to [`MOST_AT_ONCE`] conversions in one transaction; one answer each, in their order.
+/// Records up to [`MOST_AT_ONCE`] conversions in one transaction, once for a key; one answer each, in their order.
 ///
 /// # Errors
-/// A missing scope `engagement:write`; more items than that; the database's.
-pub async fn record(app: &App, caller: &Caller, items: Vec<NewConversion>) -> Result<Vec<Answer>, Error> {
+/// A missing scope `engagement:write`; more items than that; a key used with another input; the database's.
+pub async fn record(
+    app: &App,
+    caller: &Caller,
+    items: Vec<NewConversion>,
+    key: Option<&CallKey>,
+) -> Result<Vec<Answer>, Error> {
     caller.require(Scope::Write(Area::Engagement))?;
     if items.len() > MOST_AT_ONCE {
         let count = items.len();
@@ -165,17 +171,78 @@ pub async fn record(app: &App, caller: &Caller, items: Vec<NewConversion>) -> Re
             "{count} conversions are too many: at most {MOST_AT_ONCE} at once"
         )));
     }
-    match record_once(app, caller, items.clone()).await {
-        Err(error) if is_transient(&error) => record_once(app, caller, items).await,
+    match record_once(app, caller, items.clone(), key).await {
+        Err(error) if is_transient(&error) => record_once(app, caller, items, key).await,
         outcome => outcome,
     }
 }
 
-async fn record_once(app: &App, caller: &Caller, items: Vec<NewConversion>) -> Result<Vec<Answer>, Error> {
+async fn record_once(
+    app: &App,
+    caller: &Caller,
+    items: Vec<NewConversion>,
+    key: Option<&CallKey>,
+) -> Result<Vec<Answer>, Error> {
+    let now = app.clock().now();
+    let once = Once::new(key, &caller.actor.id, "record conversions")?;
     let tx = app.db().begin().await?;
-    let answers = record_many(&tx, caller, app.clock().now(), items).await?;
+    if let Some(before) = once.before(&tx, now).await? {
+        return again(&tx, caller.rows, before).await;
+    }
+    let answers = record_many(&tx, caller, now, items).await?;
+    if answers.iter().all(|answer| matches!(answer, Answer::Refused(_))) {
+        // Nothing was done: the key may be used again with a better input.
+        tx.rollback().await?;
+        return Ok(answers);
+    }
+    once.keep(&tx, &answers.iter().map(Kept::of).collect::<Vec<_>>())
+        .await?;
     tx.commit().await?;
     Ok(answers)
+}
+
+/// An answer as it is kept for repetitions.
+#[derive(Serialize, Deserialize)]
+enum Kept {
+    Recorded(ConversionId),
+    Duplicate(ConversionId),
+    Refused(Vec<Problem<ConversionProblem>>),
+}
+
+impl Kept {
+    fn of(answer: &Answer) -> Self {
+        match answer {
+            Answer::Recorded(row) => Self::Recorded(row.id),
+            Answer::Duplicate(row) => Self::Duplicate(row.id),
+            Answer::Refused(problems) => Self::Refused(problems.clone()),
+        }
+    }
+}
+
+/// What was answered before, with the conversions as they are now.
+async fn again(tx: &Tx, rows: Rows, before: Vec<Kept>) -> Result<Vec<Answer>, Error> {
+    let ids: Vec<ConversionId> = before
+        .iter()
+        .filter_map(|kept| match kept {
+            Kept::Recorded(id) | Kept::Duplicate(id) => Some(*id),
+            Kept::Refused(_) => None,
+        })
+        .collect();
+    let found = store::by_ids(&**tx, rows, &ids).await?;
+    let row = |id| {
+        let row = found.get(&id).cloned();
+        row.ok_or_else(|| Error::NotFound(format!("the conversion `{id}` of this call is gone")))
+    };
+    before
+        .into_iter()
+        .map(|kept| {
+            Ok(match kept {
+                Kept::Recorded(id) => Answer::Recorded(row(id)?),
+                Kept::Duplicate(id) => Answer::Duplicate(row(id)?),
+                Kept::Refused(problems) => Answer::Refused(problems),
+            })
+        })
+        .collect()
 }
 
 /// The same within a transaction of the caller's own, for imports; the caller's scope has been asked for.
@@ -277,6 +344,18 @@ fn recorded(row: &Conversion) -> NewEvent {
     }
 }
 
+/// Conversions by id; those that are not there, or whose lead is not the caller's to see, are left out.
+///
+/// # Errors
+/// The database's. The caller's scope has been asked for by whoever lets the loader in.
+pub async fn get_many(
+    app: &App,
+    rows: Rows,
+    ids: &[ConversionId],
+) -> Result<HashMap<ConversionId, Conversion>, Error> {
+    Ok(store::by_ids(app.db().read(), rows, ids).await?)
+}
+
 /// The newest conversions of some leads, at most 100 each, newest first.
 ///
 /// # Errors
@@ -287,4 +366,17 @@ pub async fn of_leads(
     leads: &[LeadId],
 ) -> Result<HashMap<LeadId, Vec<Conversion>>, Error> {
     Ok(store::of_leads(app.db().read(), rows, leads).await?)
+}
+
+/// The same page of the conversions of each lead, the latest first. One statement for all, unless the page begins at a
+/// cursor, which only one lead can have.
+///
+/// # Errors
+/// The database's. Whoever lets the loader in has asked for the scope.
+pub async fn timeline(
+    app: &App,
+    leads: &[LeadId],
+    page: &PageRequest,
+) -> Result<HashMap<LeadId, Page<Conversion>>, Error> {
+    Ok(store::timeline(app.db().read(), leads, page).await?)
 }

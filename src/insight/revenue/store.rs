@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 
 use entity::conversion;
-use entity::id::LeadId;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
+use entity::id::{ConversionId, LeadId};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QueryTrait};
 
 use super::Conversion;
-use crate::db::{Conflict, Tx, insert_many, padded};
+use crate::db::{Conflict, Direction, Page, PageRequest, Tx, insert_many, newest_of_leads, padded};
 use crate::identity::Rows;
+use crate::leads::lead;
 
 /// Conversions of a lead that are shown at most.
 const SHOWN: usize = 100;
@@ -32,6 +34,19 @@ pub(super) async fn by_dedupe_keys(tx: &Tx, keys: &[String]) -> Result<HashMap<S
     Ok(found)
 }
 
+pub(super) async fn by_ids(
+    db: &impl ConnectionTrait,
+    rows: Rows,
+    ids: &[ConversionId],
+) -> Result<HashMap<ConversionId, Conversion>, DbErr> {
+    let found = conversion::Entity::find()
+        .filter(conversion::Column::Id.is_in(padded(ids)))
+        .filter(conversion::Column::LeadId.in_subquery(lead::visible(rows)))
+        .all(db)
+        .await?;
+    Ok(found.into_iter().map(|row| (row.id, row)).collect())
+}
+
 pub(super) async fn of_leads(
     db: &impl ConnectionTrait,
     rows: Rows,
@@ -52,4 +67,39 @@ pub(super) async fn of_leads(
         }
     }
     Ok(by_lead)
+}
+
+/// The same page of the conversions of each lead, the latest first.
+pub(super) async fn timeline(
+    db: &impl ConnectionTrait,
+    leads: &[LeadId],
+    page: &PageRequest,
+) -> Result<HashMap<LeadId, Page<Conversion>>, DbErr> {
+    if page.after.is_none() && page.before.is_none() {
+        let of = |row: &Conversion| row.lead_id;
+        let order = ("occurred_at", "id");
+        return newest_of_leads(db, "conversion", order, leads, page, ("", Vec::new()), of).await;
+    }
+    let mut pages = HashMap::new();
+    for lead in leads {
+        let mut select = conversion::Entity::find().filter(conversion::Column::LeadId.eq(*lead));
+        page.apply(
+            QueryTrait::query(&mut select),
+            Expr::col((conversion::Entity, conversion::Column::OccurredAt)),
+            (conversion::Entity, conversion::Column::Id),
+            Direction::Desc,
+        );
+        pages.insert(*lead, Page::new(page, select.all(db).await?));
+    }
+    Ok(pages)
+}
+
+/// Forgets what was told of conversions beside what they count.
+pub(super) async fn blank(tx: &Tx, leads: &[LeadId]) -> Result<(), DbErr> {
+    conversion::Entity::update_many()
+        .col_expr(conversion::Column::Metadata, Expr::value("{}"))
+        .filter(conversion::Column::LeadId.is_in(padded(leads)))
+        .exec(&**tx)
+        .await
+        .map(drop)
 }

@@ -12,7 +12,7 @@ use super::service::{ModelCache, Writing};
 use super::store::LeadRow;
 use super::{StoredScore, store};
 use crate::app::App;
-use crate::db::Tx;
+use crate::db::{CallKey, Once, Tx};
 use crate::error::{Error, Outcome};
 use crate::identity::{Caller, Scope};
 use crate::jobs::{self, Counts, Job, JobContext, JobKind, JobOutcome};
@@ -59,19 +59,31 @@ pub(super) async fn enqueue_recalculation(
     jobs::enqueue(tx, caller, now, RECALCULATE, &input, Some(total)).await
 }
 
-/// Queues the recalculation of all scores from the leads' rows and the stored facts.
+/// A job that a call with the same key queued before, as it is now.
+pub(super) async fn queued_before(app: &App, id: JobId) -> Result<Job, Error> {
+    let job = jobs::find(app, &Caller::system(), id).await?;
+    job.ok_or_else(|| Error::NotFound(format!("the job `{id}` of this call is gone")))
+}
+
+/// Queues the recalculation of all scores from the leads' rows and the stored facts; once for a key.
 ///
 /// # Errors
-/// A missing scope `scoring:write`; the database's.
-pub async fn recalculate(app: &App, caller: &Caller) -> Result<Job, Error> {
+/// A missing scope `scoring:write`; a key used for another call; the database's.
+pub async fn recalculate(app: &App, caller: &Caller, key: Option<&CallKey>) -> Result<Job, Error> {
     caller.require(Scope::Write(Area::Scoring))?;
     let now = app.clock().now();
+    let once = Once::new(key, &caller.actor.id, "scoresRecalculate")?;
     let tx = app.db().begin().await?;
+    if let Some(id) = once.before(&tx, now).await? {
+        tx.rollback().await?;
+        return queued_before(app, id).await;
+    }
     let input = Recalculation {
         cause: ScoreCause::Recalculation,
         gather: true,
     };
     let job = enqueue_recalculation(&tx, caller, now, input).await?;
+    once.keep(&tx, &job.id).await?;
     tx.commit().await?;
     jobs::wake(app, job.id).await;
     Ok(job)
@@ -251,15 +263,26 @@ pub struct BacktestResult {
     pub samples: Vec<Sample>,
 }
 
-/// Queues the back-test of a draft against the model in force: all leads, as of now.
+/// Queues the back-test of a draft against the model in force: all leads, as of now; once for a key.
 ///
 /// # Errors
-/// [`ScoringProblem`]s; a missing scope `scoring:write`; the database's.
-pub async fn backtest(app: &App, caller: &Caller, id: ScoreModelId) -> Outcome<Job, ScoringProblem> {
+/// [`ScoringProblem`]s; a missing scope `scoring:write`; a key used with another input; the database's.
+pub async fn backtest(
+    app: &App,
+    caller: &Caller,
+    id: ScoreModelId,
+    key: Option<&CallKey>,
+) -> Outcome<Job, ScoringProblem> {
     caller.require(Scope::Write(Area::Scoring))?;
-    let draft = models::draft(app, "draftId", id).await?;
-    let in_force = models::published(app, caller).await?;
     let now = app.clock().now();
+    let in_force = models::published(app, caller).await?;
+    let once = Once::new(key, &caller.actor.id, "scoreModelBacktest")?;
+    let tx = app.db().begin().await?;
+    if let Some(id) = once.before(&tx, now).await? {
+        tx.rollback().await?;
+        return Ok(queued_before(app, id).await?);
+    }
+    let draft = models::draft(&tx, "draftId", id).await?;
     let trial = Trial {
         draft_id: id,
         before_version: in_force.version,
@@ -268,9 +291,9 @@ pub async fn backtest(app: &App, caller: &Caller, id: ScoreModelId) -> Outcome<J
         after: models::definition(&draft)?,
         as_of: now,
     };
-    let tx = app.db().begin().await?;
     let total = store::count(&*tx).await?;
     let job = jobs::enqueue(&tx, caller, now, BACKTEST, &trial, Some(total)).await?;
+    once.keep(&tx, &job.id).await?;
     tx.commit().await?;
     jobs::wake(app, job.id).await;
     Ok(job)

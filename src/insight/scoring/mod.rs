@@ -30,8 +30,9 @@ pub use jobs::{
 };
 pub use model::{Explanation, Factor, ModelProblem, Moves, Score, ScoreModel};
 pub use models::{
-    DraftChange, ScoringProblem, create_draft, definition, model, models, publish, published, update_draft,
+    DraftChange, ScoringProblem, create_draft, definition, get_many, model, models, publish, published,
+    update_draft,
 };
 pub use service::{
-    Newest, Scored, ScoresCache, history, history_order, history_place, newest_engagements, scores,
+    Newest, Scored, ScoresCache, history, history_order, history_place, newest_engagements, scale, scores,
 };

@@ -1,5 +1,6 @@
 //! Versions of the scoring model: one in force, drafts to come, those that were.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use entity::id::ScoreModelId;
@@ -11,10 +12,10 @@ use super::model::ScoreModel;
 use super::service::{InForce, ModelCache};
 use super::{StoredModel, store};
 use crate::app::App;
-use crate::db::Tx;
+use crate::db::{CallKey, Once, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
-use crate::identity::{Caller, Scope};
+use crate::identity::{Caller, Rows, Scope};
 use crate::jobs::Job;
 
 const LONGEST_NOTE: usize = 500;
@@ -141,6 +142,18 @@ pub async fn model(app: &App, caller: &Caller, id: ScoreModelId) -> Result<Optio
     Ok(store::model(app.db().read(), id).await?)
 }
 
+/// Versions by id; those that are not there are left out.
+///
+/// # Errors
+/// The database's. The caller's scope has been asked for by whoever lets the loader in.
+pub async fn get_many(
+    app: &App,
+    _: Rows,
+    ids: &[ScoreModelId],
+) -> Result<HashMap<ScoreModelId, StoredModel>, Error> {
+    Ok(store::models_by_ids(app.db().read(), ids).await?)
+}
+
 /// What a draft is to be; what is `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DraftChange {
@@ -188,7 +201,7 @@ pub(super) fn not_a_draft(field: &str, model: &StoredModel) -> Problem<ScoringPr
     Problem::new(field, ScoringProblem::NotADraft, message)
 }
 
-/// Makes a draft: a copy of the model in force where no definition is given.
+/// Makes a draft, once for a key: a copy of the model in force where no definition is given.
 ///
 /// # Errors
 /// [`ScoringProblem`]s; a missing scope `scoring:write`; the database's.
@@ -196,6 +209,7 @@ pub async fn create_draft(
     app: &App,
     caller: &Caller,
     change: DraftChange,
+    key: Option<&CallKey>,
 ) -> Outcome<StoredModel, ScoringProblem> {
     caller.require(Scope::Write(Area::Scoring))?;
     let problems = check(&change);
@@ -203,7 +217,13 @@ pub async fn create_draft(
         return Err(problems.into());
     }
     let now = app.clock().now();
+    let once = Once::new(key, &caller.actor.id, "scoreModelDraftCreate")?;
     let tx = app.db().begin().await?;
+    if let Some(id) = once.before(&tx, now).await? {
+        return store::model(&*tx, id)
+            .await?
+            .ok_or_else(|| not_found("", id).into());
+    }
     let in_force = stored_in_force(&tx, now).await?;
     let draft = StoredModel {
         id: ScoreModelId::at(now),
@@ -224,6 +244,7 @@ pub async fn create_draft(
             Error::Conflict("somebody else made a draft at the same moment; try again".into()).into(),
         );
     }
+    once.keep(&tx, &draft.id).await?;
     tx.commit().await?;
     Ok(draft)
 }
@@ -264,15 +285,15 @@ pub async fn update_draft(
 }
 
 /// A draft.
-pub(super) async fn draft(app: &App, field: &str, id: ScoreModelId) -> Outcome<StoredModel, ScoringProblem> {
-    match store::model(app.db().read(), id).await? {
+pub(super) async fn draft(tx: &Tx, field: &str, id: ScoreModelId) -> Outcome<StoredModel, ScoringProblem> {
+    match store::model(&**tx, id).await? {
         None => Err(not_found(field, id).into()),
         Some(model) if model.state == ScoreModelState::Draft => Ok(model),
         Some(model) => Err(not_a_draft(field, &model).into()),
     }
 }
 
-/// Puts a draft into force, retires the model before it, and queues the recalculation of all scores. Readers see scores
+/// Puts a draft into force (once for a key), retires the model before it, and queues the recalculation of all scores. Readers see scores
 /// by the new model at once; the recalculation brings lists, histories and subscribers up to it.
 ///
 /// # Errors
@@ -281,10 +302,17 @@ pub async fn publish(
     app: &App,
     caller: &Caller,
     id: ScoreModelId,
+    key: Option<&CallKey>,
 ) -> Outcome<(StoredModel, Job), ScoringProblem> {
     caller.require(Scope::Write(Area::Scoring))?;
     let now = app.clock().now();
+    let once = Once::new(key, &caller.actor.id, "scoreModelPublish")?;
     let tx = app.db().begin().await?;
+    if let Some(job) = once.before(&tx, now).await? {
+        let model = store::model(&*tx, id).await?.ok_or_else(|| not_found("id", id))?;
+        tx.rollback().await?;
+        return Ok((model, jobs::queued_before(app, job).await?));
+    }
     let before = stored_in_force(&tx, now).await?;
     let Some(mut model) = store::model(&*tx, id).await? else {
         return Err(not_found("id", id).into());
@@ -303,6 +331,7 @@ pub async fn publish(
     events::append(&tx, &caller.actor.id, now, vec![event]).await?;
     let gather = !definition(&model)?.gathers_like(&definition(&before)?);
     let job = jobs::enqueue_recalculation(&tx, caller, now, Recalculation::of_model(gather)).await?;
+    once.keep(&tx, &job.id).await?;
     tx.commit().await?;
     crate::jobs::wake(app, job.id).await;
     Ok((model, job))

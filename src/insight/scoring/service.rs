@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use entity::id::{EngagementId, LeadId, ScoreEntryId};
-use entity::{EngagementType, EventKind, ScoreCause, Timestamp};
+use entity::{EngagementType, EventKind, Grade, ScoreCause, Temperature, Timestamp};
 use serde_json::json;
 
 use super::facts::gather;
@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::db::{Keyset, Page, PageRequest, SortValue, Tx};
 use crate::error::Error;
 use crate::events::{self, Handler, NewEvent};
+use crate::leads::filter::ScoreScale;
 
 /// A model and its version.
 #[derive(Clone, Debug)]
@@ -167,6 +168,37 @@ pub async fn scores(
         }
     }
     Ok(scores)
+}
+
+/// How lead filters read scores by the model in force. Scores that a recalculation has not come to yet are read by the
+/// rate they will have.
+///
+/// # Errors
+/// The database's.
+pub async fn scale(app: &App, cache: &ScoresCache) -> Result<ScoreScale, Error> {
+    let ScoreModel {
+        grades,
+        temperatures,
+        decay,
+        ..
+    } = &*models::in_force(app, &cache.0).await?.model;
+    Ok(ScoreScale {
+        rate: decay.points_per_day,
+        grades: vec![
+            (Grade::APlus, grades.a_plus),
+            (Grade::A, grades.a),
+            (Grade::BPlus, grades.b_plus),
+            (Grade::B, grades.b),
+            (Grade::CPlus, grades.c_plus),
+            (Grade::C, grades.c),
+            (Grade::D, f64::NEG_INFINITY),
+        ],
+        temperatures: vec![
+            (Temperature::Hot, temperatures.hot),
+            (Temperature::Warm, temperatures.warm),
+            (Temperature::Cold, f64::NEG_INFINITY),
+        ],
+    })
 }
 
 /// What a reader of scores remembers between reads.

@@ -432,6 +432,17 @@ pub(super) async fn model(
     score_model::Entity::find_by_id(id).one(db).await
 }
 
+pub(super) async fn models_by_ids(
+    db: &impl ConnectionTrait,
+    ids: &[ScoreModelId],
+) -> Result<HashMap<ScoreModelId, score_model::Model>, DbErr> {
+    let models = score_model::Entity::find()
+        .filter(score_model::Column::Id.is_in(padded(ids)))
+        .all(db)
+        .await?;
+    Ok(models.into_iter().map(|model| (model.id, model)).collect())
+}
+
 /// All versions, newest first.
 pub(super) async fn models(db: &impl ConnectionTrait) -> Result<Vec<score_model::Model>, DbErr> {
     score_model::Entity::find()

@@ -11,8 +11,9 @@ use entity::{ConsentChannel, ConsentPurpose, ConsentState, Timestamp};
 
 use super::{ConsentProblem, HistoryFilter, NewConsent, ORDER};
 use crate::api::Lead;
-use crate::api::types::{Access, Cursor, Pages, connection, page_request, user_errors};
+use crate::api::types::{Access, Cursor, Pages, connection, page_request, scoped, user_errors};
 use crate::app::App;
+use crate::db::{CallKey, Page};
 use crate::error::Error;
 use crate::leads::lead::graphql::load as load_lead;
 
@@ -28,8 +29,36 @@ impl Loader<LeadId> for ConsentLoader {
     }
 }
 
+/// A page of what was said of a lead's consents.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct HistoryPage(LeadId, HistoryFilter, Pages);
+
+impl Loader<HistoryPage> for ConsentLoader {
+    type Value = Page<super::ConsentRecord>;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[HistoryPage],
+    ) -> std::result::Result<HashMap<HistoryPage, Self::Value>, Arc<Error>> {
+        // Leads of one list ask for the same page of their histories: one statement.
+        let mut alike: HashMap<_, Vec<LeadId>> = HashMap::new();
+        for HistoryPage(lead, filter, pages) in keys {
+            alike.entry((*filter, pages)).or_default().push(*lead);
+        }
+        let mut found = HashMap::with_capacity(keys.len());
+        for ((filter, pages), leads) in alike {
+            let request = page_request(pages, ORDER).map_err(Arc::new)?;
+            let lists = super::histories(&self.0, &leads, &filter, &request).await;
+            let lists = lists.map_err(Arc::new)?.into_iter();
+            found.extend(lists.map(|(lead, page)| (HistoryPage(lead, filter, pages.clone()), page)));
+        }
+        Ok(found)
+    }
+}
+
 /// One word about a consent, with its proof.
-pub struct ConsentRecord(super::ConsentRecord);
+pub struct ConsentRecord(pub super::ConsentRecord);
 
 #[Object]
 impl ConsentRecord {
@@ -97,6 +126,7 @@ struct Consent {
 /// What a lead shows of its consents.
 pub struct LeadConsentFields(pub LeadId);
 
+#[scoped]
 #[Object]
 impl LeadConsentFields {
     /// The consents in force: at most one for each channel and purpose. Where there is none, nothing was ever said.
@@ -115,6 +145,7 @@ impl LeadConsentFields {
     }
 
     /// All that was ever said of the lead's consents, with its proof; newest first by the moment it was said.
+    #[scope("leads:read")]
     #[graphql(complexity = "5 + first.or(last).unwrap_or(25) as usize * child_complexity")]
     #[expect(
         clippy::too_many_arguments,
@@ -137,9 +168,12 @@ impl LeadConsentFields {
             last,
             before,
         };
-        let page = page_request(&pages, ORDER)?;
+        // Checked here, so that a wrong cursor of one lead is not the trouble of all.
+        let request = page_request(&pages, ORDER)?;
         let filter = HistoryFilter { channel, purpose };
-        let page = super::history(ctx.app(), ctx.caller()?, self.0, &filter, &page).await?;
+        let loader = ctx.data_unchecked::<DataLoader<ConsentLoader>>();
+        let page = loader.load_one(HistoryPage(self.0, filter, pages)).await?;
+        let page = page.unwrap_or_else(|| Page::new(&request, Vec::new()));
         Ok(connection(page, |word| {
             (super::history_keyset(&word), ConsentRecord(word))
         }))
@@ -153,8 +187,8 @@ user_errors!(
 );
 
 /// A word about a consent.
-#[derive(InputObject)]
-struct ConsentRecordInput {
+#[derive(InputObject, Debug)]
+struct ConsentWordInput {
     /// The lead.
     lead_id: LeadId,
     /// For which channel.
@@ -177,10 +211,22 @@ struct ConsentRecordInput {
 }
 
 /// Words about consents.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 struct ConsentsRecordInput {
     /// The words, up to 1,000.
-    consents: Vec<ConsentRecordInput>,
+    consents: Vec<ConsentWordInput>,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
+}
+
+/// Input of `consentRecord`.
+#[derive(InputObject, Debug)]
+struct ConsentRecordInput {
+    /// The word.
+    #[graphql(flatten)]
+    word: ConsentWordInput,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
 }
 
 /// The answer of `consentRecord`, and for each word of `consentsRecord`.
@@ -217,17 +263,19 @@ struct ConsentsRecordPayload {
 #[derive(Default)]
 pub struct ConsentMutation;
 
+#[scoped]
 #[Object]
 impl ConsentMutation {
     /// Records that a lead gave, refused or withdrew a consent. The same word with the same proof is recorded once.
-    /// Scope: `leads:write`.
+    #[scope("leads:write")]
     async fn consent_record(
         &self,
         ctx: &Context<'_>,
         input: ConsentRecordInput,
     ) -> Result<ConsentRecordPayload> {
-        let lead_id = input.lead_id;
-        let outcome = super::record(ctx.app(), ctx.caller()?, &[read(input)]).await;
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
+        let lead_id = input.word.lead_id;
+        let outcome = super::record(ctx.app(), ctx.caller()?, &[read(input.word)], key.as_ref()).await;
         let (records, mut user_errors) = ConsentUserError::split(outcome)?;
         let mut record = None;
         match records.into_iter().flatten().next() {
@@ -246,14 +294,16 @@ impl ConsentMutation {
         })
     }
 
-    /// Records up to 1,000 words about consents in one step, with an answer for each. Scope: `leads:write`.
+    /// Records up to 1,000 words about consents in one step, with an answer for each.
+    #[scope("leads:write")]
     async fn consents_record(
         &self,
         ctx: &Context<'_>,
         input: ConsentsRecordInput,
     ) -> Result<ConsentsRecordPayload> {
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
         let new: Vec<NewConsent> = input.consents.into_iter().map(read).collect();
-        let outcome = super::record(ctx.app(), ctx.caller()?, &new).await;
+        let outcome = super::record(ctx.app(), ctx.caller()?, &new, key.as_ref()).await;
         let (records, user_errors) = ConsentUserError::split(outcome)?;
         let results = records
             .into_iter()
@@ -276,8 +326,8 @@ impl ConsentMutation {
     }
 }
 
-fn read(input: ConsentRecordInput) -> NewConsent {
-    let ConsentRecordInput {
+fn read(input: ConsentWordInput) -> NewConsent {
+    let ConsentWordInput {
         lead_id,
         channel,
         purpose,

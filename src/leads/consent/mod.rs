@@ -12,6 +12,6 @@ pub use entity::consent::Model as Consent;
 pub use entity::consent_record::Model as ConsentRecord;
 pub use model::{ConsentFault, NewConsent};
 pub use service::{
-    ConsentProblem, HistoryFilter, MOST_RECORDS, ORDER, Recorded, history, history_keyset, in_force, record,
-    record_many,
+    ConsentProblem, HistoryFilter, MOST_RECORDS, ORDER, Recorded, get_many, histories, history_keyset,
+    in_force, record, record_many,
 };

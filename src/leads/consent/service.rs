@@ -4,15 +4,16 @@ use std::collections::{HashMap, HashSet};
 
 use entity::id::{ConsentId, LeadId};
 use entity::{Area, ConsentChannel, ConsentPurpose, EventKind, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::model::{after, checked};
 use super::{Consent, ConsentFault, ConsentRecord, NewConsent, store};
 use crate::app::App;
-use crate::db::{Keyset, Page, PageRequest, SortValue, Tx};
+use crate::db::{CallKey, Keyset, Once, Page, PageRequest, SortValue, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
-use crate::identity::{Caller, Scope};
+use crate::identity::{Caller, Rows, Scope};
 use crate::leads::visible;
 
 /// Most words of one call.
@@ -22,7 +23,7 @@ pub const MOST_RECORDS: usize = 1_000;
 pub const ORDER: &str = "AT DESC";
 
 /// What can be wrong with a call about consent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, async_graphql::Enum)]
 #[graphql(name = "ConsentErrorCode")]
 pub enum ConsentProblem {
     /// A value is malformed.
@@ -34,7 +35,7 @@ pub enum ConsentProblem {
 }
 
 /// Which words of a history.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct HistoryFilter {
     /// Of this channel.
     pub channel: Option<ConsentChannel>,
@@ -69,29 +70,49 @@ pub async fn in_force(app: &App, leads: &[LeadId]) -> Result<HashMap<LeadId, Vec
     Ok(store::words_in_force(app.db().read(), leads).await?)
 }
 
-/// All that was ever said of a lead's consents, newest first by the moment it was said.
+/// The same page of all that was ever said of each lead's consents, newest first by the moment it was said. One
+/// statement for all, unless the page begins at a cursor, which only one lead can have.
 ///
 /// # Errors
-/// A missing scope `leads:read`; the database's.
-pub async fn history(
+/// The database's. Whoever lets the loader in has asked for the scope.
+pub async fn histories(
     app: &App,
-    caller: &Caller,
-    lead: LeadId,
+    leads: &[LeadId],
     filter: &HistoryFilter,
     page: &PageRequest,
-) -> Result<Page<ConsentRecord>, Error> {
-    caller.require(Scope::Read(Area::Leads))?;
-    Ok(store::history(app.db().read(), lead, filter, page).await?)
+) -> Result<HashMap<LeadId, Page<ConsentRecord>>, Error> {
+    let db = app.db().read();
+    if page.after.is_none() && page.before.is_none() {
+        return Ok(store::first_histories(db, leads, filter, page).await?);
+    }
+    let mut pages = HashMap::new();
+    for lead in leads {
+        pages.insert(*lead, store::history(db, *lead, filter, page).await?);
+    }
+    Ok(pages)
 }
 
-/// Records words about consents in one transaction; answers for each, in the order given.
+/// Words by id; those that are not there, or whose lead is not the caller's to see, are left out.
 ///
 /// # Errors
-/// [`ConsentProblem::TooMany`]; a missing scope `leads:write`.
+/// The database's. The caller's scope has been asked for by whoever lets the loader in.
+pub async fn get_many(
+    app: &App,
+    rows: Rows,
+    ids: &[ConsentId],
+) -> Result<HashMap<ConsentId, ConsentRecord>, Error> {
+    Ok(store::by_ids(app.db().read(), rows, ids).await?)
+}
+
+/// Records words about consents in one transaction, once for a key; answers for each, in the order given.
+///
+/// # Errors
+/// [`ConsentProblem::TooMany`]; a missing scope `leads:write`; a key used with another input.
 pub async fn record(
     app: &App,
     caller: &Caller,
     new: &[NewConsent],
+    key: Option<&CallKey>,
 ) -> Outcome<Vec<Result<ConsentRecord, Problem<ConsentProblem>>>, ConsentProblem> {
     caller.require(Scope::Write(Area::Leads))?;
     if new.len() > MOST_RECORDS {
@@ -100,7 +121,11 @@ pub async fn record(
     }
     let now = app.clock().now();
     let leads: Vec<LeadId> = new.iter().map(|new| new.lead_id).collect();
+    let once = Once::new(key, &caller.actor.id, "record consents")?;
     let tx = app.db().begin().await?;
+    if let Some(before) = once.before(&tx, now).await? {
+        return Ok(again(&tx, caller.rows, before).await?);
+    }
     let there = visible::lock(&tx, caller.rows, &leads).await?;
     let known: Vec<NewConsent> = new
         .iter()
@@ -109,7 +134,6 @@ pub async fn record(
         .collect();
     let Recorded { records, events } = record_many(&tx, &caller.actor.id, now, &known).await?;
     events::append(&tx, &caller.actor.id, now, events).await?;
-    tx.commit().await?;
     let mut records = records.into_iter();
     let answer = |lead: &LeadId| {
         if !there.contains(lead) {
@@ -120,7 +144,41 @@ pub async fn record(
         record
             .map_err(|ConsentFault { field, message }| Problem::new(field, ConsentProblem::Invalid, message))
     };
-    Ok(leads.iter().map(answer).collect())
+    let answers: Vec<_> = leads.iter().map(answer).collect();
+    if answers.iter().all(Result::is_err) {
+        // Nothing was done: the key may be used again with a better input.
+        tx.rollback().await?;
+        return Ok(answers);
+    }
+    let kept: Vec<Kept> = answers
+        .iter()
+        .map(|answer| answer.as_ref().map(|word| word.id).map_err(Clone::clone))
+        .collect();
+    once.keep(&tx, &kept).await?;
+    tx.commit().await?;
+    Ok(answers)
+}
+
+/// What became of a word, as it is kept for repetitions.
+type Kept = Result<ConsentId, Problem<ConsentProblem>>;
+
+/// What was answered before, with the words as they are now.
+async fn again(
+    tx: &Tx,
+    rows: Rows,
+    before: Vec<Kept>,
+) -> Result<Vec<Result<ConsentRecord, Problem<ConsentProblem>>>, Error> {
+    let ids: Vec<ConsentId> = before.iter().flatten().copied().collect();
+    let words = store::by_ids(&**tx, rows, &ids).await?;
+    let shown = |kept: Kept| {
+        kept.and_then(|id| {
+            words.get(&id).cloned().ok_or_else(|| {
+                let message = "the lead was deleted since";
+                Problem::new("leadId", ConsentProblem::LeadNotFound, message)
+            })
+        })
+    };
+    Ok(before.into_iter().map(shown).collect())
 }
 
 /// Records words about consents of leads that are there, in a few statements whatever their number. The same word with the

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::id::LeadId;
+use entity::id::{ConsentId, LeadId};
 use entity::{consent, consent_record};
 use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{
@@ -12,7 +12,11 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{Consent, ConsentRecord, HistoryFilter};
-use crate::db::{Direction, Page, PageRequest, Tx, insert_new, padded, placeholders, upsert_many};
+use crate::db::{
+    Direction, Page, PageRequest, Tx, insert_new, newest_of_leads, padded, placeholders, upsert_many,
+};
+use crate::identity::Rows;
+use crate::leads::visible;
 
 /// Makes other transactions wait that record consents of these leads.
 pub(super) async fn lock(tx: &Tx, leads: &[LeadId]) -> Result<(), DbErr> {
@@ -56,6 +60,19 @@ pub(super) async fn by_fingerprints(
         .collect())
 }
 
+pub(super) async fn by_ids(
+    db: &impl ConnectionTrait,
+    rows: Rows,
+    ids: &[ConsentId],
+) -> Result<HashMap<ConsentId, ConsentRecord>, DbErr> {
+    let words = consent_record::Entity::find()
+        .filter(consent_record::Column::Id.is_in(padded(ids)))
+        .filter(consent_record::Column::LeadId.in_subquery(visible::all(rows)))
+        .all(db)
+        .await?;
+    Ok(words.into_iter().map(|word| (word.id, word)).collect())
+}
+
 /// The consents in force of leads.
 pub(super) async fn of_leads(tx: &Tx, leads: &[LeadId]) -> Result<Vec<Consent>, DbErr> {
     if leads.is_empty() {
@@ -95,6 +112,36 @@ pub(super) async fn words_in_force(
         words.entry(word.lead_id).or_default().push(word);
     }
     Ok(words)
+}
+
+/// The first page of all that was ever said of each lead's consents, newest first by the moment it was said.
+pub(super) async fn first_histories(
+    db: &impl ConnectionTrait,
+    leads: &[LeadId],
+    filter: &HistoryFilter,
+    page: &PageRequest,
+) -> Result<HashMap<LeadId, Page<ConsentRecord>>, DbErr> {
+    let HistoryFilter { channel, purpose } = filter;
+    let (mut also, mut values) = (String::new(), Vec::new());
+    if let Some(channel) = channel {
+        also.push_str(" AND channel = ?");
+        values.push(channel.as_str().into());
+    }
+    if let Some(purpose) = purpose {
+        also.push_str(" AND purpose = ?");
+        values.push(purpose.as_str().into());
+    }
+    let of = |word: &ConsentRecord| word.lead_id;
+    newest_of_leads(
+        db,
+        "consent_record",
+        ("at", "id"),
+        leads,
+        page,
+        (&also, values),
+        of,
+    )
+    .await
 }
 
 /// All that was ever said of a lead's consents, newest first by the moment it was said.

@@ -5,11 +5,12 @@ use entity::id::CustomFieldId;
 use entity::{Area, CustomFieldType, Timestamp};
 
 use super::{CustomFieldChange, CustomFieldProblem, NewCustomField};
-use crate::api::types::{Access, user_errors};
+use crate::api::types::{Access, scoped, user_errors};
+use crate::db::CallKey;
 use crate::identity::Scope;
 
 /// The definition of a custom field of leads.
-pub struct CustomField(super::CustomField);
+pub struct CustomField(pub super::CustomField);
 
 #[Object]
 impl CustomField {
@@ -56,9 +57,11 @@ impl CustomField {
 #[derive(Default)]
 pub struct CustomFieldQuery;
 
+#[scoped]
 #[Object]
 impl CustomFieldQuery {
-    /// The custom fields of leads, in the order in which they were made; at most 200. Scope: `leads:read`.
+    /// The custom fields of leads, in the order in which they were made; at most 200.
+    #[scope("leads:read")]
     async fn custom_fields(
         &self,
         ctx: &Context<'_>,
@@ -81,7 +84,7 @@ user_errors!(
 );
 
 /// What a new custom field is.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 struct CustomFieldCreateInput {
     /// Key of its values: up to 40 of a-z, 0-9 and `_`, beginning with a letter, e.g. `sport_type`. Never changes.
     key: String,
@@ -98,6 +101,8 @@ struct CustomFieldCreateInput {
     required: bool,
     /// What it is for, up to 500 characters.
     description: Option<String>,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
 }
 
 /// A change of a custom field.
@@ -148,14 +153,17 @@ impl CustomFieldPayload {
 #[derive(Default)]
 pub struct CustomFieldMutation;
 
+#[scoped]
 #[Object]
 impl CustomFieldMutation {
-    /// Defines a custom field of leads. Scope: `leads:write`.
+    /// Defines a custom field of leads.
+    #[scope("leads:write")]
     async fn custom_field_create(
         &self,
         ctx: &Context<'_>,
         input: CustomFieldCreateInput,
     ) -> Result<CustomFieldPayload> {
+        let call = CallKey::of(input.idempotency_key.as_ref(), &input);
         let CustomFieldCreateInput {
             key,
             label,
@@ -163,6 +171,7 @@ impl CustomFieldMutation {
             options,
             required,
             description,
+            idempotency_key: _,
         } = input;
         let new = NewCustomField {
             key,
@@ -172,10 +181,11 @@ impl CustomFieldMutation {
             required,
             description,
         };
-        CustomFieldPayload::from(super::create(ctx.app(), ctx.caller()?, new).await)
+        CustomFieldPayload::from(super::create(ctx.app(), ctx.caller()?, new, call.as_ref()).await)
     }
 
-    /// Changes a custom field; its key and type cannot change. Scope: `leads:write`.
+    /// Changes a custom field; its key and type cannot change.
+    #[scope("leads:write")]
     async fn custom_field_update(
         &self,
         ctx: &Context<'_>,
@@ -202,7 +212,8 @@ impl CustomFieldMutation {
     }
 
     /// Takes a custom field out of use, or back into it. Values of leads stay; new ones are refused while it is out of
-    /// use. Scope: `leads:write`.
+    /// use.
+    #[scope("leads:write")]
     async fn custom_field_archive(
         &self,
         ctx: &Context<'_>,

@@ -9,5 +9,6 @@ mod store;
 
 pub use model::{CustomField, Definitions, MOST_FIELDS, check, read_text, render_text};
 pub use service::{
-    CustomFieldChange, CustomFieldProblem, NewCustomField, archive, create, definitions, follow, update,
+    CustomFieldChange, CustomFieldProblem, NewCustomField, archive, create, definitions, follow, get_many,
+    update,
 };

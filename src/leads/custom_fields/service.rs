@@ -1,5 +1,6 @@
 //! Use cases of custom fields, and the definitions kept in memory.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 use super::model::{check_key, check_options};
 use super::{CustomField, Definitions, MOST_FIELDS, store};
 use crate::app::App;
-use crate::db::Tx;
+use crate::db::{CallKey, Once, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, Filter, NewEvent};
-use crate::identity::{Caller, Scope};
+use crate::identity::{Caller, Rows, Scope};
 use crate::leads::text::{block, line};
 
 /// Longest label, in characters.
@@ -125,6 +126,20 @@ pub async fn definitions(app: &App) -> Result<Arc<Definitions>, Error> {
     Ok(definitions)
 }
 
+/// Definitions by id, from memory; those that are not there are left out.
+///
+/// # Errors
+/// The database's. The caller's scope has been asked for by whoever lets the loader in.
+pub async fn get_many(
+    app: &App,
+    _: Rows,
+    ids: &[CustomFieldId],
+) -> Result<HashMap<CustomFieldId, CustomField>, Error> {
+    let definitions = definitions(app).await?;
+    let wanted = definitions.all().iter().filter(|field| ids.contains(&field.id));
+    Ok(wanted.map(|field| (field.id, field.clone())).collect())
+}
+
 /// Forgets the definitions in memory whenever an event says that they changed, until cancelled.
 pub async fn follow(app: App, stop: CancellationToken) {
     let known = app.memory::<Known>();
@@ -152,14 +167,15 @@ pub async fn follow(app: App, stop: CancellationToken) {
     }
 }
 
-/// Defines a custom field.
+/// Defines a custom field; once for a key.
 ///
 /// # Errors
-/// [`CustomFieldProblem`]s of the input; a missing scope `leads:write`.
+/// [`CustomFieldProblem`]s of the input; a missing scope `leads:write`; a key used with another input.
 pub async fn create(
     app: &App,
     caller: &Caller,
     new: NewCustomField,
+    call: Option<&CallKey>,
 ) -> Outcome<CustomField, CustomFieldProblem> {
     caller.require(Scope::Write(Area::Leads))?;
     let NewCustomField {
@@ -192,7 +208,11 @@ pub async fn create(
         created_at: now,
         archived_at: None,
     };
+    let once = Once::new(call, &caller.actor.id, "customFieldCreate")?;
     let tx = app.db().begin().await?;
+    if let Some(id) = once.before(&tx, now).await? {
+        return existing(&tx, id).await;
+    }
     if store::all(&*tx).await?.len() >= MOST_FIELDS {
         let message =
             format!("there are {MOST_FIELDS} custom fields already, archived ones included; more cannot be");
@@ -202,6 +222,7 @@ pub async fn create(
         let message = format!("another custom field has the key `{}`", field.key);
         return Err(Problem::new("key", CustomFieldProblem::KeyTaken, message).into());
     }
+    once.keep(&tx, &field.id).await?;
     finish(app, caller, tx, &field, "CREATED").await?;
     Ok(field)
 }

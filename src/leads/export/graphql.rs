@@ -4,7 +4,7 @@ use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use entity::Timestamp;
 
 use super::{ExportFormat, ExportProblem, ExportRequest, Link};
-use crate::api::types::{Access, WebAddress, user_errors};
+use crate::api::types::{Access, WebAddress, scoped, user_errors};
 use crate::leads::filter::LeadFilter;
 
 user_errors!(
@@ -42,10 +42,12 @@ struct LeadsExportPayload {
 #[derive(Default)]
 pub struct ExportMutation;
 
+#[scoped]
 #[Object]
 impl ExportMutation {
     /// A link to a file of leads in the order of their ids, made as it is read: a browser can open it without your
-    /// token. Scope: `leads:read`; for the columns `score`, `grade` and `temperature` also `scoring:read`.
+    /// token. The columns `score`, `grade` and `temperature` ask for `scoring:read` as well.
+    #[scope("leads:read")]
     async fn leads_export(&self, ctx: &Context<'_>, input: LeadsExportInput) -> Result<LeadsExportPayload> {
         let LeadsExportInput {
             format,

@@ -374,6 +374,18 @@ pub struct FilterError {
 }
 
 impl LeadFilter {
+    /// Whether a condition of the tree reads scores, so that it needs their scale.
+    #[must_use]
+    pub fn reads_scores(&self) -> bool {
+        let within = |trees: &Option<Vec<Self>>| trees.iter().flatten().any(Self::reads_scores);
+        self.score.is_some()
+            || self.grade.is_some()
+            || self.temperature.is_some()
+            || within(&self.and)
+            || within(&self.or)
+            || self.not.as_deref().is_some_and(Self::reads_scores)
+    }
+
     /// Checks a tree: its limits, its texts, its custom fields.
     ///
     /// # Errors

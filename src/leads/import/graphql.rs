@@ -4,7 +4,7 @@ use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use entity::id::{JobId, UploadId};
 
 use super::{ImportChoices, ImportKind, ImportProblem, StoredRejection};
-use crate::api::types::{Access, user_errors};
+use crate::api::types::{Access, scoped, user_errors};
 use crate::error::Error;
 use crate::jobs::graphql::Job;
 
@@ -229,10 +229,12 @@ fn shown(preview: super::Preview) -> ImportPreview {
 #[derive(Default)]
 pub struct ImportQuery;
 
+#[scoped]
 #[Object]
 impl ImportQuery {
-    /// What an import could not use, in the order of the file. Scope: `leads:read` for an import of leads, else
+    /// What an import could not use, in the order of the file. Asks for `leads:read` for an import of leads, else for
     /// `engagement:read`.
+    #[scope("any")]
     async fn import_rejections(
         &self,
         ctx: &Context<'_>,
@@ -274,9 +276,11 @@ impl ImportQuery {
 #[derive(Default)]
 pub struct ImportMutation;
 
+#[scoped]
 #[Object]
 impl ImportMutation {
-    /// Shows what an import of leads would do; nothing is written. Scope: `leads:write`.
+    /// Shows what an import of leads would do; nothing is written.
+    #[scope("leads:write")]
     async fn leads_import_preview(
         &self,
         ctx: &Context<'_>,
@@ -285,7 +289,8 @@ impl ImportMutation {
         preview(ctx, ImportKind::Leads, input).await
     }
 
-    /// Shows what an import of engagements would do; nothing is written. Scope: `engagement:write`.
+    /// Shows what an import of engagements would do; nothing is written.
+    #[scope("engagement:write")]
     async fn engagements_import_preview(
         &self,
         ctx: &Context<'_>,
@@ -294,7 +299,8 @@ impl ImportMutation {
         preview(ctx, ImportKind::Engagements, input).await
     }
 
-    /// Shows what an import of conversions would do; nothing is written. Scope: `engagement:write`.
+    /// Shows what an import of conversions would do; nothing is written.
+    #[scope("engagement:write")]
     async fn conversions_import_preview(
         &self,
         ctx: &Context<'_>,
@@ -304,18 +310,20 @@ impl ImportMutation {
     }
 
     /// Imports leads from an uploaded CSV or Excel file, as a job. A lead that is known is updated; the same file twice
-    /// creates nothing twice. A consent in the file never goes over a refusal or withdrawal from elsewhere. Scope:
-    /// `leads:write`.
+    /// creates nothing twice. A consent in the file never goes over a refusal or withdrawal from elsewhere.
+    #[scope("leads:write")]
     async fn leads_import(&self, ctx: &Context<'_>, input: ImportInput) -> Result<ImportPayload> {
         start(ctx, ImportKind::Leads, input).await
     }
 
-    /// Imports engagements from an uploaded CSV or Excel file, as a job. Scope: `engagement:write`.
+    /// Imports engagements from an uploaded CSV or Excel file, as a job.
+    #[scope("engagement:write")]
     async fn engagements_import(&self, ctx: &Context<'_>, input: ImportInput) -> Result<ImportPayload> {
         start(ctx, ImportKind::Engagements, input).await
     }
 
-    /// Imports conversions from an uploaded CSV or Excel file, as a job. Scope: `engagement:write`.
+    /// Imports conversions from an uploaded CSV or Excel file, as a job.
+    #[scope("engagement:write")]
     async fn conversions_import(&self, ctx: &Context<'_>, input: ImportInput) -> Result<ImportPayload> {
         start(ctx, ImportKind::Conversions, input).await
     }

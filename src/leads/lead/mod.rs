@@ -9,6 +9,7 @@ mod service;
 mod store;
 mod upsert;
 
+pub use super::visible::all as visible;
 pub use change::{ExternalId, LeadChange, LeadField, LeadFields, Patch};
 pub use entity::lead::Model as Lead;
 pub use model::{Identity, LeadFault, LeadProblem};

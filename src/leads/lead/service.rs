@@ -26,6 +26,8 @@ pub enum LeadOrderField {
     CreatedAt,
     /// When it was last changed.
     UpdatedAt,
+    /// When it entered its stage.
+    StageSince,
     /// Last name and first name, else company, e-mail or phone; folded to lower case.
     Name,
     /// Current score; leads without one come last, whichever the direction.
@@ -39,6 +41,7 @@ impl LeadOrderField {
         match self {
             Self::CreatedAt => "CREATED_AT",
             Self::UpdatedAt => "UPDATED_AT",
+            Self::StageSince => "STAGE_SINCE",
             Self::Name => "NAME",
             Self::Score => "SCORE",
             Self::LastActivityAt => "LAST_ACTIVITY_AT",
@@ -75,7 +78,10 @@ impl LeadOrder {
             (LeadOrderField::Score | LeadOrderField::LastActivityAt, SortValue::Text(text)) => {
                 text.is_empty()
             }
-            (LeadOrderField::CreatedAt | LeadOrderField::UpdatedAt, SortValue::Text(_)) => false,
+            (
+                LeadOrderField::CreatedAt | LeadOrderField::UpdatedAt | LeadOrderField::StageSince,
+                SortValue::Text(_),
+            ) => false,
         }
     }
 }
@@ -151,6 +157,8 @@ async fn write_once(
     let call = key
         .map(|key| Repeatable::new(&caller.actor.id, operation(mode), key, &items))
         .transpose()?;
+    // Into memory before the transaction: a writer that holds one connection and waits for another could wait for ever.
+    custom_fields::definitions(app).await?;
     let tx = app.db().begin().await?;
     if let Some(call) = &call
         && let Some(before) = call.begin(&tx, now).await?

@@ -285,6 +285,7 @@ pub(super) async fn list(
     let column = match order.field {
         LeadOrderField::CreatedAt => lead::Column::CreatedAt,
         LeadOrderField::UpdatedAt => lead::Column::UpdatedAt,
+        LeadOrderField::StageSince => lead::Column::StageSince,
         LeadOrderField::Name => lead::Column::SortName,
         LeadOrderField::Score => return apart::<f64>(db, selected, order, page, &SCORES).await,
         LeadOrderField::LastActivityAt => return apart::<i64>(db, selected, order, page, &ACTIVITY).await,
@@ -301,6 +302,7 @@ pub(super) async fn list(
         order: name.clone(),
         value: match order.field {
             LeadOrderField::UpdatedAt => SortValue::Int(lead.updated_at.micros()),
+            LeadOrderField::StageSince => SortValue::Int(lead.stage_since.micros()),
             LeadOrderField::Name => SortValue::Text(lead.sort_name.clone()),
             _ => SortValue::Int(lead.created_at.micros()),
         },

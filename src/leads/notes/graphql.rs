@@ -1,18 +1,24 @@
 //! Notes in GraphQL.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use async_graphql::connection::{Connection, EmptyFields};
+use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use entity::Timestamp;
 use entity::id::{LeadId, NoteId};
 
 use super::{NewNote, NoteChange, NoteProblem, ORDER};
 use crate::api::Lead;
-use crate::api::types::{Access, Cursor, Pages, connection, page_request, user_errors};
-use crate::error::Outcome;
+use crate::api::types::{Access, Cursor, Pages, connection, page_request, scoped, user_errors};
+use crate::app::App;
+use crate::db::{CallKey, Page};
+use crate::error::{Error, Outcome};
 use crate::leads::lead::graphql::load as load_lead;
 
 /// A note on a lead.
-pub struct Note(super::Note);
+pub struct Note(pub super::Note);
 
 #[Object]
 impl Note {
@@ -46,12 +52,48 @@ impl Note {
     }
 }
 
+/// A page of a lead's notes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct NotesPage(LeadId, Pages);
+
+/// Loads the notes of leads for all requests together.
+pub struct NoteLoader(pub App);
+
+impl Loader<NotesPage> for NoteLoader {
+    type Value = Page<super::Note>;
+    type Error = Arc<Error>;
+
+    async fn load(
+        &self,
+        keys: &[NotesPage],
+    ) -> std::result::Result<HashMap<NotesPage, Self::Value>, Arc<Error>> {
+        // Leads of one list ask for the same page of their notes: one statement.
+        let mut alike: HashMap<&Pages, Vec<LeadId>> = HashMap::new();
+        for NotesPage(lead, pages) in keys {
+            alike.entry(pages).or_default().push(*lead);
+        }
+        let mut found = HashMap::with_capacity(keys.len());
+        for (pages, leads) in alike {
+            let request = page_request(pages, ORDER).map_err(Arc::new)?;
+            let lists = super::lists(&self.0, &leads, &request).await.map_err(Arc::new)?;
+            found.extend(
+                lists
+                    .into_iter()
+                    .map(|(lead, page)| (NotesPage(lead, pages.clone()), page)),
+            );
+        }
+        Ok(found)
+    }
+}
+
 /// What a lead shows of its notes.
 pub struct LeadNoteFields(pub LeadId);
 
+#[scoped]
 #[Object]
 impl LeadNoteFields {
     /// The lead's notes: pinned ones first, each part newest first.
+    #[scope("leads:read")]
     #[graphql(complexity = "5 + first.or(last).unwrap_or(25) as usize * child_complexity")]
     async fn notes(
         &self,
@@ -68,8 +110,11 @@ impl LeadNoteFields {
             last,
             before,
         };
-        let page = page_request(&pages, ORDER)?;
-        let page = super::list(ctx.app(), ctx.caller()?, self.0, &page).await?;
+        // Checked here, so that a wrong cursor of one lead is not the trouble of all.
+        let request = page_request(&pages, ORDER)?;
+        let loader = ctx.data_unchecked::<DataLoader<NoteLoader>>();
+        let page = loader.load_one(NotesPage(self.0, pages)).await?;
+        let page = page.unwrap_or_else(|| Page::new(&request, Vec::new()));
         Ok(connection(page, |note| (super::notes_keyset(&note), Note(note))))
     }
 }
@@ -81,7 +126,7 @@ user_errors!(
 );
 
 /// What a new note is.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 struct NoteAddInput {
     /// On which lead.
     lead_id: LeadId,
@@ -90,6 +135,8 @@ struct NoteAddInput {
     /// Whether it stands before the others.
     #[graphql(default)]
     pinned: bool,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
 }
 
 /// A change of a note; what is absent stays.
@@ -132,14 +179,18 @@ struct NoteDeletePayload {
 #[derive(Default)]
 pub struct NoteMutation;
 
+#[scoped]
 #[Object]
 impl NoteMutation {
-    /// Writes a note on a lead. Scope: `leads:write`.
+    /// Writes a note on a lead.
+    #[scope("leads:write")]
     async fn note_add(&self, ctx: &Context<'_>, input: NoteAddInput) -> Result<NotePayload> {
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
         let NoteAddInput {
             lead_id,
             body,
             pinned,
+            idempotency_key: _,
         } = input;
         let new = NewNote {
             lead_id,
@@ -147,17 +198,19 @@ impl NoteMutation {
             pinned,
             at: None,
         };
-        payload(super::add(ctx.app(), ctx.caller()?, new).await)
+        payload(super::add(ctx.app(), ctx.caller()?, new, key.as_ref()).await)
     }
 
-    /// Changes a note; its author stays. Scope: `leads:write`.
+    /// Changes a note; its author stays.
+    #[scope("leads:write")]
     async fn note_update(&self, ctx: &Context<'_>, input: NoteUpdateInput) -> Result<NotePayload> {
         let NoteUpdateInput { id, body, pinned } = input;
         let change = NoteChange { body, pinned };
         payload(super::change(ctx.app(), ctx.caller()?, id, change).await)
     }
 
-    /// Removes a note. Scope: `leads:write`.
+    /// Removes a note.
+    #[scope("leads:write")]
     async fn note_delete(&self, ctx: &Context<'_>, input: NoteDeleteInput) -> Result<NoteDeletePayload> {
         let outcome = super::delete(ctx.app(), ctx.caller()?, input.id).await;
         let (note, user_errors) = NoteUserError::split(outcome)?;

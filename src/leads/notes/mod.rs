@@ -6,5 +6,6 @@ mod store;
 
 pub use entity::note::Model as Note;
 pub use service::{
-    NewNote, NoteChange, NoteProblem, ORDER, add, add_many, change, checked, delete, list, notes_keyset,
+    NewNote, NoteChange, NoteProblem, ORDER, add, add_many, change, checked, delete, get_many, list, lists,
+    notes_keyset, written,
 };

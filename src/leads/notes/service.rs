@@ -1,15 +1,17 @@
 //! Use cases of notes.
 
+use std::collections::HashMap;
+
 use entity::id::{LeadId, NoteId};
 use entity::{Area, EventKind, Timestamp};
 use serde_json::json;
 
 use super::{Note, store};
 use crate::app::App;
-use crate::db::{Keyset, Page, PageRequest, SortValue, Tx};
+use crate::db::{CallKey, Keyset, Once, Page, PageRequest, SortValue, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
-use crate::identity::{Caller, Scope};
+use crate::identity::{Caller, Rows, Scope};
 use crate::leads::text::block;
 use crate::leads::visible;
 
@@ -73,17 +75,66 @@ pub async fn list(app: &App, caller: &Caller, lead: LeadId, page: &PageRequest) 
     Ok(store::list(app.db().read(), lead, page).await?)
 }
 
-/// Writes a note.
+/// Notes by id; those that are not there, or whose lead is not the caller's to see, are left out.
 ///
 /// # Errors
-/// [`NoteProblem`]s of the input; a missing scope `leads:write`.
-pub async fn add(app: &App, caller: &Caller, new: NewNote) -> Outcome<Note, NoteProblem> {
+/// The database's. The caller's scope has been asked for by whoever lets the loader in.
+pub async fn get_many(app: &App, rows: Rows, ids: &[NoteId]) -> Result<HashMap<NoteId, Note>, Error> {
+    Ok(store::by_ids(app.db().read(), rows, ids).await?)
+}
+
+/// The same page of the notes of each lead, ordered as [`list`] does. One statement for all, unless the page begins at a
+/// cursor, which only one lead can have.
+///
+/// # Errors
+/// The database's. Whoever lets the loader in has asked for the scope.
+pub async fn lists(
+    app: &App,
+    leads: &[LeadId],
+    page: &PageRequest,
+) -> Result<HashMap<LeadId, Page<Note>>, Error> {
+    if page.after.is_none() && page.before.is_none() {
+        return Ok(store::first_lists(app.db().read(), leads, page).await?);
+    }
+    let mut pages = HashMap::new();
+    for lead in leads {
+        pages.insert(*lead, store::list(app.db().read(), *lead, page).await?);
+    }
+    Ok(pages)
+}
+
+/// The same page of the notes of each lead, newest first, pinned or not.
+///
+/// # Errors
+/// The database's. Whoever lets the loader in has asked for the scope.
+pub async fn written(
+    app: &App,
+    leads: &[LeadId],
+    page: &PageRequest,
+) -> Result<HashMap<LeadId, Page<Note>>, Error> {
+    Ok(store::written(app.db().read(), leads, page).await?)
+}
+
+/// Writes a note; once for a key.
+///
+/// # Errors
+/// [`NoteProblem`]s of the input; a missing scope `leads:write`; a key used with another input.
+pub async fn add(
+    app: &App,
+    caller: &Caller,
+    new: NewNote,
+    key: Option<&CallKey>,
+) -> Outcome<Note, NoteProblem> {
     caller.require(Scope::Write(Area::Leads))?;
     let lead_id = new.lead_id;
     let now = app.clock().now();
     let note = made(new, &caller.actor.id, now)
         .map_err(|message| Problem::new("body", NoteProblem::InvalidBody, message))?;
+    let once = Once::new(key, &caller.actor.id, "noteAdd")?;
     let tx = app.db().begin().await?;
+    if let Some(id) = once.before(&tx, now).await? {
+        return existing(&tx, caller, id).await;
+    }
     if !visible::lock(&tx, caller.rows, &[lead_id])
         .await?
         .contains(&lead_id)
@@ -93,6 +144,7 @@ pub async fn add(app: &App, caller: &Caller, new: NewNote) -> Outcome<Note, Note
     }
     store::insert(&tx, std::slice::from_ref(&note)).await?;
     events::append(&tx, &caller.actor.id, now, vec![event(&note, "ADDED")]).await?;
+    once.keep(&tx, &note.id).await?;
     tx.commit().await?;
     Ok(note)
 }

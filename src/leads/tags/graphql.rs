@@ -11,8 +11,9 @@ use entity::id::{LeadId, TagId};
 
 use super::{LeadTagging, NewTag, TagChange, TagFilter, TagProblem, Tagging};
 use crate::api::Lead;
-use crate::api::types::{Access, Cursor, Pages, connection, page_request, user_errors};
+use crate::api::types::{Access, Cursor, Pages, connection, page_request, scoped, user_errors};
 use crate::app::App;
+use crate::db::CallKey;
 use crate::error::{Error, Outcome};
 use crate::identity::Rows;
 use crate::leads::lead::graphql::load as load_lead;
@@ -52,7 +53,7 @@ impl Loader<(Rows, TagId)> for TagCountLoader {
 }
 
 /// A word that people hang on leads.
-pub struct Tag(super::Tag);
+pub struct Tag(pub super::Tag);
 
 #[Object]
 impl Tag {
@@ -116,9 +117,11 @@ struct TagFilterInput {
 #[derive(Default)]
 pub struct TagQuery;
 
+#[scoped]
 #[Object]
 impl TagQuery {
-    /// Tags, by name. Scope: `leads:read`.
+    /// Tags, by name.
+    #[scope("leads:read")]
     #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
     async fn tags(
         &self,
@@ -151,7 +154,7 @@ user_errors!(
 );
 
 /// What a new tag is.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 struct TagCreateInput {
     /// Its name, up to 50 characters without `;` and `|`; no two tags differ by case or blanks alone.
     name: String,
@@ -161,6 +164,8 @@ struct TagCreateInput {
     category: Option<String>,
     /// What it is for, up to 500 characters.
     description: Option<String>,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
 }
 
 /// A change of a tag; what is absent stays, null clears.
@@ -309,15 +314,19 @@ struct LeadsTagPayload {
 #[derive(Default)]
 pub struct TagMutation;
 
+#[scoped]
 #[Object]
 impl TagMutation {
-    /// Makes a tag. Scope: `leads:write`.
+    /// Makes a tag.
+    #[scope("leads:write")]
     async fn tag_create(&self, ctx: &Context<'_>, input: TagCreateInput) -> Result<TagPayload> {
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
         let TagCreateInput {
             name,
             colour,
             category,
             description,
+            idempotency_key: _,
         } = input;
         let new = NewTag {
             name,
@@ -325,10 +334,11 @@ impl TagMutation {
             category,
             description,
         };
-        tag_payload(super::create(ctx.app(), ctx.caller()?, new).await)
+        tag_payload(super::create(ctx.app(), ctx.caller()?, new, key.as_ref()).await)
     }
 
-    /// Changes a tag. Scope: `leads:write`.
+    /// Changes a tag.
+    #[scope("leads:write")]
     async fn tag_update(&self, ctx: &Context<'_>, input: TagUpdateInput) -> Result<TagPayload> {
         let TagUpdateInput {
             id,
@@ -346,7 +356,8 @@ impl TagMutation {
         tag_payload(super::update(ctx.app(), ctx.caller()?, id, change).await)
     }
 
-    /// Removes a tag, from all leads too. Scope: `leads:write`.
+    /// Removes a tag, from all leads too.
+    #[scope("leads:write")]
     async fn tag_delete(&self, ctx: &Context<'_>, input: TagDeleteInput) -> Result<TagDeletePayload> {
         let outcome = super::delete(ctx.app(), ctx.caller()?, input.id).await;
         let (tag, user_errors) = TagUserError::split(outcome)?;
@@ -356,7 +367,8 @@ impl TagMutation {
         })
     }
 
-    /// Hangs tags on a lead; those it has already are no change. Scope: `leads:write`.
+    /// Hangs tags on a lead; those it has already are no change.
+    #[scope("leads:write")]
     async fn lead_tags_add(&self, ctx: &Context<'_>, input: LeadTagsAddInput) -> Result<LeadTagsPayload> {
         let LeadTagsAddInput {
             lead_id,
@@ -373,7 +385,8 @@ impl TagMutation {
         change_one(ctx, lead_id, &tagging).await
     }
 
-    /// Takes tags off a lead; those it has not are no change. Scope: `leads:write`.
+    /// Takes tags off a lead; those it has not are no change.
+    #[scope("leads:write")]
     async fn lead_tags_remove(
         &self,
         ctx: &Context<'_>,
@@ -393,7 +406,8 @@ impl TagMutation {
     }
 
     /// Hangs tags on up to 1,000 leads and takes others off, in one step, with an answer for each lead. A tag both to
-    /// add and to remove is removed. Scope: `leads:write`.
+    /// add and to remove is removed.
+    #[scope("leads:write")]
     async fn leads_tag(&self, ctx: &Context<'_>, input: LeadsTagInput) -> Result<LeadsTagPayload> {
         let LeadsTagInput {
             lead_ids,

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::model::{checked_category, checked_colour, checked_name};
 use super::{Tag, name_key, store};
 use crate::app::App;
-use crate::db::{Keyset, Page, PageRequest, SortValue, Tx};
+use crate::db::{CallKey, Keyset, Once, Page, PageRequest, SortValue, Tx};
 use crate::error::{Error, Failure, Outcome, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Rows, Scope};
@@ -142,11 +142,24 @@ pub async fn leads_counts(app: &App, rows: Rows, tags: &[TagId]) -> Result<HashM
     Ok(store::leads_counts(app.db().read_lagging(), rows, tags).await?)
 }
 
-/// Makes a tag.
+/// Tags by id; those that are not there are left out.
 ///
 /// # Errors
-/// [`TagProblem`]s of the input; a missing scope `leads:write`.
-pub async fn create(app: &App, caller: &Caller, new: NewTag) -> Outcome<Tag, TagProblem> {
+/// The database's. The caller's scope has been asked for by whoever lets the loader in.
+pub async fn get_many(app: &App, _: Rows, ids: &[TagId]) -> Result<HashMap<TagId, Tag>, Error> {
+    Ok(store::by_ids(app.db().read(), ids).await?)
+}
+
+/// Makes a tag; once for a key.
+///
+/// # Errors
+/// [`TagProblem`]s of the input; a missing scope `leads:write`; a key used with another input.
+pub async fn create(
+    app: &App,
+    caller: &Caller,
+    new: NewTag,
+    key: Option<&CallKey>,
+) -> Outcome<Tag, TagProblem> {
     caller.require(Scope::Write(Area::Leads))?;
     let NewTag {
         name,
@@ -173,12 +186,17 @@ pub async fn create(app: &App, caller: &Caller, new: NewTag) -> Outcome<Tag, Tag
     if !problems.is_empty() {
         return Err(problems.into());
     }
+    let once = Once::new(key, &caller.actor.id, "tagCreate")?;
     let tx = app.db().begin().await?;
+    if let Some(id) = once.before(&tx, now).await? {
+        return existing(&tx, id).await;
+    }
     room_for(&tx, 1).await?;
     if !store::insert(&tx, &tag).await? {
         return Err(taken(&tag.name).into());
     }
     events::append(&tx, &caller.actor.id, now, vec![changed(tag.id, "CREATED")]).await?;
+    once.keep(&tx, &tag.id).await?;
     tx.commit().await?;
     Ok(tag)
 }
@@ -234,14 +252,24 @@ pub async fn update(app: &App, caller: &Caller, id: TagId, change: TagChange) ->
     Ok(after)
 }
 
-/// Removes a tag, from all leads too; answers with what it was.
+/// Removes a tag, from all leads too; answers with what it was. Leads lose it in steps of 1,000, each with a
+/// `LEAD_TAGGED` event and each step for good; the tag itself goes with the last of them.
 ///
 /// # Errors
 /// [`TagProblem::NotFound`]; a missing scope `leads:write`.
 pub async fn delete(app: &App, caller: &Caller, id: TagId) -> Outcome<Tag, TagProblem> {
     caller.require(Scope::Write(Area::Leads))?;
-    let tx = app.db().begin().await?;
-    let tag = existing(&tx, id).await?;
+    let (tx, tag) = loop {
+        let tx = app.db().begin().await?;
+        let tag = existing(&tx, id).await?;
+        let leads = store::unassign_some(&tx, id, MOST_LEADS).await?;
+        let told = leads.iter().map(|lead| tagged(*lead, &[], &[id])).collect();
+        events::append(&tx, &caller.actor.id, app.clock().now(), told).await?;
+        if leads.len() < MOST_LEADS {
+            break (tx, tag);
+        }
+        tx.commit().await?;
+    };
     store::delete(&tx, id).await?;
     events::append(
         &tx,

@@ -11,7 +11,9 @@ use sea_orm::{
 };
 
 use super::{Tag, TagFilter, name_key};
-use crate::db::{Conflict, Direction, Page, PageRequest, Tx, insert_many, insert_new, padded, placeholders};
+use crate::db::{
+    Conflict, Direction, Page, PageRequest, Tx, insert_many, insert_new, padded, placeholders, sql,
+};
 use crate::identity::Rows;
 
 pub(super) async fn insert(tx: &Tx, tag: &Tag) -> Result<bool, DbErr> {
@@ -28,14 +30,29 @@ pub(super) async fn update(tx: &Tx, tag: &Tag) -> Result<(), DbErr> {
     tag::Entity::update(row).exec(&**tx).await.map(drop)
 }
 
-/// Removes a tag from all leads, and itself; answers from how many.
-pub(super) async fn delete(tx: &Tx, id: TagId) -> Result<u64, DbErr> {
-    let removed = lead_tag::Entity::delete_many()
+/// Takes a tag off some of its leads; answers with those.
+pub(super) async fn unassign_some(tx: &Tx, id: TagId, most: usize) -> Result<Vec<LeadId>, DbErr> {
+    let statement = sql(
+        tx.backend(),
+        "DELETE FROM lead_tag WHERE tag_id = ? AND lead_id IN \
+         (SELECT lead_id FROM lead_tag WHERE tag_id = ? ORDER BY lead_id LIMIT ?) RETURNING lead_id",
+        [
+            id.into(),
+            id.into(),
+            i64::try_from(most).unwrap_or(i64::MAX).into(),
+        ],
+    );
+    let rows = tx.query_all_raw(statement).await?;
+    rows.iter().map(|row| row.try_get("", "lead_id")).collect()
+}
+
+/// Removes a tag, from leads that got it at this moment too.
+pub(super) async fn delete(tx: &Tx, id: TagId) -> Result<(), DbErr> {
+    lead_tag::Entity::delete_many()
         .filter(lead_tag::Column::TagId.eq(id))
         .exec(&**tx)
         .await?;
-    tag::Entity::delete_by_id(id).exec(&**tx).await?;
-    Ok(removed.rows_affected)
+    tag::Entity::delete_by_id(id).exec(&**tx).await.map(drop)
 }
 
 pub(super) async fn count(db: &impl ConnectionTrait) -> Result<u64, DbErr> {

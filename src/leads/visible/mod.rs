@@ -6,6 +6,8 @@ use std::collections::HashSet;
 
 use entity::id::LeadId;
 
+pub use store::all;
+
 use crate::db::Tx;
 use crate::error::Error;
 use crate::identity::Rows;

@@ -4,10 +4,10 @@ use async_graphql::{Context, Object, Result};
 use entity::Timestamp;
 use entity::id::UploadId;
 
-use crate::api::types::Access;
+use crate::api::types::{Access, scoped};
 
 /// An uploaded file.
-pub struct Upload(super::Upload);
+pub struct Upload(pub super::Upload);
 
 #[Object]
 impl Upload {
@@ -49,9 +49,11 @@ impl Upload {
 #[derive(Default)]
 pub struct UploadQuery;
 
+#[scoped]
 #[Object]
 impl UploadQuery {
-    /// An uploaded file; null when there is none with this id, or not any more. Scope: `leads:read`.
+    /// An uploaded file; null when there is none with this id, or not any more.
+    #[scope("leads:read")]
     async fn upload(
         &self,
         ctx: &Context<'_>,

@@ -1,5 +1,6 @@
 //! Use cases of uploads.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ use super::model::{PART, clean_name, expiry, file_has_expired};
 use super::{Upload, store};
 use crate::app::App;
 use crate::error::{Error, Outcome, Problem};
-use crate::identity::{Caller, Scope};
+use crate::identity::{Caller, Rows, Scope};
 
 /// How long the sender may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -182,6 +183,14 @@ fn disk(path: &Path, error: std::io::Error) -> Error {
 pub async fn find(app: &App, caller: &Caller, id: UploadId) -> Result<Option<Upload>, Error> {
     caller.require(Scope::Read(Area::Leads))?;
     Ok(store::find(app.db().read(), id).await?)
+}
+
+/// Uploads by id; those that are not there are left out.
+///
+/// # Errors
+/// The database's. The caller's scope has been asked for by whoever lets the loader in.
+pub async fn get_many(app: &App, _: Rows, ids: &[UploadId]) -> Result<HashMap<UploadId, Upload>, Error> {
+    Ok(store::by_ids(app.db().read(), ids).await?)
 }
 
 /// The file of an upload, for the work that reads it. Whoever calls has made sure that the caller may.

@@ -1,11 +1,13 @@
 //! All SQL of uploads.
 
+use std::collections::HashMap;
+
 use entity::id::UploadId;
 use entity::{Timestamp, upload};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::Upload;
-use crate::db::{Conflict, Tx, insert_many};
+use crate::db::{Conflict, Tx, insert_many, padded};
 
 pub(super) async fn insert(tx: &Tx, upload: &Upload) -> Result<(), DbErr> {
     insert_many(tx, std::slice::from_ref(upload), Conflict::Fail)
@@ -15,6 +17,17 @@ pub(super) async fn insert(tx: &Tx, upload: &Upload) -> Result<(), DbErr> {
 
 pub(super) async fn find(db: &impl ConnectionTrait, id: UploadId) -> Result<Option<Upload>, DbErr> {
     upload::Entity::find_by_id(id).one(db).await
+}
+
+pub(super) async fn by_ids(
+    db: &impl ConnectionTrait,
+    ids: &[UploadId],
+) -> Result<HashMap<UploadId, Upload>, DbErr> {
+    let uploads = upload::Entity::find()
+        .filter(upload::Column::Id.is_in(padded(ids)))
+        .all(db)
+        .await?;
+    Ok(uploads.into_iter().map(|upload| (upload.id, upload)).collect())
 }
 
 /// Some uploads from before a moment.

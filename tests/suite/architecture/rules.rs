@@ -348,6 +348,7 @@ pub(super) fn check_manifest(member: &str, text: &str) -> Vec<Breach> {
         "leadline-entity",
         "leadline-migration",
         "leadline-integrations",
+        "leadline-macros",
         "entity",
         "migration",
         "integrations",

@@ -9,13 +9,13 @@ use entity::id::LeadId;
 use entity::{Area, EventKind};
 use futures_util::{Stream, StreamExt};
 
-use crate::api::types::Live;
+use crate::api::types::{Live, scoped};
 use crate::events::Filter;
 use crate::identity::Scope;
 
 pub use definition::{StagePoints, TypePoints};
-pub use model::{ScoringMutation, ScoringQuery};
-pub use score::{LeadScoring, ScoringLoader, current};
+pub use model::{ScoreModel, ScoringMutation, ScoringQuery};
+pub use score::{LeadScoring, Scales, ScoringLoader, current, scale};
 
 const READ: Scope = Scope::Read(Area::Scoring);
 
@@ -23,10 +23,12 @@ const READ: Scope = Scope::Read(Area::Scoring);
 #[derive(Default)]
 pub struct ScoringSubscription;
 
+#[scoped]
 #[Subscription]
 impl ScoringSubscription {
     /// Scores as they change: by what becomes known of a lead, and by decay where it takes a lead to another
-    /// temperature. Scope: `scoring:read`.
+    /// temperature.
+    #[scope("scoring:read")]
     async fn score_changed(
         &self,
         ctx: &async_graphql::Context<'_>,

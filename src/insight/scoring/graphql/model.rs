@@ -5,7 +5,8 @@ use entity::id::{JobId, LeadId, ScoreModelId};
 use entity::{Grade, ScoreModelState, Temperature, Timestamp};
 
 use crate::api::Lead;
-use crate::api::types::{Access, user_errors};
+use crate::api::types::{Access, scoped, user_errors};
+use crate::db::CallKey;
 use crate::insight::scoring::{
     self, BacktestResult, DraftChange, Moves, Sample, ScoreModel as Definition, ScoringProblem, Side,
     StoredModel,
@@ -14,7 +15,7 @@ use crate::jobs::graphql::Job;
 use crate::leads::lead::graphql as lead;
 
 /// A version of the scoring model.
-struct ScoreModel(StoredModel);
+pub struct ScoreModel(pub StoredModel);
 
 #[Object]
 impl ScoreModel {
@@ -89,13 +90,15 @@ impl From<Side> for ScoreBacktestSide {
 /// A lead that would move.
 struct ScoreBacktestSample(Sample);
 
+#[scoped]
 #[Object]
 impl ScoreBacktestSample {
     /// The id of the lead.
     async fn lead_id(&self) -> LeadId {
         self.0.lead_id
     }
-    /// The lead; null once it is deleted. Scope: `leads:read`.
+    /// The lead; null once it is deleted.
+    #[scope("leads:read")]
     async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
         lead::load(ctx, self.0.lead_id).await
     }
@@ -224,20 +227,24 @@ impl ScoreBacktest {
 #[derive(Default)]
 pub struct ScoringQuery;
 
+#[scoped]
 #[Object]
 impl ScoringQuery {
-    /// The scoring model in force. Scope: `scoring:read`.
+    /// The scoring model in force.
+    #[scope("scoring:read")]
     async fn score_model(&self, ctx: &Context<'_>) -> Result<ScoreModel> {
         Ok(ScoreModel(scoring::published(ctx.app(), ctx.caller()?).await?))
     }
 
-    /// All versions of the scoring model, newest first. Scope: `scoring:read`.
+    /// All versions of the scoring model, newest first.
+    #[scope("scoring:read")]
     async fn score_models(&self, ctx: &Context<'_>) -> Result<Vec<ScoreModel>> {
         let models = scoring::models(ctx.app(), ctx.caller()?).await?;
         Ok(models.into_iter().map(ScoreModel).collect())
     }
 
-    /// What a back-test found; null when there is none with this id. Scope: `scoring:read`.
+    /// What a back-test found; null when there is none with this id.
+    #[scope("scoring:read")]
     async fn score_backtest(
         &self,
         ctx: &Context<'_>,
@@ -255,12 +262,14 @@ user_errors!(
 );
 
 /// What a new draft is.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 struct ScoreModelDraftCreateInput {
     /// All its numbers; those of the model in force where absent.
     definition: Option<Definition>,
     /// Why it is made, up to 500 characters.
     note: Option<String>,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
 }
 
 /// What a draft becomes.
@@ -275,17 +284,28 @@ struct ScoreModelDraftUpdateInput {
 }
 
 /// Which draft comes into force.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 struct ScoreModelPublishInput {
     /// The draft.
     id: ScoreModelId,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
 }
 
 /// Which draft is tried.
-#[derive(InputObject)]
+#[derive(InputObject, Debug)]
 struct ScoreModelBacktestInput {
     /// The draft.
     draft_id: ScoreModelId,
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
+}
+
+/// Input of `scoresRecalculate`.
+#[derive(InputObject, Debug, Default)]
+struct ScoresRecalculateInput {
+    /// The same key and input again give the same answer and are done once; kept 7 days.
+    idempotency_key: Option<String>,
 }
 
 /// The answer of `scoreModelDraftCreate` and `scoreModelDraftUpdate`.
@@ -328,20 +348,27 @@ struct ScoresRecalculatePayload {
 #[derive(Default)]
 pub struct ScoringMutation;
 
+#[scoped]
 #[Object]
 impl ScoringMutation {
-    /// Makes a draft of the scoring model. Scope: `scoring:write`.
+    /// Makes a draft of the scoring model.
+    #[scope("scoring:write")]
     async fn score_model_draft_create(
         &self,
         ctx: &Context<'_>,
         input: ScoreModelDraftCreateInput,
     ) -> Result<ScoreModelDraftPayload> {
-        let ScoreModelDraftCreateInput { definition, note } = input;
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
+        let ScoreModelDraftCreateInput {
+            definition,
+            note,
+            idempotency_key: _,
+        } = input;
         let change = DraftChange {
             definition,
             note: Some(note),
         };
-        let outcome = scoring::create_draft(ctx.app(), ctx.caller()?, change).await;
+        let outcome = scoring::create_draft(ctx.app(), ctx.caller()?, change, key.as_ref()).await;
         let (model, user_errors) = ScoringUserError::split(outcome)?;
         Ok(ScoreModelDraftPayload {
             model: model.map(ScoreModel),
@@ -349,7 +376,8 @@ impl ScoringMutation {
         })
     }
 
-    /// Edits a draft of the scoring model. Scope: `scoring:write`.
+    /// Edits a draft of the scoring model.
+    #[scope("scoring:write")]
     async fn score_model_draft_update(
         &self,
         ctx: &Context<'_>,
@@ -371,13 +399,15 @@ impl ScoringMutation {
     }
 
     /// Puts a draft into force, retires the model before it and recalculates all scores. What is read is by the new
-    /// model at once. Scope: `scoring:write`.
+    /// model at once.
+    #[scope("scoring:write")]
     async fn score_model_publish(
         &self,
         ctx: &Context<'_>,
         input: ScoreModelPublishInput,
     ) -> Result<ScoreModelPublishPayload> {
-        let outcome = scoring::publish(ctx.app(), ctx.caller()?, input.id).await;
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
+        let outcome = scoring::publish(ctx.app(), ctx.caller()?, input.id, key.as_ref()).await;
         let (published, user_errors) = ScoringUserError::split(outcome)?;
         let (model, job) = published.unzip();
         Ok(ScoreModelPublishPayload {
@@ -387,13 +417,15 @@ impl ScoringMutation {
         })
     }
 
-    /// Compares a draft with the model in force over all leads, as of now; changes nothing. Scope: `scoring:write`.
+    /// Compares a draft with the model in force over all leads, as of now; changes nothing.
+    #[scope("scoring:write")]
     async fn score_model_backtest(
         &self,
         ctx: &Context<'_>,
         input: ScoreModelBacktestInput,
     ) -> Result<ScoreModelBacktestPayload> {
-        let outcome = scoring::backtest(ctx.app(), ctx.caller()?, input.draft_id).await;
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
+        let outcome = scoring::backtest(ctx.app(), ctx.caller()?, input.draft_id, key.as_ref()).await;
         let (job, user_errors) = ScoringUserError::split(outcome)?;
         Ok(ScoreModelBacktestPayload {
             job: job.map(Job::new),
@@ -401,9 +433,15 @@ impl ScoringMutation {
         })
     }
 
-    /// Computes all scores anew from what is stored of the leads. Scope: `scoring:write`.
-    async fn scores_recalculate(&self, ctx: &Context<'_>) -> Result<ScoresRecalculatePayload> {
-        let job = scoring::recalculate(ctx.app(), ctx.caller()?).await?;
+    /// Computes all scores anew from what is stored of the leads.
+    #[scope("scoring:write")]
+    async fn scores_recalculate(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default)] input: ScoresRecalculateInput,
+    ) -> Result<ScoresRecalculatePayload> {
+        let key = CallKey::of(input.idempotency_key.as_ref(), &input);
+        let job = scoring::recalculate(ctx.app(), ctx.caller()?, key.as_ref()).await?;
         Ok(ScoresRecalculatePayload { job: Job::new(job) })
     }
 }

@@ -12,13 +12,14 @@ use serde::Deserialize;
 
 use super::READ;
 use crate::api::Lead;
-use crate::api::types::{Access, Cursor, Live, Pages, connection, page_request};
+use crate::api::types::{Access, Cursor, Live, Pages, connection, page_request, scoped};
 use crate::app::App;
 use crate::db::Page;
 use crate::error::Error;
 use crate::events::Event;
 use crate::insight::engagement::{is_inbound, is_reply};
 use crate::insight::scoring::{self, Factor, Newest, ScoreEntry, Scored, ScoresCache};
+use crate::leads::filter::{LeadFilter, ScoreScale};
 use crate::leads::lead::graphql as lead;
 
 /// Loads what scoring knows, for all requests together.
@@ -34,6 +35,14 @@ impl ScoringLoader {
         Self {
             app,
             cache: ScoresCache::default(),
+        }
+    }
+
+    async fn scale(&self, filter: &LeadFilter) -> Result<ScoreScale, Error> {
+        if filter.reads_scores() {
+            scoring::scale(&self.app, &self.cache).await
+        } else {
+            Ok(ScoreScale::default())
         }
     }
 }
@@ -94,6 +103,36 @@ pub async fn current(ctx: &Context<'_>, lead: LeadId) -> Result<f64> {
     let loader = ctx.data_unchecked::<DataLoader<ScoringLoader>>();
     let scored = loader.load_one(ScoreOf(lead)).await?;
     Ok(scored.map_or(0.0, |scored| scored.score.current))
+}
+
+/// How lead filters read scores, for whoever asks again and again.
+pub struct Scales(ScoringLoader);
+
+impl Scales {
+    /// Over an application.
+    #[must_use]
+    pub fn new(app: App) -> Self {
+        Self(ScoringLoader::new(app))
+    }
+
+    /// The scale for a filter; the product's own for one that reads no scores.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn of(&self, filter: &LeadFilter) -> Result<ScoreScale, Error> {
+        self.0.scale(filter).await
+    }
+}
+
+/// How a lead filter reads scores; the product's own scale for one that reads none.
+///
+/// # Errors
+/// The database's.
+pub async fn scale(ctx: &Context<'_>, filter: &LeadFilter) -> Result<ScoreScale, Error> {
+    ctx.data_unchecked::<DataLoader<ScoringLoader>>()
+        .loader()
+        .scale(filter)
+        .await
 }
 
 impl Loader<NewestOf> for ScoringLoader {
@@ -366,9 +405,11 @@ impl ScoreHistoryEntry {
 /// What scoring knows of a lead.
 pub struct LeadScoring(pub LeadId);
 
+#[scoped]
 #[Object]
 impl LeadScoring {
-    /// How promising the lead is, as of now: whatever was acknowledged before is in it. Scope: `scoring:read`.
+    /// How promising the lead is, as of now: whatever was acknowledged before is in it.
+    #[scope("scoring:read")]
     async fn score(&self, ctx: &Context<'_>) -> Result<Option<LeadScore>> {
         ctx.caller()?.require(READ)?;
         let loader = ctx.data_unchecked::<DataLoader<ScoringLoader>>();
@@ -379,7 +420,8 @@ impl LeadScoring {
         }))
     }
 
-    /// How the score came to be what it is, newest first. Scope: `scoring:read`.
+    /// How the score came to be what it is, newest first.
+    #[scope("scoring:read")]
     #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
     async fn score_history(
         &self,
@@ -467,6 +509,7 @@ impl ScoreChanged {
     }
 }
 
+#[scoped]
 #[Object]
 impl ScoreChanged {
     /// Resume after this event by `after:`.
@@ -513,7 +556,8 @@ impl ScoreChanged {
     async fn lead_id(&self) -> Option<LeadId> {
         self.event.lead_id
     }
-    /// The lead as it is now; null once it is deleted. Scope: `leads:read`.
+    /// The lead as it is now; null once it is deleted.
+    #[scope("leads:read")]
     async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
         match self.event.lead_id {
             Some(id) => lead::load(ctx, id).await,

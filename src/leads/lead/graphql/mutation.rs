@@ -11,7 +11,7 @@ use super::input::{
 };
 use super::{load, load_many};
 use crate::api::Lead;
-use crate::api::types::{Access, user_errors};
+use crate::api::types::{Access, scoped, user_errors};
 use crate::error::Failure;
 use crate::leads::lead::{self, ItemOutcome, LeadChange, LeadField, LeadProblem, Removal, UpsertMode};
 
@@ -183,10 +183,11 @@ async fn remove(
 #[derive(Default)]
 pub struct LeadMutation;
 
+#[scoped]
 #[Object]
 impl LeadMutation {
     /// Creates a lead. It needs an e-mail, a phone number or an external id, which no other lead has.
-    /// Scope: `leads:write`.
+    #[scope("leads:write")]
     async fn lead_create(&self, ctx: &Context<'_>, input: LeadCreateInput) -> Result<LeadPayload> {
         let LeadCreateInput {
             fields,
@@ -195,13 +196,15 @@ impl LeadMutation {
         write_one(ctx, fields.into_change(), UpsertMode::Create, idempotency_key).await
     }
 
-    /// Changes a lead: absent fields stay, null clears. Scope: `leads:write`.
+    /// Changes a lead: absent fields stay, null clears.
+    #[scope("leads:write")]
     async fn lead_update(&self, ctx: &Context<'_>, input: LeadUpdateInput) -> Result<LeadPayload> {
         write_one(ctx, input.into_change(), UpsertMode::Update, None).await
     }
 
     /// Creates a lead, or changes the one that is known by one of the identities given; further identities are added
-    /// to it. A deleted lead comes back. Scope: `leads:write`.
+    /// to it. A deleted lead comes back.
+    #[scope("leads:write")]
     async fn lead_upsert(&self, ctx: &Context<'_>, input: LeadUpsertInput) -> Result<LeadPayload> {
         let LeadUpsertInput {
             fields,
@@ -211,7 +214,7 @@ impl LeadMutation {
     }
 
     /// Creates up to 1,000 leads in one transaction; an item that is wrong does not keep the others back.
-    /// Scope: `leads:write`.
+    #[scope("leads:write")]
     async fn leads_create(&self, ctx: &Context<'_>, input: LeadsCreateInput) -> Result<LeadsPayload> {
         let LeadsCreateInput {
             leads,
@@ -225,7 +228,7 @@ impl LeadMutation {
     }
 
     /// Changes up to 1,000 leads in one transaction; an item that is wrong does not keep the others back.
-    /// Scope: `leads:write`.
+    #[scope("leads:write")]
     async fn leads_update(&self, ctx: &Context<'_>, input: LeadsUpdateInput) -> Result<LeadsPayload> {
         let changes = input
             .leads
@@ -236,7 +239,8 @@ impl LeadMutation {
     }
 
     /// Creates or changes up to 1,000 leads in one transaction; an item that is wrong does not keep the others back,
-    /// and items about the same lead are taken in order. Scope: `leads:write`.
+    /// and items about the same lead are taken in order.
+    #[scope("leads:write")]
     async fn leads_upsert(&self, ctx: &Context<'_>, input: LeadsUpsertInput) -> Result<LeadsPayload> {
         let LeadsUpsertInput {
             leads,
@@ -249,13 +253,15 @@ impl LeadMutation {
         write(ctx, changes, UpsertMode::Upsert, idempotency_key).await
     }
 
-    /// Deletes a lead: it is hidden, keeps everything, and `leadRestore` brings it back. Scope: `leads:write`.
+    /// Deletes a lead: it is hidden, keeps everything, and `leadRestore` brings it back.
+    #[scope("leads:write")]
     async fn lead_delete(&self, ctx: &Context<'_>, input: LeadRemovalInput) -> Result<LeadRemovalPayload> {
         let (lead_id, user_errors) = remove(ctx, input.id, Removal::Delete).await?;
         Ok(LeadRemovalPayload { lead_id, user_errors })
     }
 
-    /// Deletes up to 1,000 leads. Scope: `leads:write`.
+    /// Deletes up to 1,000 leads.
+    #[scope("leads:write")]
     async fn leads_delete(&self, ctx: &Context<'_>, input: LeadsDeleteInput) -> Result<LeadsRemovalPayload> {
         let outcome = lead::remove(ctx.app(), ctx.caller()?, &input.ids, Removal::Delete).await;
         let (outcomes, user_errors) = LeadUserError::split(outcome)?;
@@ -276,7 +282,8 @@ impl LeadMutation {
         Ok(LeadsRemovalPayload { results, user_errors })
     }
 
-    /// Brings a deleted lead back. Scope: `leads:write`.
+    /// Brings a deleted lead back.
+    #[scope("leads:write")]
     async fn lead_restore(&self, ctx: &Context<'_>, input: LeadRemovalInput) -> Result<LeadRestorePayload> {
         let (id, user_errors) = remove(ctx, input.id, Removal::Restore).await?;
         let lead = match id {
@@ -288,7 +295,8 @@ impl LeadMutation {
 
     /// Takes everything personal out of a lead, for good: contact, names, company, address, custom values, identities,
     /// notes and tags, and address and browser in proofs of consent and engagements. What counts it in statistics
-    /// stays. Scope: `leads:write`.
+    /// stays.
+    #[scope("leads:write")]
     async fn lead_erase(&self, ctx: &Context<'_>, input: LeadRemovalInput) -> Result<LeadRemovalPayload> {
         let (lead_id, user_errors) = remove(ctx, input.id, Removal::Erase).await?;
         Ok(LeadRemovalPayload { lead_id, user_errors })

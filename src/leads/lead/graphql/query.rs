@@ -8,9 +8,10 @@ use entity::id::LeadId;
 
 use super::load;
 use crate::api::Lead;
-use crate::api::types::{Access, Cursor, Pages, connection, page_request};
+use crate::api::types::{Access, Cursor, Pages, connection, page_request, scoped};
 use crate::db::Direction;
-use crate::leads::filter::{LeadFilter, ScoreScale};
+use crate::insight::scoring::graphql::scale;
+use crate::leads::filter::LeadFilter;
 use crate::leads::lead::{self, LeadOrder, LeadOrderField};
 
 /// An ordering of leads.
@@ -45,9 +46,11 @@ struct LeadCount {
 #[derive(Default)]
 pub struct LeadQuery;
 
+#[scoped]
 #[Object]
 impl LeadQuery {
-    /// A lead; null when there is none with this id. Scope: `leads:read`.
+    /// A lead; null when there is none with this id.
+    #[scope("leads:read")]
     async fn lead(
         &self,
         ctx: &Context<'_>,
@@ -56,7 +59,8 @@ impl LeadQuery {
         load(ctx, id).await
     }
 
-    /// Leads, newest first unless ordered otherwise. Scope: `leads:read`.
+    /// Leads, newest first unless ordered otherwise.
+    #[scope("leads:read")]
     #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn leads(
@@ -85,21 +89,23 @@ impl LeadQuery {
         };
         let page = page_request(&pages, &order.name())?;
         let filter = filter.unwrap_or_default();
-        let scale = ScoreScale::default();
+        let scale = scale(ctx, &filter).await?;
         let page = lead::list(ctx.app(), ctx.caller()?, &filter, &scale, order, &page).await?;
         Ok(connection(page, |(lead, keyset)| {
             (keyset, Lead::new(Arc::new(lead)))
         }))
     }
 
-    /// How many leads there are. Scope: `leads:read`.
+    /// How many leads there are.
+    #[scope("leads:read")]
     async fn leads_count(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "Only leads for which this holds.")] filter: Option<LeadFilter>,
     ) -> Result<LeadCount> {
         let filter = filter.unwrap_or_default();
-        let (count, exact) = lead::count(ctx.app(), ctx.caller()?, &filter, &ScoreScale::default()).await?;
+        let scale = scale(ctx, &filter).await?;
+        let (count, exact) = lead::count(ctx.app(), ctx.caller()?, &filter, &scale).await?;
         Ok(LeadCount {
             count,
             precision: if exact {

@@ -9,10 +9,11 @@ use futures_util::{Stream, StreamExt};
 
 use super::load;
 use crate::api::Lead;
-use crate::api::types::{Access, Live};
+use crate::api::types::{Access, Live, scoped};
 use crate::events::Event;
 use crate::identity::Scope;
-use crate::leads::filter::{LeadFilter, ScoreScale};
+use crate::insight::scoring::graphql::Scales;
+use crate::leads::filter::LeadFilter;
 use crate::leads::lead;
 
 /// A lead changed.
@@ -62,9 +63,11 @@ const LEAD_EVENTS: &[EventKind] = &[
 #[derive(Default)]
 pub struct LeadSubscription;
 
+#[scoped]
 #[Subscription]
 impl LeadSubscription {
-    /// Leads as they are created, changed, deleted. Scope: `leads:read`.
+    /// Leads as they are created, changed, deleted.
+    #[scope("leads:read")]
     async fn lead_changed(
         &self,
         ctx: &Context<'_>,
@@ -83,7 +86,7 @@ impl LeadSubscription {
         if let Some(filter) = &filter {
             lead::check_filter(&app, filter).await?;
         }
-        let filter = filter.map(Arc::new);
+        let filter = filter.map(|filter| Arc::new((filter, Scales::new(app.clone()))));
         Ok(events.filter_map(move |event| {
             let (app, caller, filter) = (app.clone(), caller.clone(), filter.clone());
             async move {
@@ -91,8 +94,13 @@ impl LeadSubscription {
                     Ok(event) => event,
                     Err(error) => return Some(Err(error.into())),
                 };
-                if let (Some(filter), Some(id)) = (filter, event.lead_id) {
-                    match lead::holds(&app, &caller, &filter, &ScoreScale::default(), id).await {
+                if let (Some(wanted), Some(id)) = (filter, event.lead_id) {
+                    let (filter, scales) = &*wanted;
+                    let holds = async {
+                        let scale = scales.of(filter).await?;
+                        lead::holds(&app, &caller, filter, &scale, id).await
+                    };
+                    match holds.await {
                         Ok(true) => {}
                         Ok(false) => return None,
                         Err(error) => return Some(Err(error.into())),

@@ -1,0 +1,80 @@
+//! `#[scoped]`: one declaration says which scope a GraphQL field asks for, to the guard, the schema, the reader and
+//! introspection, so that they cannot come apart.
+
+use proc_macro::TokenStream;
+use proc_macro2::TokenStream as Tokens;
+use quote::{ToTokens, format_ident, quote};
+use syn::{Attribute, ImplItem, ImplItemFn, ItemImpl, LitStr, Meta, parse_macro_input, parse_quote};
+
+/// Goes above `#[Object]`, `#[ComplexObject]` or `#[Subscription]`, and reads `#[scope("leads:read")]` of each method. From
+/// it come
+/// - the guard: the caller has to have the scope,
+/// - the directive `@scope(requires: "leads:read")` in the schema,
+/// - the last sentence of the description,
+/// - and that introspection shows the field only to those who have the scope.
+///
+/// `#[scope("any")]` asks for a token, whatever its scopes: what is found asks for its own.
+#[proc_macro_attribute]
+pub fn scoped(_: TokenStream, item: TokenStream) -> TokenStream {
+    let mut block = parse_macro_input!(item as ItemImpl);
+    for item in &mut block.items {
+        if let ImplItem::Fn(method) = item
+            && let Err(error) = spread(method)
+        {
+            return error.to_compile_error().into();
+        }
+    }
+    block.into_token_stream().into()
+}
+
+fn spread(method: &mut ImplItemFn) -> syn::Result<()> {
+    let Some(place) = method
+        .attrs
+        .iter()
+        .position(|attribute| attribute.path().is_ident("scope"))
+    else {
+        return Ok(());
+    };
+    let scope: LitStr = method.attrs.remove(place).parse_args()?;
+    // The names are checked where they are found: there is one module for each scope.
+    let module = format_ident!("{}", scope.value().replace([':', '-'], "_"), span = scope.span());
+    let types = quote!(crate::api::types);
+    let visible = quote!(#types::scopes::#module::is_visible).to_string();
+    let said = quote! {
+        guard = #types::scopes::#module::Guard,
+        visible = #visible,
+        directive = #types::scope::apply(#types::scopes::#module::NAME.to_owned())
+    };
+    match method
+        .attrs
+        .iter_mut()
+        .find(|attribute| attribute.path().is_ident("graphql"))
+    {
+        Some(attribute) => add(attribute, said)?,
+        None => method.attrs.push(parse_quote!(#[graphql(#said)])),
+    }
+    let sentence = match scope.value().as_str() {
+        "any" => String::new(),
+        name => format!(" Scope: `{name}`."),
+    };
+    if !sentence.is_empty() {
+        let last = method
+            .attrs
+            .iter()
+            .rposition(|attribute| attribute.path().is_ident("doc"));
+        method
+            .attrs
+            .insert(last.map_or(0, |last| last + 1), parse_quote!(#[doc = #sentence]));
+    }
+    Ok(())
+}
+
+/// Adds to what `#[graphql(…)]` says.
+fn add(attribute: &mut Attribute, said: Tokens) -> syn::Result<()> {
+    let Meta::List(list) = &mut attribute.meta else {
+        return Err(syn::Error::new_spanned(attribute, "`#[graphql(…)]` was expected"));
+    };
+    let before = &list.tokens;
+    list.tokens = quote!(#before, #said);
+    Ok(())
+}

@@ -1,0 +1,282 @@
+//! What a document may ask for before anything of it runs: how deep and how large it is, and what nobody may ask.
+
+use std::collections::HashMap;
+
+use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
+use async_graphql::{ErrorExtensionValues, Name, Positioned, ServerError};
+
+use crate::error::Error;
+
+/// Deepest nesting of fields.
+pub(super) const MOST_DEPTH: usize = 12;
+
+/// Deepest nesting of introspection, which code generators take deeper than any data: that of graphql-js has 15.
+const MOST_INTROSPECTION_DEPTH: usize = 20;
+
+/// How often `fields`, `inputFields`, `interfaces` and `possibleTypes` may stand within each other in introspection:
+/// each multiplies the answer by the size of the schema. The limit, and its reason, are graphql-js's.
+const MOST_INTROSPECTION_LISTS: usize = 2;
+
+/// How often a field may be asked for within one selection.
+const MOST_ALIASES: usize = 10;
+
+/// Most fields, where each use of a fragment counts all of its fields.
+const MOST_FIELDS: usize = 5_000;
+
+/// Deepest nesting of selections and fragments that is looked at.
+const MOST_LEVELS: usize = 64;
+
+/// How far a selection reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Reach {
+    /// Fields within each other, without introspection.
+    depth: usize,
+    /// The same of introspection.
+    introspection: usize,
+    /// Lists within each other in introspection.
+    lists: usize,
+    /// Fields in all, with those of fragments.
+    fields: usize,
+}
+
+impl Reach {
+    fn and(self, other: Self) -> Self {
+        Self {
+            depth: self.depth.max(other.depth),
+            introspection: self.introspection.max(other.introspection),
+            lists: self.lists.max(other.lists),
+            fields: self.fields.saturating_add(other.fields),
+        }
+    }
+}
+
+struct Walk<'d> {
+    fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
+    /// Reaches of fragments; that of one within itself is nothing, and validation refuses it.
+    known: HashMap<&'d str, Reach>,
+}
+
+fn too_complex(message: String) -> ServerError {
+    let mut error = ServerError::new(message, None);
+    let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+    extensions.set("code", "TOO_COMPLEX");
+    error
+}
+
+impl<'d> Walk<'d> {
+    fn reach(&mut self, set: &'d SelectionSet, level: usize) -> Result<Reach, ServerError> {
+        if level > MOST_LEVELS {
+            return Err(too_complex(format!(
+                "selections and fragments are nested deeper than {MOST_LEVELS}"
+            )));
+        }
+        let mut reach = Reach::default();
+        let mut aliases: HashMap<&str, usize> = HashMap::new();
+        for selection in &set.items {
+            let found = match &selection.node {
+                Selection::Field(field) => {
+                    let field = &field.node;
+                    let name = field.name.node.as_str();
+                    if field.alias.is_some() {
+                        let count = aliases.entry(name).or_default();
+                        *count += 1;
+                        if *count > MOST_ALIASES {
+                            return Err(too_complex(format!(
+                                "`{name}` is asked for under more than {MOST_ALIASES} aliases"
+                            )));
+                        }
+                    }
+                    let inner = self.reach(&field.selection_set.node, level + 1)?;
+                    let fields = inner.fields.saturating_add(1);
+                    match name {
+                        "__schema" | "__type" => Reach {
+                            depth: 0,
+                            introspection: inner.depth + 1,
+                            lists: inner.lists,
+                            fields,
+                        },
+                        _ => {
+                            let list =
+                                matches!(name, "fields" | "inputFields" | "interfaces" | "possibleTypes");
+                            Reach {
+                                depth: inner.depth + 1,
+                                lists: inner.lists + usize::from(list),
+                                fields,
+                                ..inner
+                            }
+                        }
+                    }
+                }
+                Selection::InlineFragment(inline) => {
+                    self.reach(&inline.node.selection_set.node, level + 1)?
+                }
+                Selection::FragmentSpread(spread) => {
+                    self.fragment(&spread.node.fragment_name.node, level + 1)?
+                }
+            };
+            reach = reach.and(found);
+        }
+        Ok(reach)
+    }
+
+    fn fragment(&mut self, name: &str, level: usize) -> Result<Reach, ServerError> {
+        if let Some(known) = self.known.get(name) {
+            return Ok(*known);
+        }
+        let Some((name, fragment)) = self.fragments.get_key_value(name) else {
+            return Ok(Reach::default());
+        };
+        self.known.insert(name, Reach::default());
+        let reach = self.reach(&fragment.node.selection_set.node, level)?;
+        self.known.insert(name, reach);
+        Ok(reach)
+    }
+
+    /// Whether a selection at the root asks for anything but what everybody is told.
+    fn asks(&self, set: &'d SelectionSet, level: usize) -> bool {
+        level > MOST_LEVELS
+            || set.items.iter().any(|selection| match &selection.node {
+                Selection::Field(field) => !matches!(field.node.name.node.as_str(), "version" | "__typename"),
+                Selection::InlineFragment(inline) => self.asks(&inline.node.selection_set.node, level + 1),
+                Selection::FragmentSpread(spread) => {
+                    let fragment = self.fragments.get(&spread.node.fragment_name.node);
+                    fragment.is_some_and(|fragment| self.asks(&fragment.node.selection_set.node, level + 1))
+                }
+            })
+    }
+}
+
+/// Refuses a document that is too deep or too large, and from nobody all that asks for more than the version: before
+/// arguments are read, so that they are not what is complained of.
+///
+/// # Errors
+/// What is wrong, with `TOO_COMPLEX` or `UNAUTHENTICATED`.
+pub(super) fn check(document: &ExecutableDocument, nobody: bool) -> Result<(), ServerError> {
+    let mut walk = Walk {
+        fragments: &document.fragments,
+        known: HashMap::new(),
+    };
+    for (_, operation) in document.operations.iter() {
+        let set = &operation.node.selection_set.node;
+        let reach = walk.reach(set, 0)?;
+        let problem = if reach.depth > MOST_DEPTH {
+            format!("fields are nested {} deep; at most {MOST_DEPTH}", reach.depth)
+        } else if reach.introspection > MOST_INTROSPECTION_DEPTH {
+            format!(
+                "introspection is nested {} deep; at most {MOST_INTROSPECTION_DEPTH}",
+                reach.introspection
+            )
+        } else if reach.introspection > 0 && reach.lists > MOST_INTROSPECTION_LISTS {
+            format!(
+                "introspection has lists of fields, interfaces or possible types {} deep within each other; at most \
+                 {MOST_INTROSPECTION_LISTS}",
+                reach.lists
+            )
+        } else if reach.fields > MOST_FIELDS {
+            format!(
+                "the document has more than {MOST_FIELDS} fields, counting those of fragments at each use"
+            )
+        } else if nobody && walk.asks(set, 0) {
+            return Err(async_graphql::Error::from(Error::no_token()).into_server_error(operation.pos));
+        } else {
+            continue;
+        };
+        return Err(too_complex(problem));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::Value;
+    use async_graphql::parser::parse_query;
+
+    use super::*;
+
+    fn refused(query: &str, nobody: bool) -> Option<String> {
+        let error = check(&parse_query(query).expect("a document"), nobody).err()?;
+        let code = error
+            .extensions
+            .as_ref()
+            .and_then(|extensions| extensions.get("code").cloned());
+        match code {
+            Some(Value::String(code)) => Some(code),
+            _ => Some(error.message),
+        }
+    }
+
+    fn nested(field: &str, depth: usize) -> String {
+        format!("{}{}", format!("{{ {field} ").repeat(depth), "}".repeat(depth))
+    }
+
+    #[test]
+    fn twelve_fields_deep_is_the_end() {
+        assert_eq!(refused(&nested("lead", 12), false), None);
+        assert_eq!(
+            refused(&nested("lead", 13), false).as_deref(),
+            Some("TOO_COMPLEX")
+        );
+        let inner = nested("lead", 6);
+        let by_fragment = format!(
+            "query {} fragment F on Lead {inner}",
+            nested("lead", 7).replacen("lead }", "lead { ...F } }", 1)
+        );
+        assert_eq!(refused(&by_fragment, false).as_deref(), Some("TOO_COMPLEX"));
+    }
+
+    #[test]
+    fn introspection_may_be_deeper_but_not_multiply() {
+        let of_types = nested("ofType", 12).replacen('{', "{ __schema { types { fields { type {", 1) + "}}}}";
+        assert_eq!(refused(&of_types, false), None);
+        assert_eq!(
+            refused(
+                "{ __schema { types { fields { type { fields { type { fields { name } } } } } } } }",
+                false
+            )
+            .as_deref(),
+            Some("TOO_COMPLEX")
+        );
+        assert_eq!(
+            refused("{ lead { fields { fields { fields { name } } } } }", false),
+            None,
+            "fields of the same names elsewhere"
+        );
+    }
+
+    #[test]
+    fn fragments_that_multiply_are_refused_at_once() {
+        let mut text = "{ ...F0 }".to_owned();
+        for n in 0..30 {
+            text += &format!(" fragment F{n} on Query {{ ...F{} ...F{} }}", n + 1, n + 1);
+        }
+        text += " fragment F30 on Query { version }";
+        assert_eq!(refused(&text, false).as_deref(), Some("TOO_COMPLEX"));
+        assert_eq!(
+            refused("{ ...A } fragment A on Query { ...A version }", false),
+            None,
+            "validation's to refuse"
+        );
+    }
+
+    #[test]
+    fn a_field_has_ten_aliases() {
+        let aliases = |count: usize| {
+            let fields: String = (0..count).map(|n| format!("a{n}: version ")).collect();
+            format!("{{ {fields} }}")
+        };
+        assert_eq!(refused(&aliases(10), false), None);
+        assert_eq!(refused(&aliases(11), false).as_deref(), Some("TOO_COMPLEX"));
+    }
+
+    #[test]
+    fn nobody_is_told_the_version_alone() {
+        assert_eq!(refused("{ version __typename }", true), None);
+        let message = refused(
+            "{ ...F } fragment F on Query { version leads { nodes { id } } }",
+            true,
+        );
+        assert!(message.is_some_and(|message| message.starts_with("a token is needed")));
+        assert!(refused("{ __schema { types { name } } }", true).is_some());
+        assert_eq!(refused("{ leads { nodes { id } } }", false), None);
+    }
+}

@@ -1,0 +1,250 @@
+//! `node` and `nodes`: anything that has an id, by its id.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use async_graphql::dataloader::{DataLoader, Loader};
+use async_graphql::indexmap::{IndexMap, IndexSet};
+use async_graphql::parser::types::Field;
+use async_graphql::registry::{Deprecation, MetaField, MetaType, MetaTypeId, Registry};
+use async_graphql::{
+    Context, ContextSelectionSet, ID, Object, OutputType, Positioned, Result, ServerResult, Value,
+};
+use entity::Area;
+use entity::id::{
+    AnyId, ConsentId, ConversionId, CustomFieldId, JobId, LeadId, NoteId, ScoreModelId, StageStayId, TagId,
+    UploadId,
+};
+
+use super::Lead;
+use super::types::{Access, scoped};
+use crate::app::App;
+use crate::error::Error;
+use crate::identity::{Rows, Scope};
+use crate::insight::engagement::graphql::{self as engagement, EngagementNode};
+use crate::insight::lifecycle::{self, StageStay, graphql::StageStayNode};
+use crate::insight::revenue::{self, graphql::Conversion};
+use crate::insight::scoring::{self, StoredModel, graphql::ScoreModel};
+use crate::jobs::{self, graphql::Job};
+use crate::leads::consent::{self, graphql::ConsentRecord};
+use crate::leads::custom_fields::{self, graphql::CustomField};
+use crate::leads::lead::graphql as lead;
+use crate::leads::notes::{self, graphql::Note};
+use crate::leads::tags::{self, graphql::Tag};
+use crate::media::files::{self, graphql::Upload};
+
+/// Most ids of one call.
+const MOST: usize = 100;
+
+macro_rules! nodes {
+    ($($kind:ident),*) => {
+        /// Something that has an id.
+        #[expect(clippy::large_enum_variant, reason = "there are few at a time")]
+        enum Node {
+            $($kind($kind),)*
+        }
+
+        impl Node {
+            fn possible_types(registry: &mut Registry) -> IndexSet<String> {
+                $(
+                    <$kind as OutputType>::create_type_info(registry);
+                    registry.add_implements(&<$kind as OutputType>::type_name(), "Node");
+                )*
+                [$(<$kind as OutputType>::type_name().into_owned()),*].into()
+            }
+        }
+
+        $(
+            impl From<$kind> for Node {
+                fn from(found: $kind) -> Self {
+                    Self::$kind(found)
+                }
+            }
+        )*
+
+        // Written out, since the derive wants each type to have a method `id`, which a merged object has not.
+        impl OutputType for Node {
+            fn type_name() -> Cow<'static, str> {
+                Cow::Borrowed("Node")
+            }
+
+            fn create_type_info(registry: &mut Registry) -> String {
+                registry.create_output_type::<Self, _>(MetaTypeId::Interface, |registry| MetaType::Interface {
+                    name: "Node".to_owned(),
+                    description: Some("Something that has an id of its own, to be found by `node` and `nodes`.".to_owned()),
+                    fields: IndexMap::from([("id".to_owned(), id_field(registry))]),
+                    possible_types: Self::possible_types(registry),
+                    extends: false,
+                    keys: None,
+                    visible: None,
+                    inaccessible: false,
+                    tags: Vec::new(),
+                    rust_typename: Some(std::any::type_name::<Self>()),
+                    directive_invocations: Vec::new(),
+                    requires_scopes: Vec::new(),
+                })
+            }
+
+            async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
+                match self {
+                    $(Self::$kind(found) => OutputType::resolve(found, ctx, field).await,)*
+                }
+            }
+        }
+    };
+}
+
+nodes!(
+    Lead,
+    Tag,
+    Note,
+    CustomField,
+    ConsentRecord,
+    EngagementNode,
+    Conversion,
+    StageStayNode,
+    ScoreModel,
+    Job,
+    Upload
+);
+
+fn id_field(registry: &mut Registry) -> MetaField {
+    MetaField {
+        name: "id".to_owned(),
+        description: Some("The id: a prefix that says what it is of, `_`, and 26 characters.".to_owned()),
+        args: IndexMap::new(),
+        ty: <LeadId as OutputType>::create_type_info(registry),
+        deprecation: Deprecation::NoDeprecated,
+        cache_control: Default::default(),
+        external: false,
+        requires: None,
+        provides: None,
+        visible: None,
+        shareable: false,
+        inaccessible: false,
+        tags: Vec::new(),
+        override_from: None,
+        compute_complexity: None,
+        directive_invocations: Vec::new(),
+        requires_scopes: Vec::new(),
+    }
+}
+
+/// Loads what `node` finds, for all requests together: one statement for each kind of thing.
+pub(super) struct NodeLoader(pub(super) App);
+
+macro_rules! loaders {
+    ($($id:ident => $value:ty, $load:path;)*) => {$(
+        impl Loader<(Rows, $id)> for NodeLoader {
+            type Value = $value;
+            type Error = Arc<Error>;
+
+            async fn load(
+                &self,
+                keys: &[(Rows, $id)],
+            ) -> std::result::Result<HashMap<(Rows, $id), $value>, Arc<Error>> {
+                let ids: Vec<$id> = keys.iter().map(|(_, id)| *id).collect();
+                let found = $load(&self.0, Rows::All, &ids).await.map_err(Arc::new)?;
+                Ok(found.into_iter().map(|(id, value)| ((Rows::All, id), value)).collect())
+            }
+        }
+    )*};
+}
+
+loaders! {
+    TagId => tags::Tag, tags::get_many;
+    NoteId => notes::Note, notes::get_many;
+    CustomFieldId => custom_fields::CustomField, custom_fields::get_many;
+    ConsentId => consent::ConsentRecord, consent::get_many;
+    ConversionId => revenue::Conversion, revenue::get_many;
+    StageStayId => StageStay, lifecycle::get_many;
+    ScoreModelId => StoredModel, scoring::get_many;
+    JobId => jobs::Job, jobs::get_many;
+    UploadId => files::Upload, files::get_many;
+}
+
+async fn load<I, N>(
+    ctx: &Context<'_>,
+    area: Area,
+    id: I,
+    shown: impl FnOnce(N) -> Node,
+) -> Result<Option<Node>>
+where
+    NodeLoader: Loader<(Rows, I), Value = N, Error = Arc<Error>>,
+    I: Copy + Eq + Hash + Send + Sync + 'static,
+    N: Clone + Send + Sync + 'static,
+{
+    let caller = ctx.caller()?;
+    caller.require(Scope::Read(area))?;
+    let loader = ctx.data_unchecked::<DataLoader<NodeLoader>>();
+    Ok(loader.load_one((caller.rows, id)).await?.map(shown))
+}
+
+async fn find(ctx: &Context<'_>, id: AnyId) -> Result<Option<Node>> {
+    match id {
+        AnyId::LeadId(id) => Ok(lead::load(ctx, id).await?.map(Node::Lead)),
+        AnyId::EngagementId(id) => Ok(engagement::load(ctx, id).await?.map(Node::EngagementNode)),
+        AnyId::TagId(id) => load(ctx, Area::Leads, id, |row| Tag(row).into()).await,
+        AnyId::NoteId(id) => load(ctx, Area::Leads, id, |row| Note(row).into()).await,
+        AnyId::CustomFieldId(id) => load(ctx, Area::Leads, id, |row| CustomField(row).into()).await,
+        AnyId::ConsentId(id) => load(ctx, Area::Leads, id, |row| ConsentRecord(row).into()).await,
+        AnyId::UploadId(id) => load(ctx, Area::Leads, id, |row| Upload(row).into()).await,
+        AnyId::ConversionId(id) => load(ctx, Area::Engagement, id, |row| Conversion(row).into()).await,
+        AnyId::StageStayId(id) => load(ctx, Area::Lifecycle, id, |row| StageStayNode(row).into()).await,
+        AnyId::ScoreModelId(id) => load(ctx, Area::Scoring, id, |row| ScoreModel(row).into()).await,
+        AnyId::JobId(id) => load(ctx, Area::Jobs, id, |row| Job::new(row).into()).await,
+        // They lie with their lead, and are found by nothing else.
+        AnyId::ScoreEntryId(_) => Err(elsewhere(
+            "entries of a score's history",
+            "read them by `Lead.scoreHistory`",
+        )),
+        AnyId::TokenId(_) => Err(elsewhere("tokens", "`leadline token list` shows them")),
+        AnyId::UserId(_) => Err(elsewhere("users", "there are none yet")),
+    }
+}
+
+fn elsewhere(what: &str, instead: &str) -> async_graphql::Error {
+    Error::BadInput(format!("{what} are not found by id: {instead}")).into()
+}
+
+fn read(id: &str) -> Result<AnyId, Error> {
+    AnyId::parse(id).map_err(Error::BadInput)
+}
+
+/// Queries of anything.
+#[derive(Default)]
+pub struct NodeQuery;
+
+#[scoped]
+#[Object]
+impl NodeQuery {
+    /// Anything by its id; null when it is not there. What is found asks for the scope to read it: leads, tags, notes,
+    /// custom fields, consent records and uploads `leads:read`, engagements and conversions `engagement:read`, stays
+    /// `lifecycle:read`, score models `scoring:read`, jobs `jobs:read`.
+    #[scope("any")]
+    async fn node(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The id, e.g. `lead_…`.")] id: ID,
+    ) -> Result<Option<Node>> {
+        find(ctx, read(&id)?).await
+    }
+
+    /// Anything by ids, in their order; null for what is not there. Scopes are those of `node`.
+    #[scope("any")]
+    #[graphql(complexity = "ids.len() * child_complexity")]
+    async fn nodes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Up to 100 ids.")] ids: Vec<ID>,
+    ) -> Result<Vec<Option<Node>>> {
+        if ids.len() > MOST {
+            return Err(Error::BadInput(format!("{} ids; one call takes up to {MOST}", ids.len())).into());
+        }
+        let ids = ids.iter().map(|id| read(id)).collect::<Result<Vec<_>, _>>()?;
+        // At once, so that those of one kind are one statement.
+        futures_util::future::try_join_all(ids.into_iter().map(|id| find(ctx, id))).await
+    }
+}
