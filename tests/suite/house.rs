@@ -1,12 +1,7 @@
 //! What the tests of lifecycle and scoring share: a server whose clock stands, leads, engagements, conversions.
 
-use entity::id::{ConsentId, ConversionId, EngagementId, LeadId};
-use entity::{
-    ConsentChannel, ConsentPurpose, ConsentState, ConversionKind, EngagementType, EventKind, Timestamp,
-    consent, conversion, engagement,
-};
-use leadline::db::{Conflict, insert_many};
-use leadline::events::{self, NewEvent};
+use entity::id::LeadId;
+use entity::{ConsentChannel, ConversionKind, EngagementType, Timestamp};
 use leadline::identity::Caller;
 use leadline::leads::lead::{self, LeadChange, Patch, UpsertMode};
 use serde_json::{Value, json};
@@ -89,103 +84,33 @@ impl House {
             .expect("a lead");
     }
 
+    /// Records engagements by e-mail, at most 1,000.
     pub(crate) async fn engage(&self, engagements: &[(LeadId, EngagementType, Timestamp)]) {
-        let app = self.server.app();
-        let now = self.server.app().clock().now();
-        let tx = app.db().begin().await.expect("a transaction");
-        let mut rows = Vec::new();
-        let mut told = Vec::new();
-        for (lead_id, kind, at) in engagements {
-            let row = engagement::Model {
-                id: EngagementId::at(*at),
-                lead_id: *lead_id,
-                engagement_type: *kind,
-                channel: entity::Channel::Email,
-                custom_name: None,
-                source_kind: None,
-                source_id: None,
-                source_name: None,
-                message_id: None,
-                message_link_count: None,
-                url: None,
-                title: None,
-                value: None,
-                revenue_minor: None,
-                currency: None,
-                device: None,
-                country: None,
-                region: None,
-                city: None,
-                ip: None,
-                user_agent: None,
-                metadata: None,
-                confidence_milli: 1000,
-                occurred_at: *at,
-                received_at: now,
-                dedupe_key: None,
-            };
-            told.push(NewEvent {
-                kind: EventKind::EngagementRecorded,
-                lead_id: Some(*lead_id),
-                subject: row.id.to_string(),
-                payload: json!({
-                    "type": kind, "channel": "EMAIL", "occurredMicros": at.micros(), "confidenceMilli": 1000,
-                }),
-            });
-            rows.push(row);
-        }
-        insert_many(&tx, &rows, Conflict::Fail).await.expect("inserts");
-        events::append(&tx, "operator", now, told).await.expect("appends");
-        tx.commit().await.expect("commits");
+        let items: Vec<_> = engagements
+            .iter()
+            .map(|(lead, kind, at)| json!({ "leadId": lead, "type": kind, "channel": "EMAIL", "occurredAt": at }))
+            .collect();
+        let mutation = "mutation ($items: [EngagementInput!]!) { engagementsRecord(input: { items: $items }) { recorded \
+                        results { userErrors { field message } } } }";
+        let done = self.server.data(mutation, json!({ "items": items })).await;
+        assert_eq!(done["engagementsRecord"]["recorded"], items.len(), "{done}");
     }
 
     pub(crate) async fn convert(&self, lead_id: LeadId, kind: ConversionKind, at: Timestamp) {
-        let app = self.server.app();
-        let now = self.server.app().clock().now();
-        let tx = app.db().begin().await.expect("a transaction");
-        let row = conversion::Model {
-            id: ConversionId::at(now),
-            lead_id,
-            kind,
-            custom_name: None,
-            value_minor: None,
-            currency: None,
-            metadata: "{}".into(),
-            occurred_at: at,
-            received_at: now,
-            dedupe_key: None,
-        };
-        let event = NewEvent {
-            kind: EventKind::ConversionRecorded,
-            lead_id: Some(lead_id),
-            subject: row.id.to_string(),
-            payload: json!({ "kind": kind }),
-        };
-        insert_many(&tx, &[row], Conflict::Fail).await.expect("inserts");
-        events::append(&tx, "operator", now, vec![event])
-            .await
-            .expect("appends");
-        tx.commit().await.expect("commits");
+        let input = json!({ "leadId": lead_id, "kind": kind, "occurredAt": at });
+        let mutation = "mutation ($input: ConversionRecordInput!) { conversionRecord(input: $input) { \
+                        userErrors { field message } } }";
+        let done = self.server.data(mutation, json!({ "input": input })).await;
+        assert_eq!(done["conversionRecord"]["userErrors"], json!([]));
     }
 
+    /// Records that a lead permits marketing.
     pub(crate) async fn consent(&self, lead_id: LeadId, channel: ConsentChannel) {
-        let app = self.server.app();
-        let now = self.server.app().clock().now();
-        let tx = app.db().begin().await.expect("a transaction");
-        let row = consent::Model {
-            lead_id,
-            channel,
-            purpose: ConsentPurpose::Marketing,
-            state: ConsentState::Granted,
-            at: now,
-            record_id: ConsentId::at(now),
-        };
-        let event = NewEvent::of_lead(EventKind::ConsentChanged, lead_id, json!({}));
-        insert_many(&tx, &[row], Conflict::Fail).await.expect("inserts");
-        events::append(&tx, "operator", now, vec![event])
-            .await
-            .expect("appends");
-        tx.commit().await.expect("commits");
+        let input = json!({ "leadId": lead_id, "channel": channel, "state": "GRANTED" });
+        let mutation = "mutation ($input: ConsentRecordInput!) { consentRecord(input: $input) { \
+                        userErrors { field message } } }";
+        let done = self.server.data(mutation, json!({ "input": input })).await;
+        assert_eq!(done["consentRecord"]["userErrors"], json!([]));
     }
 }
 

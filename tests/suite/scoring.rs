@@ -471,3 +471,39 @@ on_both! {
         assert!(one <= 8, "{one} statements");
     }
 }
+
+on_both! {
+    async fn filters_read_scores_by_the_model_in_force(database: &Database) {
+        let house = House::open(database).await;
+        let id = house.lead("ann@example.com", coach()).await;
+        let mut definition = house.value(DEFINITION, json!({}), "/scoreModel/definition").await;
+        definition["decay"]["pointsPerDay"] = json!(0.5);
+        definition["temperatures"]["warm"] = json!(15.0);
+        let input = json!({ "definition": definition, "idempotencyKey": "k" });
+        let draft = house.value(DRAFT, json!({ "input": input }), "/scoreModelDraftCreate").await;
+        assert_eq!(
+            house.value(DRAFT, json!({ "input": input }), "/scoreModelDraftCreate").await,
+            draft,
+            "one draft for one key"
+        );
+        let publish = "mutation($id: ID!) { scoreModelPublish(input: { id: $id, idempotencyKey: \"p\" }) { model { version } job { id } } }";
+        let published = house.value(publish, json!({ "id": draft["model"]["id"] }), "/scoreModelPublish").await;
+        assert_eq!(published["model"]["version"], 2);
+        let again = house.value(publish, json!({ "id": draft["model"]["id"] }), "/scoreModelPublish").await;
+        assert_eq!(again, published, "it is published, and asked for again");
+        house.server.settled().await;
+        // 25 before decay, ten days at half a point: 20.
+        let read = score(&house, id).await;
+        assert_eq!((&read["current"], &read["temperature"]), (&json!(20.0), &json!("WARM")));
+        let query = "query($filter: LeadFilter) { leadsCount(filter: $filter) { count } }";
+        for (filter, count) in [
+            (json!({ "score": { "gte": 19.9, "lt": 20.1 } }), 1),
+            (json!({ "score": { "gte": 20.1 } }), 0),
+            (json!({ "temperature": { "oneOf": ["WARM"] } }), 1),
+            (json!({ "not": { "temperature": { "oneOf": ["WARM"] } } }), 0),
+        ] {
+            let counted = house.value(query, json!({ "filter": filter }), "/leadsCount/count").await;
+            assert_eq!(counted, count, "{filter}");
+        }
+    }
+}

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use entity::id::LeadId;
 
-use super::{ScoresCache, scores};
+use super::{ScoresCache, scale, scores};
 use crate::app::App;
 use crate::error::Error;
 use crate::leads::export::{ExportedScore, ScoreSource};
+use crate::leads::filter::ScoreScale;
 
 /// Tells exports the scores of leads, as they are when they are read.
 #[derive(Debug, Default)]
@@ -29,5 +30,9 @@ impl ScoreSource for ExportScores {
                 (id, score)
             })
             .collect())
+    }
+
+    async fn scale(&self, app: &App) -> Result<ScoreScale, Error> {
+        scale(app, &self.0).await
     }
 }

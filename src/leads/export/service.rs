@@ -50,6 +50,12 @@ pub trait ScoreSource: Send + Sync {
     /// # Errors
     /// The database's.
     async fn scores(&self, app: &App, leads: &[LeadId]) -> Result<HashMap<LeadId, ExportedScore>, Error>;
+
+    /// How a filter reads scores.
+    ///
+    /// # Errors
+    /// The database's.
+    async fn scale(&self, app: &App) -> Result<ScoreScale, Error>;
 }
 
 /// A file on its way.
@@ -132,8 +138,11 @@ pub async fn open(
     let Plan {
         request,
         columns,
-        terms,
+        mut terms,
     } = plan(app, caller, request).await?;
+    if request.filter.reads_scores() {
+        terms.scale = scores.scale(app).await?;
+    }
     let format = request.format;
     let file_name = format!("leads-{}.{format}", terms.now.day());
     let mut reader = Reader {
