@@ -41,7 +41,6 @@ const MOST: usize = 100;
 macro_rules! nodes {
     ($($kind:ident),*) => {
         /// Something that has an id.
-        #[expect(clippy::large_enum_variant, reason = "there are few at a time")]
         enum Node {
             $($kind($kind),)*
         }

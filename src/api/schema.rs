@@ -179,14 +179,17 @@ impl Asked {
     ///
     /// # Errors
     /// The response to a request that is refused.
-    fn new(request: &mut Request) -> Result<Self, Response> {
+    fn new(request: &mut Request) -> Result<Self, Box<Response>> {
         let id = request_id(request);
         let nobody = caller_is_nobody(request);
         let checked = request
             .parsed_query()
             .and_then(|document| document::check(document, nobody));
         if let Err(refused) = checked {
-            return Err(errors::finish(Response::from_errors(vec![refused]), &id));
+            return Err(Box::new(errors::finish(
+                Response::from_errors(vec![refused]),
+                &id,
+            )));
         }
         Ok(Self {
             id,
@@ -221,7 +224,7 @@ impl Executor for Api {
     async fn execute(&self, mut request: Request) -> Response {
         match Asked::new(&mut request) {
             Ok(asked) => asked.finish(self.schema.execute(request).await),
-            Err(refused) => refused,
+            Err(refused) => *refused,
         }
     }
 
@@ -232,7 +235,7 @@ impl Executor for Api {
     ) -> BoxStream<'static, Response> {
         let asked = match Asked::new(&mut request) {
             Ok(asked) => asked,
-            Err(refused) => return futures_util::stream::once(std::future::ready(refused)).boxed(),
+            Err(refused) => return futures_util::stream::once(std::future::ready(*refused)).boxed(),
         };
         let responses: Box<dyn Stream<Item = Response> + Send + Unpin> =
             Box::new(Executor::execute_stream(&self.schema, request, session_data));

@@ -499,8 +499,8 @@ on_both! {
         for (filter, count) in [
             (json!({ "score": { "gte": 19.9, "lt": 20.1 } }), 1),
             (json!({ "score": { "gte": 20.1 } }), 0),
-            (json!({ "temperature": { "oneOf": ["WARM"] } }), 1),
-            (json!({ "not": { "temperature": { "oneOf": ["WARM"] } } }), 0),
+            (json!({ "temperature": { "in": ["WARM"] } }), 1),
+            (json!({ "not": { "temperature": { "in": ["WARM"] } } }), 0),
         ] {
             let counted = house.value(query, json!({ "filter": filter }), "/leadsCount/count").await;
             assert_eq!(counted, count, "{filter}");
