@@ -27,9 +27,9 @@ fn item(lead: &Value, kind: &str, at: &str) -> Value {
 fn kinds(page: &Value) -> Vec<&str> {
     page["nodes"]
         .as_array()
-        .unwrap()
+        .expect("a list")
         .iter()
-        .map(|node| node["type"].as_str().unwrap())
+        .map(|node| node["type"].as_str().expect("a type"))
         .collect()
 }
 

@@ -182,7 +182,7 @@ fn told(page: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     page["nodes"]
         .as_array()
-        .unwrap()
+        .expect("a list")
         .iter()
         .map(|node| {
             let item = &node["item"];
