@@ -40,6 +40,7 @@ impl Connection {
             .header("content-type", "application/json")
             .header("authorization", &self.authorization)
             .body(Full::new(body))?;
+        self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();

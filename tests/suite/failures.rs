@@ -27,11 +27,11 @@ on_both! {
         // A transaction that reads beside itself must not wait for those that wait for it.
         let setup = Setup::default().setting("database_max_connections", "2");
         let server = Server::start(database, setup).await;
-        let made = join_all((0..60).map(|n| create(&server, n))).await;
+        let made = join_all((0..20).map(|n| create(&server, n))).await;
         for answer in &made {
             assert_eq!(answer["data"]["leadCreate"]["userErrors"], json!([]), "{answer}");
         }
-        assert_eq!(count(&server).await, 60);
+        assert_eq!(count(&server).await, 20);
         server.stop().await;
     }
 
@@ -61,9 +61,9 @@ on_both! {
         assert_eq!(prune().await, u64::try_from(old).expect("few"));
         assert_eq!(prune().await, 0, "nothing twice");
         let (still, oldest) = events::head(db.read()).await.expect("a head");
-        assert_eq!(still, last);
+        assert!(still >= last, "what time alone changes may have been told meanwhile");
         let kept = events::page(db.read(), 0, None, &[], None, 1_000).await.expect("a page");
-        assert_eq!(kept, all[old..].to_vec());
+        assert_eq!(kept[..all.len() - old], all[old..]);
         assert_eq!(oldest, kept[0].position);
         // A cursor from before is told so, one at the edge goes on.
         let mut socket = server.socket(server.admin()).await;
