@@ -153,6 +153,7 @@ fn with_leads(
         }
         anyhow::Ok(ids)
     })?;
+    deployment.settle()?;
     Ok((deployment, server, token, ids))
 }
 
@@ -297,7 +298,7 @@ const LEAD: &str = "query($id: ID!) { lead(id: $id) { id displayName email stage
                     engagements(first: 10) { nodes { id type channel occurredAt } } } }";
 
 fn lead(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>> {
-    let (_deployment, server, token, ids) = with_leads(runtime, backend, 10_000)?;
+    let (deployment, server, token, ids) = with_leads(runtime, backend, 10_000)?;
     runtime.block_on(async {
         let mut connection = Connection::open(&server.address, &token).await?;
         for n in 0..100 {
@@ -305,6 +306,7 @@ fn lead(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>> {
         }
         anyhow::Ok(())
     })?;
+    deployment.settle()?;
     let bodies: Vec<Bytes> = ids
         .iter()
         .map(|id| serde_json::to_vec(&json!({ "query": LEAD, "variables": { "id": id } })).map(Bytes::from))

@@ -108,6 +108,27 @@ impl Deployment {
         })
     }
 
+    /// Waits until nothing is left for the handlers: what is measured then is a server at rest.
+    pub fn settle(&self) -> anyhow::Result<()> {
+        let begin = Instant::now();
+        let mut quiet = 0;
+        while quiet < 2 {
+            let told = self.run(&["doctor"])?.output;
+            anyhow::ensure!(told.contains("has handled everything"), "doctor says: {told}");
+            quiet = if told.contains("events wait") {
+                0
+            } else {
+                quiet + 1
+            };
+            anyhow::ensure!(
+                begin.elapsed() < Duration::from_secs(600),
+                "it does not settle: {told}"
+            );
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        Ok(())
+    }
+
     /// A token with all rights.
     pub fn token(&self) -> anyhow::Result<String> {
         let made = self.run(&["token", "create", "--name", "bench", "--scope", "admin"])?;

@@ -325,7 +325,7 @@ async fn refusals_have_their_status() {
     for (token, status, code) in [
         ("bad", 401, "UNAUTHENTICATED"),
         ("other", 403, "FORBIDDEN"),
-        ("away", 503, "INTERNAL"),
+        ("away", 503, "UNAVAILABLE"),
     ] {
         let answer = send(Method::POST, &[JSON_TYPE, ("authorization", token)], body).await;
         assert_eq!((answer.status, answer.error().0), (status, code));
