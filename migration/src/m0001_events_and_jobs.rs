@@ -35,6 +35,8 @@ impl MigrationTrait for Migration {
                 .col(col("at").big_integer())
                 .create(m)
                 .await?;
+            // A read of a lead looks whether events of it wait, however long the outbox has grown.
+            index(m, "CREATE INDEX event_outbox_lead ON event_outbox (lead_id)").await?;
         }
         // One row: the last position given and the oldest still kept.
         table("event_head")

@@ -181,7 +181,7 @@ pub(super) async fn find(
         // Events that have no position yet: few, and gone in a moment.
         write!(
             pending,
-            " OR s.lead_id IN (SELECT o.lead_id FROM event_outbox AS o WHERE o.lead_id IS NOT NULL AND o.kind IN ({}))",
+            " OR EXISTS (SELECT 1 FROM event_outbox AS o WHERE o.lead_id = s.lead_id AND o.kind IN ({}))",
             words.join(",")
         )
         .expect("writing to a string");
