@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// For all of the program, SQLite too: a request allocates thousands of small pieces, which glibc's allocator makes wait
+/// for each other.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     leadline::cli::main()
 }

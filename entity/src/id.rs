@@ -137,6 +137,7 @@ macro_rules! ids {
             }
         }
 
+        #[async_trait::async_trait]
         impl OutputType for $name {
             fn type_name() -> Cow<'static, str> {
                 Cow::Borrowed("ID")

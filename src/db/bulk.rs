@@ -3,6 +3,7 @@
 //! PostgreSQL gets one array per column (`INSERT … SELECT … FROM UNNEST(…)`): one prepared statement per table,
 //! whatever the number of rows. SQLite gets `VALUES` lists in a few fixed sizes, for the same reason.
 
+use futures_util::future::join;
 use sea_orm::sea_query::Value;
 use sea_orm::{
     ColumnTrait, ColumnType, ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, FromQueryResult,
@@ -24,6 +25,8 @@ pub enum Conflict<'a> {
 
 /// Rows of one statement on SQLite, largest first. 512 rows of 32 columns stay below its 32,766 variables.
 const SQLITE_CHUNKS: [usize; 4] = [512, 64, 8, 1];
+/// Most rows of one statement on PostgreSQL: the next ones are written down while the server is at these.
+const POSTGRES_CHUNK: usize = 1_000;
 
 /// Inserts rows; answers how many were really written.
 ///
@@ -31,7 +34,7 @@ const SQLITE_CHUNKS: [usize; 4] = [512, 64, 8, 1];
 /// The database's, e.g. a unique key with [`Conflict::Fail`].
 pub async fn insert_many<M>(tx: &Tx, rows: &[M], conflict: Conflict<'_>) -> Result<u64, DbErr>
 where
-    M: ModelTrait,
+    M: ModelTrait + Sync,
 {
     insert_refs(tx, &rows.iter().collect::<Vec<_>>(), conflict).await
 }
@@ -42,7 +45,7 @@ where
 /// As [`insert_many`].
 pub async fn insert_refs<M>(tx: &Tx, rows: &[&M], conflict: Conflict<'_>) -> Result<u64, DbErr>
 where
-    M: ModelTrait,
+    M: ModelTrait + Sync,
 {
     insert_into::<M>(
         tx,
@@ -61,7 +64,7 @@ where
 /// The database's.
 pub async fn insert_new<M>(tx: &Tx, rows: &[M], target: &str) -> Result<Vec<M>, DbErr>
 where
-    M: ModelTrait + FromQueryResult,
+    M: ModelTrait + Sync + FromQueryResult,
 {
     let table = <M::Entity as EntityName>::table_name(&M::Entity::default());
     let rows: Vec<&M> = rows.iter().collect();
@@ -81,7 +84,7 @@ where
 /// The database's.
 pub async fn upsert_many<M>(tx: &Tx, rows: &[M], key: &str) -> Result<u64, DbErr>
 where
-    M: ModelTrait,
+    M: ModelTrait + Sync,
 {
     insert_many(tx, rows, Conflict::Replace(key)).await
 }
@@ -101,29 +104,31 @@ async fn insert_into<M>(
     conflict: Conflict<'_>,
 ) -> Result<u64, DbErr>
 where
-    M: ModelTrait,
+    M: ModelTrait + Sync,
 {
     let mut affected = 0;
-    for statement in inserts(tx.backend(), table, without, rows, conflict) {
-        affected += tx.execute_raw(statement).await?.rows_affected();
+    let mut statements = inserts(tx.backend(), table, without, rows, conflict);
+    let mut next = statements.next();
+    while let Some(statement) = next {
+        // The next one is made while the database is at this one.
+        let (done, following) = join(tx.execute_raw(statement), async { statements.next() }).await;
+        affected += done?.rows_affected();
+        next = following;
     }
     Ok(affected)
 }
 
-/// The statements that insert rows: one on PostgreSQL, one for each chunk on SQLite.
-fn inserts<M>(
+/// The statements that insert rows, made one by one: one for each chunk of rows.
+fn inserts<'r, M>(
     backend: DbBackend,
     table: &str,
     without: &[&str],
-    rows: &[&M],
+    rows: &'r [&'r M],
     conflict: Conflict<'_>,
-) -> Vec<Statement>
+) -> impl Iterator<Item = Statement> + Send + use<'r, M>
 where
-    M: ModelTrait,
+    M: ModelTrait + Sync,
 {
-    if rows.is_empty() {
-        return Vec::new();
-    }
     let columns: Vec<_> = <<M::Entity as EntityTrait>::Column as Iterable>::iter()
         .filter(|column| !without.contains(&column.as_str()))
         .collect();
@@ -142,63 +147,53 @@ where
             format!(" ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "))
         }
     };
-    if backend == DbBackend::Postgres {
-        let casts: Vec<String> = columns
-            .iter()
-            .enumerate()
-            .map(|(n, column)| {
-                format!(
-                    "${}::text::{}[]",
-                    n + 1,
-                    postgres_type(column.def().get_column_type())
-                )
-            })
-            .collect();
-        let sql = format!("{head} SELECT * FROM UNNEST({}){tail}", casts.join(", "));
-        let values: Vec<Value> = columns
-            .iter()
-            .map(|column| {
-                let mut literal = String::with_capacity(rows.len() * 16);
-                literal.push('{');
-                for (n, row) in rows.iter().enumerate() {
-                    if n > 0 {
-                        literal.push(',');
-                    }
-                    array_element(&mut literal, row.get(*column));
-                }
-                literal.push('}');
-                Value::from(literal)
-            })
-            .collect();
-        return vec![Statement::from_sql_and_values(DbBackend::Postgres, sql, values)];
-    }
     let row_marks = format!("({})", vec!["?"; columns.len()].join(","));
+    let casts: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(n, column)| {
+            format!(
+                "${}::text::{}[]",
+                n + 1,
+                postgres_type(column.def().get_column_type())
+            )
+        })
+        .collect();
     let mut rest = rows;
-    let mut statements = Vec::new();
-    while !rest.is_empty() {
-        let size = SQLITE_CHUNKS
-            .into_iter()
-            .find(|size| *size <= rest.len())
-            .expect("the smallest is one");
+    std::iter::from_fn(move || {
+        let sizes: &[usize] = match backend {
+            DbBackend::Postgres => &[POSTGRES_CHUNK.min(rest.len())],
+            _ => &SQLITE_CHUNKS,
+        };
+        let size = *sizes.iter().find(|size| (1..=rest.len()).contains(*size))?;
         let (chunk, remaining) = rest.split_at(size);
         rest = remaining;
-        let mut sql = String::with_capacity(head.len() + tail.len() + size * (row_marks.len() + 1) + 8);
-        sql.push_str(&head);
-        sql.push_str(" VALUES ");
-        for n in 0..size {
-            if n > 0 {
-                sql.push(',');
-            }
-            sql.push_str(&row_marks);
+        Some(if backend == DbBackend::Postgres {
+            let sql = format!("{head} SELECT * FROM UNNEST({}){tail}", casts.join(", "));
+            let values = columns.iter().map(|column| array(chunk, *column));
+            Statement::from_sql_and_values(backend, sql, values)
+        } else {
+            let marks = vec![row_marks.as_str(); size].join(",");
+            let values = chunk
+                .iter()
+                .flat_map(|row| columns.iter().map(|column| row.get(*column)));
+            Statement::from_sql_and_values(backend, format!("{head} VALUES {marks}{tail}"), values)
+        })
+    })
+}
+
+/// A column of some rows as a PostgreSQL array literal.
+fn array<M: ModelTrait>(rows: &[&M], column: <M::Entity as EntityTrait>::Column) -> Value {
+    let mut literal = String::with_capacity(rows.len() * 16);
+    literal.push('{');
+    for (n, row) in rows.iter().enumerate() {
+        if n > 0 {
+            literal.push(',');
         }
-        sql.push_str(&tail);
-        let values: Vec<Value> = chunk
-            .iter()
-            .flat_map(|row| columns.iter().map(|column| row.get(*column)))
-            .collect();
-        statements.push(Statement::from_sql_and_values(DbBackend::Sqlite, sql, values));
+        array_element(&mut literal, row.get(column));
     }
-    statements
+    literal.push('}');
+    Value::from(literal)
 }
 
 fn postgres_type(column: &ColumnType) -> &'static str {

@@ -304,6 +304,11 @@ pub fn sqlite_file(url: &str) -> Option<PathBuf> {
     Some(PathBuf::from(path.replace("%3F", "?").replace("%25", "%")))
 }
 
+/// Pages that the writer of an SQLite file keeps, in KiB: what a batch of an import touches stays in memory.
+const WRITER_CACHE_KIB: u32 = 64 * 1_024;
+/// The same for each reader; the rest is the system's cache of the file.
+const READER_CACHE_KIB: u32 = 8 * 1_024;
+
 async fn open_sqlite(
     path: &Path,
     options: &DbOptions,
@@ -316,7 +321,7 @@ async fn open_sqlite(
     }
     let base = {
         let path = path.to_owned();
-        move |_: SqliteConnectOptions| {
+        move |cache_kib: u32| {
             SqliteConnectOptions::new()
                 .filename(&path)
                 .journal_mode(SqliteJournalMode::Wal)
@@ -324,9 +329,10 @@ async fn open_sqlite(
                 .busy_timeout(Duration::from_secs(15))
                 .foreign_keys(true)
                 .statement_cache_capacity(512)
-                .pragma("cache_size", "-65536")
+                // A page's rows at once: for each that does not fit, two threads would wake each other.
+                .row_buffer_size(1_024)
+                .pragma("cache_size", format!("-{cache_kib}"))
                 .pragma("temp_store", "MEMORY")
-                .pragma("mmap_size", "268435456")
                 .pragma("journal_size_limit", "67108864")
                 // 64 MiB: a page that many transactions write reaches the file once, not once for each.
                 .pragma("wal_autocheckpoint", "16384")
@@ -343,7 +349,11 @@ async fn open_sqlite(
     writer.test_before_acquire(false);
     {
         let base = base.clone();
-        writer.map_sqlx_sqlite_opts(move |given| base(given).create_if_missing(true).disable_logging());
+        writer.map_sqlx_sqlite_opts(move |_| {
+            base(WRITER_CACHE_KIB)
+                .create_if_missing(true)
+                .disable_logging()
+        });
     }
     let refused = |error| OpenError::sqlite(error, path);
     let writer = Database::connect(writer).await.map_err(refused)?;
@@ -358,7 +368,11 @@ async fn open_sqlite(
     reader
         .idle_timeout(None::<Duration>)
         .max_lifetime(None::<Duration>);
-    reader.map_sqlx_sqlite_opts(move |given| base(given).pragma("query_only", "ON").disable_logging());
+    reader.map_sqlx_sqlite_opts(move |_| {
+        base(READER_CACHE_KIB)
+            .pragma("query_only", "ON")
+            .disable_logging()
+    });
     let reader = Database::connect(reader).await.map_err(refused)?;
     Ok((writer, reader))
 }

@@ -104,7 +104,9 @@ pub fn among(
         }
         literal.push('}');
         values.push(literal.into());
-        return format!("{column} = ANY(?::text::{}[])", of.postgres());
+        // As a subquery, read once: a cast of a parameter would be made anew for each row that a scan compares.
+        let array = format!("{}[]", of.postgres());
+        return format!("{column} = ANY((SELECT ?::text::{array})::{array})");
     }
     let before = values.len();
     values.extend(keys);
@@ -133,7 +135,7 @@ mod tests {
         assert_eq!((values.len(), &values[3]), (4, &Value::BigInt(None)));
         values.clear();
         let text = among(DbBackend::Postgres, "day", KeyType::BigInt, keys, &mut values);
-        assert_eq!(text, "day = ANY(?::text::bigint[])");
+        assert_eq!(text, "day = ANY((SELECT ?::text::bigint[])::bigint[])");
         assert_eq!(values, [Value::from("{1,2,3}")]);
         values.clear();
         let rows = [["a", "b"], ["c", "d"], ["e", "f"]].map(|row| row.map(Value::from));

@@ -139,6 +139,15 @@ pub async fn find(app: &App, caller: &Caller, id: JobId) -> Result<Option<Job>, 
     Ok(store::find(app.db().read(), id).await?)
 }
 
+/// The job that a call with the same key queued before, as it is now. Whoever calls has asked for the scope of that call.
+///
+/// # Errors
+/// [`Error::NotFound`] when it is gone; the database's.
+pub async fn queued_before(app: &App, id: JobId) -> Result<Job, Error> {
+    let job = store::find(app.db().read(), id).await?;
+    job.ok_or_else(|| Error::NotFound(format!("the job `{id}` of this call is gone")))
+}
+
 /// The kind of a job, for the room that its results belong to; `None` when there is none with this id. Whoever calls
 /// makes sure that the caller may know.
 ///

@@ -151,6 +151,8 @@ struct EngagementSource {
 /// Loads engagements by id for all requests together.
 pub struct EngagementLoader(pub App);
 
+#[async_trait::async_trait]
+
 impl Loader<(Rows, EngagementId)> for EngagementLoader {
     type Value = Arc<Engagement>;
     type Error = Arc<Error>;
@@ -186,6 +188,8 @@ pub struct NewestLoader(pub App);
 
 /// The latest so many of a lead.
 type Newest = (Rows, LeadId, u64);
+
+#[async_trait::async_trait]
 
 impl Loader<Newest> for NewestLoader {
     type Value = Arc<Vec<Arc<Engagement>>>;

@@ -20,6 +20,8 @@ use crate::insight::engagement::LeadKey;
 /// Loads the conversions of leads for all requests together.
 pub struct ConversionLoader(pub App);
 
+#[async_trait::async_trait]
+
 impl Loader<(Rows, LeadId)> for ConversionLoader {
     type Value = Vec<super::Conversion>;
     type Error = Arc<Error>;

@@ -18,7 +18,7 @@ pub struct ExportScores(ScoresCache);
 #[async_trait]
 impl ScoreSource for ExportScores {
     async fn scores(&self, app: &App, leads: &[LeadId]) -> Result<HashMap<LeadId, ExportedScore>, Error> {
-        let found = scores(app, &self.0, leads).await?;
+        let found = scores(app, &self.0, leads, false).await?;
         Ok(found
             .into_iter()
             .map(|(id, scored)| {

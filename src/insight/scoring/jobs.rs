@@ -59,12 +59,6 @@ pub(super) async fn enqueue_recalculation(
     jobs::enqueue(tx, caller, now, RECALCULATE, &input, Some(total)).await
 }
 
-/// A job that a call with the same key queued before, as it is now.
-pub(super) async fn queued_before(app: &App, id: JobId) -> Result<Job, Error> {
-    let job = jobs::find(app, &Caller::system(), id).await?;
-    job.ok_or_else(|| Error::NotFound(format!("the job `{id}` of this call is gone")))
-}
-
 /// Queues the recalculation of all scores from the leads' rows and the stored facts; once for a key.
 ///
 /// # Errors
@@ -76,7 +70,7 @@ pub async fn recalculate(app: &App, caller: &Caller, key: Option<&CallKey>) -> R
     let tx = app.db().begin().await?;
     if let Some(id) = once.before(&tx, now).await? {
         tx.rollback().await?;
-        return queued_before(app, id).await;
+        return jobs::queued_before(app, id).await;
     }
     let input = Recalculation {
         cause: ScoreCause::Recalculation,
@@ -280,7 +274,7 @@ pub async fn backtest(
     let tx = app.db().begin().await?;
     if let Some(id) = once.before(&tx, now).await? {
         tx.rollback().await?;
-        return Ok(queued_before(app, id).await?);
+        return Ok(jobs::queued_before(app, id).await?);
     }
     let draft = models::draft(&tx, "draftId", id).await?;
     let trial = Trial {

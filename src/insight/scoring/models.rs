@@ -16,7 +16,7 @@ use crate::db::{CallKey, Once, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Rows, Scope};
-use crate::jobs::Job;
+use crate::jobs::{Job, queued_before};
 
 const LONGEST_NOTE: usize = 500;
 
@@ -311,7 +311,7 @@ pub async fn publish(
     if let Some(job) = once.before(&tx, now).await? {
         let model = store::model(&*tx, id).await?.ok_or_else(|| not_found("id", id))?;
         tx.rollback().await?;
-        return Ok((model, jobs::queued_before(app, job).await?));
+        return Ok((model, queued_before(app, job).await?));
     }
     let before = stored_in_force(&tx, now).await?;
     let Some(mut model) = store::model(&*tx, id).await? else {

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::facts::gather;
 use super::handler::ScoringHandler;
 use super::model::{self, Explanation, Score, ScoreFacts, ScoreModel, current, grade, temperature};
+use super::store::Found;
 use super::{ScoreEntry, StoredScore, models, store};
 use crate::app::App;
 use crate::db::{Keyset, Page, PageRequest, SortValue, Tx};
@@ -52,7 +53,7 @@ pub struct Scored {
     pub computed_at: Timestamp,
     /// For which moment it is told.
     pub now: Timestamp,
-    facts: Facts,
+    facts: Option<Facts>,
 }
 
 #[derive(Clone, Debug)]
@@ -65,11 +66,16 @@ impl Scored {
     /// Why the score is what it is.
     ///
     /// # Errors
-    /// When the stored facts cannot be read.
+    /// When the stored facts cannot be read, or were not asked for.
     pub fn explain(&self) -> Result<Explanation, Error> {
         Ok(match &self.facts {
-            Facts::Text(text) => model::explain(&ScoreFacts::from_json(text)?, &self.model, self.now),
-            Facts::Read(facts) => model::explain(facts, &self.model, self.now),
+            Some(Facts::Text(text)) => model::explain(&ScoreFacts::from_json(text)?, &self.model, self.now),
+            Some(Facts::Read(facts)) => model::explain(facts, &self.model, self.now),
+            None => {
+                return Err(Error::internal(anyhow::anyhow!(
+                    "a score was read without its facts and is to be explained"
+                )));
+            }
         })
     }
 
@@ -80,16 +86,16 @@ impl Scored {
             model: Arc::clone(&in_force.model),
             computed_at: now,
             now,
-            facts: Facts::Read(Box::new(facts)),
+            facts: Some(Facts::Read(Box::new(facts))),
         }
     }
 
     /// From a stored row that still holds: only decay goes on.
-    fn stored(row: StoredScore, in_force: &InForce, now: Timestamp) -> Self {
+    fn stored(row: Found, in_force: &InForce, now: Timestamp) -> Self {
         let rules = &in_force.model;
         let rate = rules.decay.points_per_day;
         let score = Score {
-            components: components(&row),
+            components: row.components,
             base: row.base,
             last_activity: row.last_activity_at,
             decay_key: row.decay_key,
@@ -105,7 +111,7 @@ impl Scored {
             model: Arc::clone(rules),
             computed_at: row.computed_at,
             now,
-            facts: Facts::Text(row.facts),
+            facts: row.facts.map(Facts::Text),
         }
     }
 }
@@ -120,8 +126,9 @@ const fn components(row: &StoredScore) -> [f64; 5] {
     ]
 }
 
-/// The scores of leads as they are now; a lead that is not there is left out. Two statements where all are fresh (one,
-/// where this process knows the model already), five where some are not, whatever their number.
+/// The scores of leads as they are now; a lead that is not there is left out. `explained`: [`Scored::explain`] will be
+/// asked. Two statements where all are fresh (one, where this process knows the model already), five where some are not,
+/// whatever their number.
 ///
 /// # Errors
 /// The database's. Whoever lets the loader in has asked for the scope.
@@ -129,11 +136,13 @@ pub async fn scores(
     app: &App,
     cache: &ScoresCache,
     ids: &[LeadId],
+    explained: bool,
 ) -> Result<HashMap<LeadId, Scored>, Error> {
     let db = app.db();
     let now = app.clock().now();
     let handler = ScoringHandler::default();
-    let found = store::find(db.read(), db.backend(), handler.name(), handler.kinds(), ids).await?;
+    let (name, kinds) = (handler.name(), handler.kinds());
+    let found = store::find(db.read(), db.backend(), name, kinds, ids, now, explained).await?;
     let known = found
         .first()
         .and_then(|found| found.published)
@@ -144,16 +153,17 @@ pub async fn scores(
     };
     let mut scores = HashMap::with_capacity(ids.len());
     for found in found {
-        let row = found.score;
         if found.pending {
             continue;
         }
-        let holds = row.model_version == in_force.version && row.valid_until.is_none_or(|until| now < until);
-        let id = row.lead_id;
-        let scored = if holds {
-            Scored::stored(row, &in_force, now)
-        } else {
-            Scored::computed(ScoreFacts::from_json(&row.facts)?, &in_force, now)
+        let id = found.lead_id;
+        let holds =
+            found.model_version == in_force.version && found.valid_until.is_none_or(|until| now < until);
+        let scored = match &found.facts {
+            _ if holds => Scored::stored(found, &in_force, now),
+            Some(facts) => Scored::computed(ScoreFacts::from_json(facts)?, &in_force, now),
+            // Another model was published between two statements.
+            None => continue,
         };
         scores.insert(id, scored);
     }

@@ -15,14 +15,12 @@ use sea_orm::{
 };
 
 use super::{ScoreEntry, StoredScore};
-use crate::db::{Conflict, Direction, Page, PageRequest, Tx, insert_many, padded, sql, upsert_many};
+use crate::db::{Conflict, Direction, KeyType, Page, PageRequest, Tx, among, insert_many, padded, sql, upsert_many};
 
 /// The columns of a score in the order of [`read_score`].
 const COLUMNS: &str = "s.lead_id, s.model_version, s.base, s.demographic, s.behavioral, s.firmographic, s.engagement, \
                        s.intent, s.decay_key, s.decay_rate, s.last_activity_at, s.temperature, s.crosses_at, \
                        s.valid_until, s.due_at, s.facts, s.computed_at";
-/// How many they are.
-const WIDTH: usize = 17;
 
 fn marks(count: usize) -> String {
     vec!["?"; count].join(",")
@@ -33,10 +31,11 @@ fn values(ids: &[LeadId]) -> impl Iterator<Item = Value> {
 }
 
 /// Reads by place, not by name: a recalculation reads hundreds of thousands of them.
+fn at<T: TryGetable>(row: &QueryResult, place: usize) -> Result<T, DbErr> {
+    row.try_get_by_index(place)
+}
+
 fn read_score(row: &QueryResult) -> Result<StoredScore, DbErr> {
-    fn at<T: TryGetable>(row: &QueryResult, place: usize) -> Result<T, DbErr> {
-        row.try_get_by_index(place)
-    }
     Ok(StoredScore {
         lead_id: at(row, 0)?,
         model_version: at(row, 1)?,
@@ -155,7 +154,16 @@ pub(super) async fn due(tx: &Tx, now: Timestamp, limit: i64) -> Result<Vec<Store
 
 /// A score as a reader finds it.
 pub(super) struct Found {
-    pub(super) score: StoredScore,
+    pub(super) lead_id: LeadId,
+    pub(super) model_version: i32,
+    pub(super) base: i32,
+    pub(super) components: [f64; 5],
+    pub(super) decay_key: f64,
+    pub(super) last_activity_at: Timestamp,
+    pub(super) valid_until: Option<Timestamp>,
+    pub(super) computed_at: Timestamp,
+    /// Where they were asked for, or the score does not hold any more and is computed from them.
+    pub(super) facts: Option<String>,
     /// Whether the log has events of the lead that the score does not know yet.
     pub(super) pending: bool,
     /// The version of the model in force.
@@ -169,8 +177,9 @@ pub(super) async fn find(
     handler: &str,
     kinds: &[EventKind],
     ids: &[LeadId],
+    now: Timestamp,
+    with_facts: bool,
 ) -> Result<Vec<Found>, DbErr> {
-    let ids = padded(ids);
     let words: Vec<String> = kinds.iter().map(|kind| format!("'{kind}'")).collect();
     let mut pending = format!(
         "EXISTS (SELECT 1 FROM event AS e WHERE e.lead_id = s.lead_id AND e.position > \
@@ -186,19 +195,38 @@ pub(super) async fn find(
         )
         .expect("writing to a string");
     }
-    let text = format!(
-        "SELECT {COLUMNS}, CASE WHEN {pending} THEN 1 ELSE 0 END AS pending, \
-         (SELECT version FROM score_model WHERE state = 'PUBLISHED') AS published \
-         FROM lead_score AS s WHERE s.lead_id IN ({})",
-        marks(ids.len())
+    let published = "(SELECT version FROM score_model WHERE state = 'PUBLISHED')";
+    // The facts are long: read for those alone that need them.
+    let mut bound: Vec<Value> = vec![i32::from(with_facts).into(), now.micros().into()];
+    let among = among(
+        backend,
+        "s.lead_id",
+        KeyType::Uuid,
+        ids.iter().map(|id| id.0.into()),
+        &mut bound,
     );
-    let rows = db.query_all_raw(sql(backend, &text, values(&ids))).await?;
+    let text = format!(
+        "SELECT s.lead_id, s.model_version, s.base, s.demographic, s.behavioral, s.firmographic, s.engagement, \
+         s.intent, s.decay_key, s.last_activity_at, s.valid_until, s.computed_at, \
+         CASE WHEN ? = 1 OR s.valid_until <= ? OR s.model_version <> {published} THEN s.facts END AS facts, \
+         CASE WHEN {pending} THEN 1 ELSE 0 END AS pending, {published} AS published \
+         FROM lead_score AS s WHERE {among}"
+    );
+    let rows = db.query_all_raw(sql(backend, &text, bound)).await?;
     rows.iter()
         .map(|row| {
             Ok(Found {
-                score: read_score(row)?,
-                pending: row.try_get_by_index::<i32>(WIDTH)? != 0,
-                published: row.try_get_by_index(WIDTH + 1)?,
+                lead_id: at(row, 0)?,
+                model_version: at(row, 1)?,
+                base: at(row, 2)?,
+                components: [at(row, 3)?, at(row, 4)?, at(row, 5)?, at(row, 6)?, at(row, 7)?],
+                decay_key: at(row, 8)?,
+                last_activity_at: at(row, 9)?,
+                valid_until: at(row, 10)?,
+                computed_at: at(row, 11)?,
+                facts: at(row, 12)?,
+                pending: at::<i32>(row, 13)? != 0,
+                published: at(row, 14)?,
             })
         })
         .collect()

@@ -19,9 +19,9 @@ use crate::identity::Caller;
 use crate::leads::custom_fields;
 
 /// Rows that are written in one transaction.
-pub const BATCH_ROWS: usize = 1_000;
+pub const BATCH_ROWS: usize = 4_000;
 /// Batches that wait between reading and writing: with the batch size the bound of the memory.
-const BATCHES_AHEAD: usize = 3;
+const BATCHES_AHEAD: usize = 1;
 
 /// Why a file cannot be imported at all.
 #[derive(Debug, thiserror::Error)]

@@ -5,6 +5,7 @@ use entity::id::{JobId, UploadId};
 
 use super::{ImportChoices, ImportKind, ImportProblem, StoredRejection};
 use crate::api::types::{Access, scoped, user_errors};
+use crate::db::CallKey;
 use crate::error::Error;
 use crate::jobs::graphql::Job;
 
@@ -59,6 +60,16 @@ struct ImportInput {
     phone_region: Option<String>,
     /// Currency of amounts without one, e.g. `BRL`.
     currency: Option<String>,
+}
+
+/// An import to start.
+#[derive(InputObject, Clone, Debug)]
+struct ImportStartInput {
+    /// The file and how to read it.
+    #[graphql(flatten)]
+    import: ImportInput,
+    /// The same key and input again give the same job; kept 7 days.
+    idempotency_key: Option<String>,
 }
 
 fn pairs(pairs: impl IntoIterator<Item = (String, String)>) -> String {
@@ -312,19 +323,19 @@ impl ImportMutation {
     /// Imports leads from an uploaded CSV or Excel file, as a job. A lead that is known is updated; the same file twice
     /// creates nothing twice. A consent in the file never goes over a refusal or withdrawal from elsewhere.
     #[scope("leads:write")]
-    async fn leads_import(&self, ctx: &Context<'_>, input: ImportInput) -> Result<ImportPayload> {
+    async fn leads_import(&self, ctx: &Context<'_>, input: ImportStartInput) -> Result<ImportPayload> {
         start(ctx, ImportKind::Leads, input).await
     }
 
     /// Imports engagements from an uploaded CSV or Excel file, as a job.
     #[scope("engagement:write")]
-    async fn engagements_import(&self, ctx: &Context<'_>, input: ImportInput) -> Result<ImportPayload> {
+    async fn engagements_import(&self, ctx: &Context<'_>, input: ImportStartInput) -> Result<ImportPayload> {
         start(ctx, ImportKind::Engagements, input).await
     }
 
     /// Imports conversions from an uploaded CSV or Excel file, as a job.
     #[scope("engagement:write")]
-    async fn conversions_import(&self, ctx: &Context<'_>, input: ImportInput) -> Result<ImportPayload> {
+    async fn conversions_import(&self, ctx: &Context<'_>, input: ImportStartInput) -> Result<ImportPayload> {
         start(ctx, ImportKind::Conversions, input).await
     }
 }
@@ -339,9 +350,10 @@ async fn preview(ctx: &Context<'_>, kind: ImportKind, input: ImportInput) -> Res
     })
 }
 
-async fn start(ctx: &Context<'_>, kind: ImportKind, input: ImportInput) -> Result<ImportPayload> {
-    let (upload_id, choices) = input.choices();
-    let outcome = super::start(ctx.app(), ctx.caller()?, kind, upload_id, choices).await;
+async fn start(ctx: &Context<'_>, kind: ImportKind, input: ImportStartInput) -> Result<ImportPayload> {
+    let key = CallKey::of(input.idempotency_key.as_ref(), &input.import);
+    let (upload_id, choices) = input.import.choices();
+    let outcome = super::start(ctx.app(), ctx.caller()?, kind, upload_id, choices, key.as_ref()).await;
     let (job, user_errors) = ImportUserError::split(outcome)?;
     Ok(ImportPayload {
         job: job.map(Job::new),

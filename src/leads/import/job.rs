@@ -15,7 +15,7 @@ use super::spec::{ImportChoices, ImportSpec};
 use super::store;
 use super::targets::{Field, ImportKind};
 use crate::app::App;
-use crate::db::Tx;
+use crate::db::{CallKey, Once, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::identity::{Actor, Caller, Rows, Scope, Scopes};
 use crate::jobs::{self, Counts, Job, JobContext, JobKind, JobOutcome};
@@ -162,17 +162,30 @@ async fn checked(
     Ok((upload, spec, opened))
 }
 
-/// Starts the import of an upload; what is wrong with the file as a whole is said at once.
+/// Starts the import of an upload, once for a key; what is wrong with the file as a whole is said at once.
 ///
 /// # Errors
-/// [`ImportProblem`]s; a missing scope.
+/// [`ImportProblem`]s; a missing scope; a key used for another call.
 pub async fn start(
     app: &App,
     caller: &Caller,
     kind: ImportKind,
     upload_id: UploadId,
     choices: ImportChoices,
+    key: Option<&CallKey>,
 ) -> Outcome<Job, ImportProblem> {
+    caller.require(Scope::Write(area(kind)))?;
+    let now = app.clock().now();
+    let once = Once::new(key, &caller.actor.id, job_kind(kind))?;
+    if key.is_some() {
+        // Asked before the file is looked at: an import that has ended may have left it behind.
+        let tx = app.db().begin().await?;
+        let before = once.before(&tx, now).await?;
+        tx.rollback().await?;
+        if let Some(id) = before {
+            return Ok(jobs::queued_before(app, id).await?);
+        }
+    }
     let choices = choices.or_region(app.region());
     let (upload, ..) = checked(app, caller, kind, upload_id, &choices).await?;
     let input = ImportInput {
@@ -181,7 +194,12 @@ pub async fn start(
         choices,
     };
     let tx = app.db().begin().await?;
-    let job = jobs::enqueue(&tx, caller, app.clock().now(), job_kind(kind), &input, None).await?;
+    if let Some(id) = once.before(&tx, now).await? {
+        tx.rollback().await?;
+        return Ok(jobs::queued_before(app, id).await?);
+    }
+    let job = jobs::enqueue(&tx, caller, now, job_kind(kind), &input, None).await?;
+    once.keep(&tx, &job.id).await?;
     tx.commit().await?;
     jobs::wake(app, job.id).await;
     Ok(job)

@@ -37,14 +37,14 @@ async fn send(server: &Server, token: Option<&str>, name: &str, content: impl In
 
 /// The mutation that starts an import, or shows what it would do when `what` ends in `Preview`.
 fn mutation(what: &str) -> String {
-    let result = if what.ends_with("Preview") {
-        "preview { format checked good rows { line values { target value } } unknownColumns { name didYouMean }
-            rejections { line column value reason } }"
+    let (kind, result) = if what.ends_with("Preview") {
+        ("ImportInput", "preview { format checked good rows { line values { target value } } unknownColumns { name didYouMean }
+            rejections { line column value reason } }")
     } else {
-        "job { id kind state input }"
+        ("ImportStartInput", "job { id kind state input }")
     };
     format!(
-        "mutation ($input: ImportInput!) {{ payload: {what}(input: $input) {{ {result} userErrors {{ field message code }} }} }}"
+        "mutation ($input: {kind}!) {{ payload: {what}(input: $input) {{ {result} userErrors {{ field message code }} }} }}"
     )
 }
 

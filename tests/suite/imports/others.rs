@@ -33,6 +33,27 @@ const CONVERSIONS: &str = "id;won date;value;currency;name;kind;metadata.segment
     2;27/02/2099;;;;CUSTOMER;\n";
 
 on_both! {
+    async fn a_call_with_the_same_key_is_one_import(server: &Server) {
+        let mut input = with_upload(server, "leads.csv", LEADS, json!({ "namespace": "crm" })).await;
+        input["idempotencyKey"] = json!("monday");
+        let first = start(server, "leadsImport", input.clone()).await;
+        ended(server, &first).await;
+        assert_eq!(start(server, "leadsImport", input.clone()).await, first, "also when it has ended");
+        let found = server.data("{ jobs(first: 10) { nodes { id } } }", json!({})).await;
+        assert_eq!(found["jobs"]["nodes"], json!([{ "id": first }]));
+
+        input["namespace"] = json!("another");
+        let other = server.graphql(&mutation("leadsImport"), json!({ "input": input })).await;
+        assert_eq!(other["errors"][0]["extensions"]["code"], json!("CONFLICT"), "{other}");
+
+        // What was refused was not done: the key is free.
+        let wrong = json!({ "uploadId": input["uploadId"], "dateFormat": "%Q", "idempotencyKey": "tuesday" });
+        let (path, ..) = refusal(server, "leadsImport", wrong).await;
+        assert_eq!(path, "dateFormat");
+        let right = json!({ "uploadId": input["uploadId"], "idempotencyKey": "tuesday" });
+        assert_ne!(start(server, "leadsImport", right).await, first);
+    }
+
     async fn engagements_land_once_and_what_is_wrong_is_told_by_column(server: &Server) {
         import(server, "leadsImport", "leads.csv", LEADS, json!({})).await;
         let input = with_upload(server, "e.csv", ENGAGEMENTS, json!({})).await;

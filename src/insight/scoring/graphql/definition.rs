@@ -62,6 +62,7 @@ macro_rules! as_list {
             }
         }
 
+        #[async_trait::async_trait]
         impl OutputType for $table {
             fn type_name() -> Cow<'static, str> {
                 <Vec<$item> as OutputType>::type_name()

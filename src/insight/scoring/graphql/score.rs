@@ -49,7 +49,11 @@ impl ScoringLoader {
 
 /// The score of a lead.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ScoreOf(LeadId);
+pub struct ScoreOf {
+    lead: LeadId,
+    /// Whether it will be asked why.
+    explained: bool,
+}
 
 /// The newest engagements of a lead.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,19 +82,30 @@ impl HistoryPage {
 
 type Loaded<K, V> = std::result::Result<HashMap<K, V>, Arc<Error>>;
 
+#[async_trait::async_trait]
+
 impl Loader<ScoreOf> for ScoringLoader {
     type Value = Arc<Scored>;
     type Error = Arc<Error>;
 
     async fn load(&self, keys: &[ScoreOf]) -> Loaded<ScoreOf, Arc<Scored>> {
-        let ids: Vec<LeadId> = keys.iter().map(|key| key.0).collect();
-        let scores = scoring::scores(&self.app, &self.cache, &ids)
-            .await
-            .map_err(Arc::new)?;
-        Ok(scores
-            .into_iter()
-            .map(|(id, scored)| (ScoreOf(id), Arc::new(scored)))
-            .collect())
+        let mut found = HashMap::with_capacity(keys.len());
+        for explained in [false, true] {
+            let keys = keys.iter().filter(|key| key.explained == explained);
+            let ids: Vec<LeadId> = keys.map(|key| key.lead).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let scores = scoring::scores(&self.app, &self.cache, &ids, explained)
+                .await
+                .map_err(Arc::new)?;
+            found.extend(
+                scores
+                    .into_iter()
+                    .map(|(lead, scored)| (ScoreOf { lead, explained }, Arc::new(scored))),
+            );
+        }
+        Ok(found)
     }
 }
 
@@ -101,7 +116,11 @@ impl Loader<ScoreOf> for ScoringLoader {
 /// The database's.
 pub async fn current(ctx: &Context<'_>, lead: LeadId) -> Result<f64> {
     let loader = ctx.data_unchecked::<DataLoader<ScoringLoader>>();
-    let scored = loader.load_one(ScoreOf(lead)).await?;
+    let key = ScoreOf {
+        lead,
+        explained: false,
+    };
+    let scored = loader.load_one(key).await?;
     Ok(scored.map_or(0.0, |scored| scored.score.current))
 }
 
@@ -135,6 +154,8 @@ pub async fn scale(ctx: &Context<'_>, filter: &LeadFilter) -> Result<ScoreScale,
         .await
 }
 
+#[async_trait::async_trait]
+
 impl Loader<NewestOf> for ScoringLoader {
     type Value = Arc<Newest>;
     type Error = Arc<Error>;
@@ -150,6 +171,8 @@ impl Loader<NewestOf> for ScoringLoader {
             .collect())
     }
 }
+
+#[async_trait::async_trait]
 
 impl Loader<HistoryPage> for ScoringLoader {
     type Value = Page<ScoreEntry>;
@@ -413,7 +436,11 @@ impl LeadScoring {
     async fn score(&self, ctx: &Context<'_>) -> Result<Option<LeadScore>> {
         ctx.caller()?.require(READ)?;
         let loader = ctx.data_unchecked::<DataLoader<ScoringLoader>>();
-        let scored = loader.load_one(ScoreOf(self.0)).await?;
+        let key = ScoreOf {
+            lead: self.0,
+            explained: ctx.look_ahead().field("explain").exists(),
+        };
+        let scored = loader.load_one(key).await?;
         Ok(scored.map(|scored| LeadScore {
             lead_id: self.0,
             scored,

@@ -21,6 +21,8 @@ use crate::leads::lead;
 /// Loads leads for all requests together: what many ask for in the same moment is one statement.
 pub struct LeadLoader(pub App);
 
+#[async_trait::async_trait]
+
 impl Loader<(Rows, LeadId)> for LeadLoader {
     type Value = Arc<lead::Lead>;
     type Error = Arc<Error>;
@@ -40,6 +42,8 @@ impl Loader<(Rows, LeadId)> for LeadLoader {
 
 /// Loads the identities of leads for all requests together.
 pub struct IdentityLoader(pub App);
+
+#[async_trait::async_trait]
 
 impl Loader<(Rows, LeadId)> for IdentityLoader {
     type Value = Vec<LeadIdentity>;
