@@ -262,35 +262,61 @@ fn engagements(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>>
 fn rescoring(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>> {
     let leads = size("BENCH_RESCORE_LEADS", 200_000);
     let (_deployment, server, token, _) = with_leads(runtime, backend, leads)?;
-    let rate = runtime.block_on(async {
+    let row = |what: &str, rate: f64| Row {
+        what: format!("rescoring of {leads} leads in bulk, {what}"),
+        figure: format!("{rate:.0} leads/s"),
+        wanted: "50,000 leads/s",
+    };
+    runtime.block_on(async {
         let mut connection = Connection::open(&server.address, &token).await?;
         let data = connection
             .graphql("mutation { scoresRecalculate { job { id } } }", json!({}))
             .await?;
-        let id = data["scoresRecalculate"]["job"]["id"].clone();
-        loop {
-            let data = connection
-                .graphql(
-                    "query($id: ID!) { job(id: $id) { state done error durationSeconds } }",
-                    json!({ "id": id }),
-                )
-                .await?;
-            let job = &data["job"];
-            match job["state"].as_str() {
-                Some("SUCCEEDED") => {
-                    let seconds = job["durationSeconds"].as_f64().unwrap_or(f64::NAN);
-                    return anyhow::Ok(job["done"].as_f64().unwrap_or(0.0) / seconds);
-                }
-                Some("QUEUED" | "RUNNING") => tokio::time::sleep(Duration::from_millis(50)).await,
-                _ => anyhow::bail!("{job}"),
+        let same = job_rate(&mut connection, &data["scoresRecalculate"]["job"]["id"]).await?;
+        // A model that gives every lead another score: who the lead is counts for more, what it did for less.
+        let query = format!("{{ scoreModel {{ definition {{ {DEFINITION} }} }} }}");
+        let mut definition = connection.graphql(&query, json!({})).await?["scoreModel"]["definition"].take();
+        definition["weights"] = json!({
+            "demographic": 0.35, "behavioral": 0.15, "firmographic": 0.2, "engagement": 0.2, "intent": 0.1,
+        });
+        let draft = "mutation($input: ScoreModelDraftCreateInput!) { scoreModelDraftCreate(input: $input) { model { id } \
+                     userErrors { message } } }";
+        let input = json!({ "input": { "definition": definition } });
+        let data = connection.graphql(draft, input).await?;
+        let id = &data["scoreModelDraftCreate"]["model"]["id"];
+        let publish = "mutation($id: ID!) { scoreModelPublish(input: { id: $id }) { job { id } } }";
+        let data = connection.graphql(publish, json!({ "id": id })).await?;
+        let other = job_rate(&mut connection, &data["scoreModelPublish"]["job"]["id"]).await?;
+        anyhow::Ok(vec![row("no score changes", same), row("a new model changes every score", other)])
+    })
+}
+
+/// All numbers of a scoring model.
+const DEFINITION: &str = "weights { demographic behavioral firmographic engagement intent } \
+    demographic { email firstName lastName phone location customerType primaryInterest interests primaryInterestField } \
+    behavioral { perEvent { type points } perActiveDay activeDaysLimit activeDaysWindow } \
+    firmographic { base targetLocation targetLocations { country region city } customerTypes { name points values } \
+      sources { name points values } } \
+    engagement { recency { days points } older emailConsent smsConsent stages { stage points } stageShare } \
+    intent { highIntent { type points } highIntentLimit highIntentWindow stages { stage points } perReply repliesLimit \
+      repliesWindow } \
+    grades { aPlus a bPlus b cPlus c } temperatures { hot warm } decay { pointsPerDay }";
+
+/// Waits for the end of a job; answers how many it did in a second.
+async fn job_rate(connection: &mut Connection, id: &Value) -> anyhow::Result<f64> {
+    loop {
+        let query = "query($id: ID!) { job(id: $id) { state done error durationSeconds } }";
+        let data = connection.graphql(query, json!({ "id": id })).await?;
+        let job = &data["job"];
+        match job["state"].as_str() {
+            Some("SUCCEEDED") => {
+                let seconds = job["durationSeconds"].as_f64().unwrap_or(f64::NAN);
+                return Ok(job["done"].as_f64().unwrap_or(0.0) / seconds);
             }
+            Some("QUEUED" | "RUNNING") => tokio::time::sleep(Duration::from_millis(50)).await,
+            _ => anyhow::bail!("{job}"),
         }
-    })?;
-    Ok(vec![Row {
-        what: format!("rescoring of {leads} leads in bulk"),
-        figure: format!("{rate:.0} leads/s"),
-        wanted: "50,000 leads/s",
-    }])
+    }
 }
 
 const LEAD: &str = "query($id: ID!) { lead(id: $id) { id displayName email stage score { current grade temperature } \
@@ -382,12 +408,13 @@ fn subscribers(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>>
     let token = deployment.token()?;
     let server = deployment.serve(&[])?;
     let before = server.peak_bytes();
-    let (latency, received) = runtime.block_on(watch(&server, &token, watchers, seconds))?;
+    let (latency, received, rate) = runtime.block_on(watch(&server, &token, watchers, seconds))?;
+    let due = (watchers - watchers / 100) * seconds * 100;
     let peak = server.peak_bytes();
     Ok(vec![Row {
         what: format!("{watchers} subscribers, 100 events/s to all, 1 % of the readers stalled"),
         figure: format!(
-            "{received} messages, commit to socket p50 {:.1} ms, p99 {:.1} ms, peak {} MB ({} MB before)",
+            "{rate:.0} events/s, {received} of {due} messages, commit to socket p50 {:.1} ms, p99 {:.1} ms, peak {} MB ({} MB before)",
             latency.value_at_quantile(0.5) as f64 / 1_000.0,
             latency.value_at_quantile(0.99) as f64 / 1_000.0,
             peak / 1_000_000,
@@ -397,6 +424,9 @@ fn subscribers(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>>
     }])
 }
 
+/// Connections that create leads.
+const WRITERS: u64 = 10;
+
 /// Opens the sockets, then creates 100 leads a second. An event says when it was recorded (`at`), one machine has one
 /// clock: what lies between that and the arrival is the latency.
 async fn watch(
@@ -404,7 +434,7 @@ async fn watch(
     token: &str,
     watchers: u64,
     seconds: u64,
-) -> anyhow::Result<(Histogram<u64>, u64)> {
+) -> anyhow::Result<(Histogram<u64>, u64, f64)> {
     let (ready_tx, mut ready) = tokio::sync::mpsc::channel(64);
     let mut tasks = Vec::new();
     for n in 0..watchers {
@@ -455,19 +485,29 @@ async fn watch(
     }
     drop(ready_tx);
     while ready.recv().await.is_some() {}
-    let mut connection = Connection::open(&server.address, token).await?;
-    let mut ticks = tokio::time::interval(Duration::from_millis(10));
-    for n in 0..seconds * 100 {
-        ticks.tick().await;
-        let create =
-            "mutation($input: LeadCreateInput!) { leadCreate(input: $input) { userErrors { message } } }";
-        connection
-            .graphql(
-                create,
-                json!({ "input": { "email": format!("watch{n}@example.com") } }),
-            )
-            .await?;
+    // Several writers, as an answer waits for its commit while the next event is due.
+    let mut writers = Vec::new();
+    for writer in 0..WRITERS {
+        let mut connection = Connection::open(&server.address, token).await?;
+        writers.push(tokio::spawn(async move {
+            let mut ticks = tokio::time::interval(Duration::from_millis(10 * WRITERS));
+            for n in 0..seconds * 100 / WRITERS {
+                ticks.tick().await;
+                let create =
+                    "mutation($input: LeadCreateInput!) { leadCreate(input: $input) { userErrors { message } } }";
+                let email = format!("watch{writer}-{n}@example.com");
+                connection
+                    .graphql(create, json!({ "input": { "email": email } }))
+                    .await?;
+            }
+            anyhow::Ok(())
+        }));
     }
+    let begin = Instant::now();
+    for writer in writers {
+        writer.await??;
+    }
+    let rate = (seconds * 100) as f64 / begin.elapsed().as_secs_f64();
     let mut latency = Histogram::<u64>::new(3)?;
     let mut received = 0;
     for task in tasks {
@@ -475,7 +515,7 @@ async fn watch(
         latency.add(of_one)?;
         received += count;
     }
-    Ok((latency, received))
+    Ok((latency, received, rate))
 }
 
 #[expect(

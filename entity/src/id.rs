@@ -136,8 +136,6 @@ macro_rules! ids {
                 Some(self)
             }
         }
-
-        #[async_trait::async_trait]
         impl OutputType for $name {
             fn type_name() -> Cow<'static, str> {
                 Cow::Borrowed("ID")

@@ -88,6 +88,11 @@ async fn engagement(m: &SchemaManager<'_>) -> Result<(), DbErr> {
     .await?;
     index(
         m,
+        "CREATE INDEX conversion_occurred ON conversion (occurred_at, id)",
+    )
+    .await?;
+    index(
+        m,
         "CREATE UNIQUE INDEX conversion_dedupe ON conversion (dedupe_key) WHERE dedupe_key IS NOT NULL",
     )
     .await

@@ -64,7 +64,6 @@ macro_rules! nodes {
         )*
 
         // Written out, since the derive wants each type to have a method `id`, which a merged object has not.
-        #[async_trait::async_trait]
         impl OutputType for Node {
             fn type_name() -> Cow<'static, str> {
                 Cow::Borrowed("Node")
@@ -137,7 +136,6 @@ pub(super) struct NodeLoader(pub(super) App);
 
 macro_rules! loaders {
     ($($id:ident => $value:ty, $load:path;)*) => {$(
-        #[async_trait::async_trait]
         impl Loader<(Rows, $id)> for NodeLoader {
             type Value = $value;
             type Error = Arc<Error>;

@@ -220,8 +220,6 @@ fn request_id(request: &Request) -> Arc<str> {
     id.map_or_else(|| Arc::from("-"), |id| Arc::clone(&id.0))
 }
 
-#[async_trait::async_trait]
-
 impl Executor for Api {
     async fn execute(&self, mut request: Request) -> Response {
         match Asked::new(&mut request) {

@@ -147,8 +147,6 @@ pub(super) struct TimelinePage {
 /// Loads timelines for all requests together: one statement for each kind of entry, whatever the number of leads.
 pub(super) struct TimelineLoader(pub(super) App);
 
-#[async_trait::async_trait]
-
 impl Loader<TimelinePage> for TimelineLoader {
     type Value = Page<Happened>;
     type Error = Arc<Error>;

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use entity::Timestamp;
+use sea_orm::DbBackend;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -19,7 +20,7 @@ use crate::assembly;
 use crate::clock::Clock;
 use crate::config::{DatabaseKind, Settings};
 use crate::db::{Db, sqlite_file};
-use crate::events::{Progress, connect_nats, progress};
+use crate::events::{self, Progress, connect_nats, progress};
 use crate::http::console;
 
 /// Longest wait for anything outside of this process.
@@ -156,6 +157,14 @@ async fn database(settings: &Settings) -> Vec<Line> {
 async fn handlers(db: &Db) -> Vec<Line> {
     let now = Clock::system().now();
     let mut lines = Vec::new();
+    if db.backend() == DbBackend::Postgres {
+        let finding = match events::is_waiting(db).await {
+            Ok(true) => Finding::ok("events wait for their place in the log"),
+            Ok(false) => Finding::ok("all events have their place in the log"),
+            Err(error) => Finding::error(error.to_string(), "look into the log of the database"),
+        };
+        lines.push(("event relay".to_owned(), finding));
+    }
     for handler in assembly::handlers() {
         let finding = match progress(db, &*handler).await {
             Ok(progress) => handler_finding(&progress, now),

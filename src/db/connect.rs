@@ -305,7 +305,7 @@ pub fn sqlite_file(url: &str) -> Option<PathBuf> {
 }
 
 /// Pages that the writer of an SQLite file keeps, in KiB: what a batch of an import touches stays in memory.
-const WRITER_CACHE_KIB: u32 = 64 * 1_024;
+const WRITER_CACHE_KIB: u32 = 48 * 1_024;
 /// The same for each reader; the rest is the system's cache of the file.
 const READER_CACHE_KIB: u32 = 8 * 1_024;
 
@@ -349,11 +349,8 @@ async fn open_sqlite(
     writer.test_before_acquire(false);
     {
         let base = base.clone();
-        writer.map_sqlx_sqlite_opts(move |_| {
-            base(WRITER_CACHE_KIB)
-                .create_if_missing(true)
-                .disable_logging()
-        });
+        writer
+            .map_sqlx_sqlite_opts(move |_| base(WRITER_CACHE_KIB).create_if_missing(true).disable_logging());
     }
     let refused = |error| OpenError::sqlite(error, path);
     let writer = Database::connect(writer).await.map_err(refused)?;

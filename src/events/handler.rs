@@ -16,6 +16,9 @@ use crate::error::Error;
 /// Most events handled in one transaction: bounds its length and memory.
 const BATCH: u64 = 5_000;
 
+/// How long events are gathered before a handler that had nothing to do begins.
+const GATHER: Duration = Duration::from_millis(25);
+
 /// A backlog that is worth waiting for its end, in events.
 const BACKLOG: Position = 1_000;
 
@@ -141,7 +144,8 @@ impl HandlerRunner {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = head.changed(), if failures == 0 => {}
+                // What comes within a moment is handled in one transaction.
+                _ = head.changed(), if failures == 0 => tokio::time::sleep(GATHER).await,
                 () = tokio::time::sleep(pause) => {}
             }
         }

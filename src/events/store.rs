@@ -93,7 +93,10 @@ pub async fn relay(db: &Db) -> Result<u64, DbErr> {
 }
 
 /// Whether committed events wait for their positions (PostgreSQL).
-pub(super) async fn is_waiting(db: &Db) -> Result<bool, DbErr> {
+///
+/// # Errors
+/// The database's.
+pub async fn is_waiting(db: &Db) -> Result<bool, DbErr> {
     if db.backend() != DbBackend::Postgres {
         return Ok(false);
     }

@@ -25,5 +25,7 @@ pub use context::{Counts, JobContext};
 pub use entity::job::Model as Job;
 pub use hub::Hub;
 pub use kind::{Chore, JobKind, JobOutcome, JobRegistry};
-pub use service::{JobFilter, JobProblem, cancel, enqueue, find, get_many, kind_of, list, queued_before, wake};
+pub use service::{
+    JobFilter, JobProblem, cancel, enqueue, find, get_many, kind_of, list, queued_before, wake,
+};
 pub use worker::Worker;

@@ -46,6 +46,39 @@ on_both! {
         }));
     }
 
+    async fn all_are_listed_the_latest_first(server: &Server) {
+        let id = lead(server, "ann@example.com").await;
+        let item = |day: u32, kind: &str, name: Value| json!({
+            "leadId": id, "kind": kind, "name": name, "occurredAt": format!("2026-01-{day:02}T12:00:00Z")
+        });
+        let items: Vec<Value> = (1..=5)
+            .map(|day| if day == 3 { item(day, "CUSTOM", json!("demo")) } else { item(day, "PURCHASE", Value::Null) })
+            .collect();
+        let query = "mutation ($input: ConversionsRecordInput!) { conversionsRecord(input: $input) { results { userErrors { code } } } }";
+        server.data(query, json!({ "input": { "items": items } })).await;
+        let query = "query ($filter: ConversionFilterInput, $after: String) { conversions(first: 2, filter: $filter, after: $after) {
+            nodes { occurredAt lead { id } } pageInfo { hasNextPage endCursor } } }";
+        let mut days = Vec::new();
+        let mut after = Value::Null;
+        loop {
+            let page = server.data(query, json!({ "after": after })).await["conversions"].take();
+            let nodes = page["nodes"].as_array().expect("a list");
+            assert!(nodes.iter().all(|node| node["lead"]["id"] == id), "{page}");
+            days.push(nodes.iter().map(|node| node["occurredAt"].as_str().expect("a moment")[8..10].to_owned()).collect::<Vec<_>>());
+            if page["pageInfo"]["hasNextPage"] == json!(false) {
+                break;
+            }
+            after = page["pageInfo"]["endCursor"].clone();
+        }
+        assert_eq!(days, [vec!["05", "04"], vec!["03", "02"], vec!["01"]]);
+        let filter = json!({ "kinds": ["PURCHASE"], "from": "2026-01-02T12:00:00Z", "to": "2026-01-04T12:00:00Z" });
+        let page = server.data(query, json!({ "filter": filter })).await["conversions"]["nodes"].take();
+        assert_eq!(page.as_array().expect("a list").len(), 1, "the 2nd; the 3rd is another kind, the 4th too late: {page}");
+        let nobody = server.token(&["leads:read"]).await;
+        let refused = server.graphql_as(Some(&nobody), "{ conversions { nodes { id } } }", json!({})).await;
+        assert_eq!(code(&refused), "FORBIDDEN");
+    }
+
     async fn many_are_answered_one_by_one_and_once_for_a_key(server: &Server) {
         let id = lead(server, "ann@example.com").await;
         let items = json!([

@@ -31,8 +31,6 @@ macro_rules! scopes {
                 /// Asks for a token.
                 pub struct Guard;
 
-                #[async_trait::async_trait]
-
                 impl async_graphql::Guard for Guard {
                     async fn check(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<()> {
                         use crate::api::types::Access as _;
@@ -60,8 +58,6 @@ macro_rules! scopes {
 
                     /// Asks for the scope.
                     pub struct Guard;
-
-                    #[async_trait::async_trait]
 
                     impl async_graphql::Guard for Guard {
                         async fn check(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<()> {

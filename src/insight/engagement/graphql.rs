@@ -151,8 +151,6 @@ struct EngagementSource {
 /// Loads engagements by id for all requests together.
 pub struct EngagementLoader(pub App);
 
-#[async_trait::async_trait]
-
 impl Loader<(Rows, EngagementId)> for EngagementLoader {
     type Value = Arc<Engagement>;
     type Error = Arc<Error>;
@@ -188,8 +186,6 @@ pub struct NewestLoader(pub App);
 
 /// The latest so many of a lead.
 type Newest = (Rows, LeadId, u64);
-
-#[async_trait::async_trait]
 
 impl Loader<Newest> for NewestLoader {
     type Value = Arc<Vec<Arc<Engagement>>>;

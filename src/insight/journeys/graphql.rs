@@ -27,8 +27,6 @@ const READ: Scope = Scope::Read(Area::Journeys);
 /// Loads journeys for all requests together.
 pub struct JourneyLoader(pub App);
 
-#[async_trait::async_trait]
-
 impl Loader<(Rows, LeadId)> for JourneyLoader {
     type Value = Arc<Journey>;
     type Error = Arc<Error>;
@@ -49,8 +47,6 @@ impl Loader<(Rows, LeadId)> for JourneyLoader {
 /// The stays of a lead.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct StaysOf(LeadId);
-
-#[async_trait::async_trait]
 
 impl Loader<StaysOf> for JourneyLoader {
     type Value = Arc<Vec<JourneyStage>>;

@@ -57,8 +57,6 @@ impl HistoryPage {
 
 type Loaded<K, V> = std::result::Result<HashMap<K, V>, Arc<Error>>;
 
-#[async_trait::async_trait]
-
 impl Loader<CurrentStay> for LifecycleLoader {
     type Value = StageStay;
     type Error = Arc<Error>;
@@ -73,8 +71,6 @@ impl Loader<CurrentStay> for LifecycleLoader {
     }
 }
 
-#[async_trait::async_trait]
-
 impl Loader<TouchPoints> for LifecycleLoader {
     type Value = i64;
     type Error = Arc<Error>;
@@ -88,8 +84,6 @@ impl Loader<TouchPoints> for LifecycleLoader {
             .collect())
     }
 }
-
-#[async_trait::async_trait]
 
 impl Loader<HistoryPage> for LifecycleLoader {
     type Value = Page<StageStay>;

@@ -3,24 +3,25 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use entity::id::{ConversionId, LeadId};
 use entity::{Area, ConversionKind, Timestamp};
 
-use super::{Answer, ConversionProblem, NewConversion};
+use super::{Answer, ConversionFilter, ConversionProblem, NewConversion};
 use crate::api::Lead;
-use crate::api::types::{Access, Json, Money, MoneyInput, scoped, user_errors};
+use crate::api::types::{
+    Access, Cursor, Json, Money, MoneyInput, Pages, connection, page_request, scoped, user_errors,
+};
 use crate::app::App;
-use crate::db::CallKey;
+use crate::db::{CallKey, Keyset, SortValue};
 use crate::error::{Error, Problem};
 use crate::identity::{Rows, Scope};
 use crate::insight::engagement::LeadKey;
 
 /// Loads the conversions of leads for all requests together.
 pub struct ConversionLoader(pub App);
-
-#[async_trait::async_trait]
 
 impl Loader<(Rows, LeadId)> for ConversionLoader {
     type Value = Vec<super::Conversion>;
@@ -99,6 +100,21 @@ impl LeadConversionFields {
     }
 }
 
+/// The ordering of all lists of conversions.
+const ORDER: &str = "OCCURRED_AT DESC";
+
+/// Which conversions are wanted.
+#[derive(InputObject, Default)]
+struct ConversionFilterInput {
+    /// Of these kinds.
+    #[graphql(default)]
+    kinds: Vec<ConversionKind>,
+    /// That happened at or after this moment.
+    from: Option<Timestamp>,
+    /// That happened before this moment.
+    to: Option<Timestamp>,
+}
+
 /// Queries about conversions.
 #[derive(Default)]
 pub struct ConversionQuery;
@@ -115,6 +131,39 @@ impl ConversionQuery {
     ) -> Result<Option<Conversion>> {
         let mut found = super::get_many(ctx.app(), ctx.caller()?.rows, &[id]).await?;
         Ok(found.remove(&id).map(Conversion))
+    }
+
+    /// Conversions of all leads, the latest first.
+    #[scope("engagement:read")]
+    #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
+    async fn conversions(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Only these.")] filter: Option<ConversionFilterInput>,
+        #[graphql(desc = "Rows from the start, 1–100; 25 when neither `first` nor `last` is given.")]
+        first: Option<i32>,
+        #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "Rows from the end, 1–100.")] last: Option<i32>,
+        #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<Cursor, Conversion, EmptyFields, EmptyFields>> {
+        let ConversionFilterInput { kinds, from, to } = filter.unwrap_or_default();
+        let filter = ConversionFilter { kinds, from, to };
+        let pages = Pages {
+            first,
+            after,
+            last,
+            before,
+        };
+        let request = page_request(&pages, ORDER)?;
+        let page = super::list(ctx.app(), ctx.caller()?, &filter, &request).await?;
+        Ok(connection(page, |row| {
+            let keyset = Keyset {
+                order: ORDER.into(),
+                value: SortValue::Int(row.occurred_at.micros()),
+                id: row.id.0,
+            };
+            (keyset, Conversion(row))
+        }))
     }
 }
 

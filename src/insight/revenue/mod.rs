@@ -10,5 +10,6 @@ pub use entity::conversion::Model as Conversion;
 pub use erasure::ConversionErasure;
 pub use import::ConversionSink;
 pub use service::{
-    Answer, ConversionProblem, MOST_AT_ONCE, NewConversion, get_many, of_leads, record, record_many, timeline,
+    Answer, ConversionFilter, ConversionProblem, MOST_AT_ONCE, NewConversion, get_many, list, of_leads,
+    record, record_many, timeline,
 };

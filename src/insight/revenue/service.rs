@@ -344,6 +344,31 @@ fn recorded(row: &Conversion) -> NewEvent {
     }
 }
 
+/// Which conversions are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct ConversionFilter {
+    /// Of these kinds; all when empty.
+    pub kinds: Vec<ConversionKind>,
+    /// That happened at or after this moment.
+    pub from: Option<Timestamp>,
+    /// That happened before this moment.
+    pub to: Option<Timestamp>,
+}
+
+/// A page of conversions, the latest first.
+///
+/// # Errors
+/// A missing scope `engagement:read`; the database's.
+pub async fn list(
+    app: &App,
+    caller: &Caller,
+    filter: &ConversionFilter,
+    page: &PageRequest,
+) -> Result<Page<Conversion>, Error> {
+    caller.require(Scope::Read(Area::Engagement))?;
+    Ok(store::list(app.db().read(), caller.rows, filter, page).await?)
+}
+
 /// Conversions by id; those that are not there, or whose lead is not the caller's to see, are left out.
 ///
 /// # Errors

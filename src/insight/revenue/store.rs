@@ -7,7 +7,7 @@ use entity::id::{ConversionId, LeadId};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QueryTrait};
 
-use super::Conversion;
+use super::{Conversion, ConversionFilter};
 use crate::db::{Conflict, Direction, Page, PageRequest, Tx, insert_many, newest_of_leads, padded};
 use crate::identity::Rows;
 use crate::leads::lead;
@@ -67,6 +67,34 @@ pub(super) async fn of_leads(
         }
     }
     Ok(by_lead)
+}
+
+/// Conversions of all leads, the latest first.
+pub(super) async fn list(
+    db: &impl ConnectionTrait,
+    rows: Rows,
+    filter: &ConversionFilter,
+    page: &PageRequest,
+) -> Result<Page<Conversion>, DbErr> {
+    let Rows::All = rows;
+    let ConversionFilter { kinds, from, to } = filter;
+    let mut select = conversion::Entity::find();
+    if !kinds.is_empty() {
+        select = select.filter(conversion::Column::Kind.is_in(padded(kinds)));
+    }
+    if let Some(from) = from {
+        select = select.filter(conversion::Column::OccurredAt.gte(*from));
+    }
+    if let Some(to) = to {
+        select = select.filter(conversion::Column::OccurredAt.lt(*to));
+    }
+    page.apply(
+        QueryTrait::query(&mut select),
+        Expr::col((conversion::Entity, conversion::Column::OccurredAt)),
+        (conversion::Entity, conversion::Column::Id),
+        Direction::Desc,
+    );
+    Ok(Page::new(page, select.all(db).await?))
 }
 
 /// The same page of the conversions of each lead, the latest first.

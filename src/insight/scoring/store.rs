@@ -15,7 +15,9 @@ use sea_orm::{
 };
 
 use super::{ScoreEntry, StoredScore};
-use crate::db::{Conflict, Direction, KeyType, Page, PageRequest, Tx, among, insert_many, padded, sql, upsert_many};
+use crate::db::{
+    Conflict, Direction, KeyType, Page, PageRequest, Tx, among, insert_many, padded, sql, upsert_many,
+};
 
 /// The columns of a score in the order of [`read_score`].
 const COLUMNS: &str = "s.lead_id, s.model_version, s.base, s.demographic, s.behavioral, s.firmographic, s.engagement, \

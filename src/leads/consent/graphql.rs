@@ -20,8 +20,6 @@ use crate::leads::lead::graphql::load as load_lead;
 /// Loads the consents in force of leads for all requests together.
 pub struct ConsentLoader(pub App);
 
-#[async_trait::async_trait]
-
 impl Loader<LeadId> for ConsentLoader {
     type Value = Vec<super::ConsentRecord>;
     type Error = Arc<Error>;
@@ -34,8 +32,6 @@ impl Loader<LeadId> for ConsentLoader {
 /// A page of what was said of a lead's consents.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct HistoryPage(LeadId, HistoryFilter, Pages);
-
-#[async_trait::async_trait]
 
 impl Loader<HistoryPage> for ConsentLoader {
     type Value = Page<super::ConsentRecord>;

@@ -19,7 +19,7 @@ use crate::identity::Caller;
 use crate::leads::custom_fields;
 
 /// Rows that are written in one transaction.
-pub const BATCH_ROWS: usize = 4_000;
+pub const BATCH_ROWS: usize = 2_000;
 /// Batches that wait between reading and writing: with the batch size the bound of the memory.
 const BATCHES_AHEAD: usize = 1;
 

@@ -59,8 +59,6 @@ pub struct NotesPage(LeadId, Pages);
 /// Loads the notes of leads for all requests together.
 pub struct NoteLoader(pub App);
 
-#[async_trait::async_trait]
-
 impl Loader<NotesPage> for NoteLoader {
     type Value = Page<super::Note>;
     type Error = Arc<Error>;

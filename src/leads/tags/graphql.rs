@@ -21,8 +21,6 @@ use crate::leads::lead::graphql::load as load_lead;
 /// Loads the tags of leads for all requests together.
 pub struct LeadTagsLoader(pub App);
 
-#[async_trait::async_trait]
-
 impl Loader<LeadId> for LeadTagsLoader {
     type Value = Vec<super::Tag>;
     type Error = Arc<Error>;
@@ -34,8 +32,6 @@ impl Loader<LeadId> for LeadTagsLoader {
 
 /// Counts the leads of tags for all requests together.
 pub struct TagCountLoader(pub App);
-
-#[async_trait::async_trait]
 
 impl Loader<(Rows, TagId)> for TagCountLoader {
     type Value = i64;

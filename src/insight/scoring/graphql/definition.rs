@@ -61,8 +61,6 @@ macro_rules! as_list {
                 Some(self)
             }
         }
-
-        #[async_trait::async_trait]
         impl OutputType for $table {
             fn type_name() -> Cow<'static, str> {
                 <Vec<$item> as OutputType>::type_name()

@@ -82,8 +82,6 @@ impl HistoryPage {
 
 type Loaded<K, V> = std::result::Result<HashMap<K, V>, Arc<Error>>;
 
-#[async_trait::async_trait]
-
 impl Loader<ScoreOf> for ScoringLoader {
     type Value = Arc<Scored>;
     type Error = Arc<Error>;
@@ -154,8 +152,6 @@ pub async fn scale(ctx: &Context<'_>, filter: &LeadFilter) -> Result<ScoreScale,
         .await
 }
 
-#[async_trait::async_trait]
-
 impl Loader<NewestOf> for ScoringLoader {
     type Value = Arc<Newest>;
     type Error = Arc<Error>;
@@ -171,8 +167,6 @@ impl Loader<NewestOf> for ScoringLoader {
             .collect())
     }
 }
-
-#[async_trait::async_trait]
 
 impl Loader<HistoryPage> for ScoringLoader {
     type Value = Page<ScoreEntry>;

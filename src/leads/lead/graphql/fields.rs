@@ -21,8 +21,6 @@ use crate::leads::lead;
 /// Loads leads for all requests together: what many ask for in the same moment is one statement.
 pub struct LeadLoader(pub App);
 
-#[async_trait::async_trait]
-
 impl Loader<(Rows, LeadId)> for LeadLoader {
     type Value = Arc<lead::Lead>;
     type Error = Arc<Error>;
@@ -42,8 +40,6 @@ impl Loader<(Rows, LeadId)> for LeadLoader {
 
 /// Loads the identities of leads for all requests together.
 pub struct IdentityLoader(pub App);
-
-#[async_trait::async_trait]
 
 impl Loader<(Rows, LeadId)> for IdentityLoader {
     type Value = Vec<LeadIdentity>;
