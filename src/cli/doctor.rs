@@ -8,7 +8,6 @@ use std::path::Path;
 use std::time::Duration;
 
 use entity::Timestamp;
-use sea_orm::DbBackend;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -157,14 +156,15 @@ async fn database(settings: &Settings) -> Vec<Line> {
 async fn handlers(db: &Db) -> Vec<Line> {
     let now = Clock::system().now();
     let mut lines = Vec::new();
-    if db.backend() == DbBackend::Postgres {
-        let finding = match events::is_waiting(db).await {
-            Ok(true) => Finding::ok("events wait for their place in the log"),
-            Ok(false) => Finding::ok("all events have their place in the log"),
-            Err(error) => Finding::error(error.to_string(), "look into the log of the database"),
-        };
-        lines.push(("event relay".to_owned(), finding));
-    }
+    let relay = match events::is_waiting(db).await {
+        Ok(true) => Some(Finding::ok("events wait for their place in the log")),
+        Ok(false) => None,
+        Err(error) => Some(Finding::error(
+            error.to_string(),
+            "look into the log of the database",
+        )),
+    };
+    lines.extend(relay.map(|finding| ("event relay".to_owned(), finding)));
     for handler in assembly::handlers() {
         let finding = match progress(db, &*handler).await {
             Ok(progress) => handler_finding(&progress, now),

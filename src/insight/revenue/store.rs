@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use entity::conversion;
 use entity::id::{ConversionId, LeadId};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QueryTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryTrait};
 
 use super::{Conversion, ConversionFilter};
 use crate::db::{Conflict, Direction, Page, PageRequest, Tx, insert_many, newest_of_leads, padded};
@@ -13,7 +13,7 @@ use crate::identity::Rows;
 use crate::leads::lead;
 
 /// Conversions of a lead that are shown at most.
-const SHOWN: usize = 100;
+const SHOWN: u64 = 100;
 
 pub(super) async fn insert(tx: &Tx, rows: &[Conversion]) -> Result<(), DbErr> {
     insert_many(tx, rows, Conflict::Fail).await.map(drop)
@@ -53,20 +53,8 @@ pub(super) async fn of_leads(
     leads: &[LeadId],
 ) -> Result<HashMap<LeadId, Vec<Conversion>>, DbErr> {
     let Rows::All = rows;
-    let found = conversion::Entity::find()
-        .filter(conversion::Column::LeadId.is_in(padded(leads)))
-        .order_by_desc(conversion::Column::OccurredAt)
-        .order_by_desc(conversion::Column::Id)
-        .all(db)
-        .await?;
-    let mut by_lead: HashMap<LeadId, Vec<Conversion>> = HashMap::new();
-    for row in found {
-        let of_lead = by_lead.entry(row.lead_id).or_default();
-        if of_lead.len() < SHOWN {
-            of_lead.push(row);
-        }
-    }
-    Ok(by_lead)
+    let pages = timeline(db, leads, &PageRequest::first(SHOWN)).await?;
+    Ok(pages.into_iter().map(|(lead, page)| (lead, page.items)).collect())
 }
 
 /// Conversions of all leads, the latest first.
