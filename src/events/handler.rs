@@ -19,13 +19,6 @@ const BATCH: u64 = 5_000;
 /// How long events are gathered before a handler that had nothing to do begins.
 const GATHER: Duration = Duration::from_millis(25);
 
-/// A backlog that is worth waiting for its end, in events.
-const BACKLOG: Position = 1_000;
-
-/// A burst goes on while so many events come in each [`BREATH`].
-const BURST: Position = 100;
-const BREATH: Duration = Duration::from_millis(100);
-
 /// How far the stored cursor of a handler may stay behind events that do not concern it.
 const IDLE_CURSOR_LAG: Position = 5_000;
 
@@ -38,12 +31,6 @@ pub trait Handler: Send + Sync + 'static {
     /// The kinds of events that it needs.
     fn kinds(&self) -> &'static [EventKind];
 
-    /// How long it may let a burst of events pass before it takes them, so that what has to follow at once is not held
-    /// up: for state that readers compute afresh where it is behind.
-    fn patience(&self) -> Duration {
-        Duration::ZERO
-    }
-
     /// Applies a batch, in order, set-based. Its writes commit together with its cursor, so that every event has its
     /// effect exactly once; it must not call anything outside of the database.
     async fn handle(&self, app: &App, tx: &Tx, events: &[Event]) -> Result<(), Error>;
@@ -55,8 +42,6 @@ pub struct HandlerRunner {
     handler: Arc<dyn Handler>,
     /// Up to here there is nothing for this handler: kept in memory, so that events of other kinds cost no write.
     scanned: Position,
-    /// Up to here events are taken without waiting for the end of a burst.
-    taking: Position,
 }
 
 impl HandlerRunner {
@@ -67,34 +52,6 @@ impl HandlerRunner {
             app,
             handler,
             scanned: 0,
-            taking: 0,
-        }
-    }
-
-    /// Lets a burst of events pass, as far as the handler's patience goes. Once that is at its end, or the burst is, all
-    /// that has come in by then is taken without another pause.
-    async fn breathe(&mut self) -> Result<(), Error> {
-        let patience = self.handler.patience();
-        if patience.is_zero() {
-            return Ok(());
-        }
-        let db = self.app.db();
-        let cursor = store::cursor(db.read(), self.handler.name()).await?;
-        let cursor = cursor.map_or(0, |cursor| cursor.position).max(self.scanned);
-        let (mut last, _) = store::head(db.read()).await?;
-        if cursor < self.taking || last - cursor < BACKLOG {
-            return Ok(());
-        }
-        let begin = tokio::time::Instant::now();
-        loop {
-            tokio::time::sleep(BREATH).await;
-            let (now, _) = store::head(db.read()).await?;
-            let came = now - last;
-            last = now;
-            if came < BURST || begin.elapsed() >= patience {
-                self.taking = last;
-                return Ok(());
-            }
         }
     }
 
@@ -109,15 +66,7 @@ impl HandlerRunner {
             } else {
                 (BATCH >> failures.min(10)).max(1)
             };
-            let outcome = tokio::select! {
-                () = stop.cancelled() => return,
-                waited = self.breathe() => waited,
-            };
-            let outcome = match outcome {
-                Ok(()) => self.step(limit).await,
-                Err(error) => Err(error),
-            };
-            match outcome {
+            match self.step(limit).await {
                 Ok(true) => {
                     failures = 0;
                     continue;

@@ -146,7 +146,8 @@ on_both! {
         ).await.unwrap().secret;
         let elsewhere = Database::create(Backend::Sqlite).unwrap();
         let elsewhere = Server::start(&elsewhere, Setup::default()).await;
-        let mistyped = format!("{}x", &server.admin()[..server.admin().len() - 1]);
+        let (rest, last) = server.admin().split_at(server.admin().len() - 1);
+        let mistyped = format!("{rest}{}", if last == "x" { "y" } else { "x" });
         for (what, token) in [
             ("of another deployment", elsewhere.admin()),
             ("mistyped", &mistyped),

@@ -102,11 +102,6 @@ impl Handler for ScoringHandler {
         ]
     }
 
-    /// Whoever reads the score of a lead that has news computes it; lists that are ordered by score wait.
-    fn patience(&self) -> Duration {
-        Duration::from_secs(30)
-    }
-
     async fn handle(&self, app: &App, tx: &Tx, events: &[Event]) -> Result<(), Error> {
         let now = app.clock().now();
         let mut news = read(events)?;

@@ -9,6 +9,7 @@ use entity::id::{JobId, LeadId};
 use entity::{EventKind, JobState, engagement, event, import_rejection, job, lead, lead_identity};
 use leadline::clock::Clock;
 use leadline::db::Db;
+use leadline::leads::import::BATCH_ROWS;
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait, EntityTrait as _, PaginatorTrait as _, QueryFilter as _,
     QueryOrder as _,
@@ -21,8 +22,8 @@ use super::{mutation, write};
 use crate::killed::derived_is_a_recount;
 use crate::support::{Database, Process, Server, Setup, Socket, ask, command, http, until};
 
-/// Rows of a file: eight batches.
-const ROWS: usize = 8_000;
+/// Rows of a file: five batches.
+const ROWS: usize = 5 * BATCH_ROWS;
 /// Every so manieth row cannot be used.
 const BAD: usize = 400;
 const GOOD: usize = ROWS - ROWS / BAD;
@@ -312,7 +313,7 @@ where
 on_both! {
     async fn an_import_of_leads_outlives_its_server(database: &Database) {
         let listener = Listener::new(&token(database), "LEAD_CREATED");
-        let (server, ended) = import_among_kills(database, "leadsImport", leads(), &[2_000, 5_000], &listener).await;
+        let (server, ended) = import_among_kills(database, "leadsImport", leads(), &[BATCH_ROWS as i64, 3 * BATCH_ROWS as i64], &listener).await;
         is_complete(server.app().db().read(), &ended, 3).await;
         leads_are_complete(server.app().db(), &listener.subjects()).await;
         let count = server.data("{ leadsCount(filter: { stage: { in: [CONTACTED] } }) { count } }", json!({})).await;
@@ -323,7 +324,7 @@ on_both! {
     async fn an_import_of_engagements_outlives_its_server(database: &Database) {
         let listener = Listener::new(&token(database), "ENGAGEMENT_RECORDED");
         import_subjects(database);
-        let (server, ended) = import_among_kills(database, "engagementsImport", engagements(), &[3_000], &listener).await;
+        let (server, ended) = import_among_kills(database, "engagementsImport", engagements(), &[2 * BATCH_ROWS as i64], &listener).await;
         is_complete(server.app().db().read(), &ended, 2).await;
         engagements_are_complete(server.app().db(), &listener.subjects()).await;
         server.stop().await;

@@ -1,5 +1,6 @@
 //! An import while it goes: progress, cancelling, going on.
 
+use leadline::leads::import::BATCH_ROWS;
 use serde_json::{Value, json};
 
 use super::{count, counts, ended, import, many_leads, start, with_upload};
@@ -29,9 +30,11 @@ fn number(value: &Value) -> f64 {
 
 on_both! {
     async fn a_subscriber_sees_an_import_go_on_and_end(server: &Server) {
+        // Four batches and a half.
+        const ROWS: i64 = 9 * BATCH_ROWS as i64 / 2;
         let mut socket = server.socket(server.admin()).await;
         let mut feed = socket.subscribe(PROGRESS, json!({})).await;
-        let input = with_upload(server, "many.csv", many_leads(4_500), json!({})).await;
+        let input = with_upload(server, "many.csv", many_leads(usize::try_from(ROWS).expect("small")), json!({})).await;
         let job = start(server, "leadsImport", input).await;
         let heard = heard(&mut feed).await;
         for said in &heard {
@@ -42,10 +45,10 @@ on_both! {
         assert_eq!((&heard[0]["done"], &heard[0]["progress"]), (&json!(0), &Value::Null));
         assert_eq!((&heard[1]["state"], &heard[1]["done"]), (&json!("RUNNING"), &json!(0)));
         let first = &heard[2];
-        assert_eq!((&first["state"], &first["done"]), (&json!("RUNNING"), &json!(1_000)), "{heard:?}");
-        assert_eq!(counts(&first["counts"])["created"], 1_000);
+        assert_eq!((&first["state"], &first["done"]), (&json!("RUNNING"), &json!(BATCH_ROWS)), "{heard:?}");
+        assert_eq!(counts(&first["counts"])["created"], BATCH_ROWS as i64);
         let share = number(&first["progress"]);
-        assert!((0.2..0.25).contains(&share), "1,000 of 4,500 rows are done, and the share is {share}");
+        assert!((0.2..0.25).contains(&share), "two of nine are done, and the share is {share}");
         let rows: Vec<f64> = heard.iter().map(|said| number(&said["done"])).collect();
         assert!(rows.is_sorted(), "{rows:?}");
         let shares: Vec<f64> = heard[2..].iter().map(|said| number(&said["progress"])).collect();
@@ -53,26 +56,26 @@ on_both! {
         let last = heard.last().expect("the end");
         assert_eq!(
             (&last["state"], &last["done"], &last["total"], &last["progress"]),
-            (&json!("SUCCEEDED"), &json!(4_500), &json!(4_500), &json!(1.0)),
+            (&json!("SUCCEEDED"), &json!(ROWS), &json!(ROWS), &json!(1.0)),
         );
         assert_eq!(
             last["counts"],
             json!([
-                { "name": "created", "value": 4_500 }, { "name": "rejected", "value": 0 },
+                { "name": "created", "value": ROWS }, { "name": "rejected", "value": 0 },
                 { "name": "unchanged", "value": 0 }, { "name": "updated", "value": 0 },
             ])
         );
-        assert_eq!(count(server, json!({})).await, 4_500);
+        assert_eq!(count(server, json!({})).await, ROWS);
     }
 
     async fn what_a_cancelled_import_landed_stays_and_it_can_be_completed(server: &Server) {
-        const ROWS: i64 = 12_000;
+        const ROWS: i64 = 6 * BATCH_ROWS as i64;
         let file = many_leads(usize::try_from(ROWS).expect("small"));
         let mut socket = server.socket(server.admin()).await;
         let mut feed = socket.subscribe(PROGRESS, json!({})).await;
         let input = with_upload(server, "many.csv", file, json!({})).await;
         let job = start(server, "leadsImport", input.clone()).await;
-        while feed.data().await["jobProgressed"]["done"] != json!(1_000) {}
+        while feed.data().await["jobProgressed"]["done"] != json!(BATCH_ROWS) {}
         let cancelled = server.data(CANCEL, json!({ "id": job })).await;
         assert_eq!(cancelled["jobCancel"]["userErrors"], json!([]));
         let heard = heard(&mut feed).await;
@@ -80,7 +83,7 @@ on_both! {
         // It says how much of the file is in, and so much is there.
         let half = ended(server, &job).await;
         assert_eq!(half.state, "CANCELLED");
-        assert!((1_000..ROWS).contains(&half.done), "{half:?}");
+        assert!((BATCH_ROWS as i64..ROWS).contains(&half.done), "{half:?}");
         assert_eq!(half.figures(), [half.done, 0, 0, 0]);
         assert_eq!(count(server, json!({})).await, half.done);
         let again = server.data(CANCEL, json!({ "id": job })).await;
