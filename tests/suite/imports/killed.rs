@@ -172,8 +172,9 @@ async fn import_among_kills(
             }
         };
         begun = Some(id);
-        until("enough of the file is in", async || {
-            job_of(&db, id).await.done >= enough
+        // Who has heard nothing has no cursor to come back with.
+        until("enough of the file is in, and heard of", async || {
+            job_of(&db, id).await.done >= enough && listener.count() > 0
         })
         .await;
         process.kill();
@@ -313,7 +314,7 @@ where
 on_both! {
     async fn an_import_of_leads_outlives_its_server(database: &Database) {
         let listener = Listener::new(&token(database), "LEAD_CREATED");
-        let (server, ended) = import_among_kills(database, "leadsImport", leads(), &[BATCH_ROWS as i64, 3 * BATCH_ROWS as i64], &listener).await;
+        let (server, ended) = import_among_kills(database, "leadsImport", leads(), &[2 * BATCH_ROWS as i64, 3 * BATCH_ROWS as i64], &listener).await;
         is_complete(server.app().db().read(), &ended, 3).await;
         leads_are_complete(server.app().db(), &listener.subjects()).await;
         let count = server.data("{ leadsCount(filter: { stage: { in: [CONTACTED] } }) { count } }", json!({})).await;
