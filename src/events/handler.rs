@@ -16,9 +16,6 @@ use crate::error::Error;
 /// Most events handled in one transaction: bounds its length and memory.
 const BATCH: u64 = 5_000;
 
-/// How long events are gathered before a handler that had nothing to do begins.
-const GATHER: Duration = Duration::from_millis(25);
-
 /// How far the stored cursor of a handler may stay behind events that do not concern it.
 const IDLE_CURSOR_LAG: Position = 5_000;
 
@@ -93,8 +90,7 @@ impl HandlerRunner {
             };
             tokio::select! {
                 () = stop.cancelled() => return,
-                // What comes within a moment is handled in one transaction.
-                _ = head.changed(), if failures == 0 => tokio::time::sleep(GATHER).await,
+                _ = head.changed(), if failures == 0 => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
