@@ -1,5 +1,6 @@
 //! Table `engagement`.
 
+use leadline_macros::ByPlace;
 use sea_orm::entity::prelude::*;
 
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
 
 /// One interaction with a lead; append-only.
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, ByPlace)]
 #[sea_orm(table_name = "engagement")]
 pub struct Model {
     /// The engagement.

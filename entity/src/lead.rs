@@ -1,12 +1,13 @@
 //! Table `lead`.
 
+use leadline_macros::ByPlace;
 use sea_orm::entity::prelude::*;
 
 use crate::{Day, Stage, Timestamp, id::LeadId};
 
 /// A lead.
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, ByPlace)]
 #[sea_orm(table_name = "lead")]
 pub struct Model {
     /// The lead.

@@ -38,5 +38,8 @@ pub mod stage_stay;
 pub mod tag;
 pub mod upload;
 
+mod by_place;
+
+pub use by_place::ByPlace;
 pub use time::{Day, Timestamp};
 pub use vocabulary::*;

@@ -1,12 +1,13 @@
 //! Table `tag`.
 
+use leadline_macros::ByPlace;
 use sea_orm::entity::prelude::*;
 
 use crate::{Timestamp, id::TagId};
 
 /// A tag.
 #[sea_orm::model]
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, ByPlace)]
 #[sea_orm(table_name = "tag")]
 pub struct Model {
     /// The tag.

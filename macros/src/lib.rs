@@ -1,10 +1,14 @@
-//! `#[scoped]`: one declaration says which scope a GraphQL field asks for, to the guard, the schema, the reader and
-//! introspection, so that they cannot come apart.
+//! - `#[scoped]`: one declaration says which scope a GraphQL field asks for, to the guard, the schema, the reader and
+//!   introspection, so that they cannot come apart.
+//! - `#[derive(ByPlace)]`: rows read by the place of their columns.
 
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::{ToTokens, format_ident, quote};
-use syn::{Attribute, ImplItem, ImplItemFn, ItemImpl, LitStr, Meta, parse_macro_input, parse_quote};
+use syn::ext::IdentExt;
+use syn::{
+    Attribute, ImplItem, ImplItemFn, ItemImpl, ItemStruct, LitStr, Meta, parse_macro_input, parse_quote,
+};
 
 /// Goes above `#[Object]`, `#[ComplexObject]` or `#[Subscription]`, and reads `#[scope("leads:read")]` of each method. From
 /// it come
@@ -77,4 +81,28 @@ fn add(attribute: &mut Attribute, said: Tokens) -> syn::Result<()> {
     let before = &list.tokens;
     list.tokens = quote!(#before, #said);
     Ok(())
+}
+
+/// `entity::ByPlace` for the model of a table: its fields are its columns, in this order.
+#[proc_macro_derive(ByPlace)]
+pub fn by_place(item: TokenStream) -> TokenStream {
+    let model = parse_macro_input!(item as ItemStruct);
+    let name = &model.ident;
+    let fields: Vec<_> = model
+        .fields
+        .iter()
+        .filter_map(|field| field.ident.as_ref())
+        .collect();
+    let columns = fields.iter().map(|field| field.unraw().to_string());
+    let places = 0..fields.len();
+    quote! {
+        impl crate::ByPlace for #name {
+            const COLUMNS: &'static [&'static str] = &[#(#columns),*];
+
+            fn by_place(row: &sea_orm::QueryResult, from: usize) -> Result<Self, sea_orm::DbErr> {
+                Ok(Self { #(#fields: row.try_get_by_index(from + #places)?),* })
+            }
+        }
+    }
+    .into()
 }

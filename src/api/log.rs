@@ -8,8 +8,8 @@ use entity::id::LeadId;
 use entity::{Area, EventKind, Timestamp};
 use futures_util::{Stream, StreamExt};
 
-use super::Lead;
 use super::types::{Access, Json, Live, scoped};
+use super::{Eager, Lead};
 use crate::error::Error;
 use crate::events::{self, Event, Filter, Position};
 use crate::identity::Scope;
@@ -50,7 +50,7 @@ impl EventNode {
     }
     /// The lead as it is now; null when it is about none, or the lead is deleted.
     #[scope("leads:read")]
-    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
+    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Eager<Lead>>> {
         match self.0.lead_id {
             Some(id) => lead::load(ctx, id).await,
             None => Ok(None),

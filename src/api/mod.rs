@@ -3,7 +3,10 @@
 //! A graph has circles (`Lead` has a score, a score has a lead), so the `graphql.rs` files belong to this layer
 //! although they stand in their rooms: they may know each other's types and [`Lead`], and nothing else knows them.
 
+mod batching;
 mod document;
+mod documents;
+mod eager;
 mod errors;
 mod lead;
 mod log;
@@ -15,6 +18,7 @@ mod sharing;
 mod timeline;
 pub mod types;
 
+pub use eager::Eager;
 pub use lead::Lead;
 pub use schema::{Api, sdl, with_caller};
 pub use sharing::reads_the_log_from_now_on;

@@ -183,7 +183,7 @@ where
 
 async fn find(ctx: &Context<'_>, id: AnyId) -> Result<Option<Node>> {
     match id {
-        AnyId::LeadId(id) => Ok(lead::load(ctx, id).await?.map(Node::Lead)),
+        AnyId::LeadId(id) => Ok(lead::load(ctx, id).await?.map(|lead| Node::Lead(lead.0))),
         AnyId::EngagementId(id) => Ok(engagement::load(ctx, id).await?.map(Node::EngagementNode)),
         AnyId::TagId(id) => load(ctx, Area::Leads, id, |row| Tag(row).into()).await,
         AnyId::NoteId(id) => load(ctx, Area::Leads, id, |row| Note(row).into()).await,

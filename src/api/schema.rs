@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use async_graphql::dataloader::DataLoader;
 use async_graphql::{
     Data, Executor, MergedObject, MergedSubscription, Request, Response, Schema, SchemaBuilder,
 };
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
+use super::batching::{Counted, Gathering, batched};
+use super::documents::Documents;
 use super::log::{LogQuery, LogSubscription};
 use super::meta::MetaQuery;
 use super::node::{NodeLoader, NodeQuery};
 use super::timeline::TimelineLoader;
 use super::types::{CallerData, PublicUrl};
-use super::{document, errors, nulls};
+use super::{errors, nulls};
 use crate::app::App;
 use crate::identity::Caller;
 use crate::insight::engagement::graphql as engagement;
@@ -109,6 +110,7 @@ pub fn sdl() -> String {
 #[derive(Clone)]
 pub struct Api {
     schema: Schema<Query, Mutation, Subscription>,
+    documents: Documents,
 }
 
 /// The id of a request, for its errors.
@@ -126,44 +128,29 @@ impl Api {
     /// The API of an application that others reach under `public_url`.
     #[must_use]
     pub fn new(app: &App, public_url: &str) -> Self {
-        // The loaders serve all requests: what many ask for in the same millisecond is one statement.
+        // The loaders serve all requests: what many ask for while one fetch runs is the next.
         let schema = builder()
-            .data(DataLoader::new(lead::LeadLoader(app.clone()), tokio::spawn))
-            .data(DataLoader::new(
-                lifecycle::LifecycleLoader(app.clone()),
-                tokio::spawn,
-            ))
-            .data(DataLoader::new(
-                engagement::EngagementLoader(app.clone()),
-                tokio::spawn,
-            ))
-            .data(DataLoader::new(
-                engagement::NewestLoader(app.clone()),
-                tokio::spawn,
-            ))
-            .data(DataLoader::new(
-                revenue::ConversionLoader(app.clone()),
-                tokio::spawn,
-            ))
-            .data(DataLoader::new(tags::LeadTagsLoader(app.clone()), tokio::spawn))
-            .data(DataLoader::new(tags::TagCountLoader(app.clone()), tokio::spawn))
-            .data(DataLoader::new(consent::ConsentLoader(app.clone()), tokio::spawn))
-            .data(DataLoader::new(
-                scoring::ScoringLoader::new(app.clone()),
-                tokio::spawn,
-            ))
-            .data(DataLoader::new(
-                journeys::JourneyLoader(app.clone()),
-                tokio::spawn,
-            ))
-            .data(DataLoader::new(NodeLoader(app.clone()), tokio::spawn))
-            .data(DataLoader::new(TimelineLoader(app.clone()), tokio::spawn))
-            .data(DataLoader::new(notes::NoteLoader(app.clone()), tokio::spawn))
-            .data(DataLoader::new(lead::IdentityLoader(app.clone()), tokio::spawn))
+            .data(batched(lead::LeadLoader(app.clone())))
+            .data(batched(lifecycle::LifecycleLoader(app.clone())))
+            .data(batched(engagement::EngagementLoader(app.clone())))
+            .data(batched(engagement::NewestLoader(app.clone())))
+            .data(batched(revenue::ConversionLoader(app.clone())))
+            .data(batched(tags::LeadTagsLoader(app.clone())))
+            .data(batched(tags::TagCountLoader(app.clone())))
+            .data(batched(consent::ConsentLoader(app.clone())))
+            .data(batched(scoring::ScoringLoader::new(app.clone())))
+            .data(batched(journeys::JourneyLoader(app.clone())))
+            .data(batched(NodeLoader(app.clone())))
+            .data(batched(TimelineLoader(app.clone())))
+            .data(batched(notes::NoteLoader(app.clone())))
+            .data(batched(lead::IdentityLoader(app.clone())))
             .data(app.clone())
             .data(PublicUrl(public_url.into()))
             .finish();
-        Self { schema }
+        Self {
+            schema,
+            documents: Documents::new(),
+        }
     }
 }
 
@@ -179,13 +166,10 @@ impl Asked {
     ///
     /// # Errors
     /// The response to a request that is refused.
-    fn new(request: &mut Request) -> Result<Self, Box<Response>> {
+    fn new(request: &mut Request, documents: &Documents) -> Result<Self, Box<Response>> {
         let id = request_id(request);
         let nobody = caller_is_nobody(request);
-        let checked = request
-            .parsed_query()
-            .and_then(|document| document::check(document, nobody));
-        if let Err(refused) = checked {
+        if let Err(refused) = documents.read(request, nobody) {
             return Err(Box::new(errors::finish(
                 Response::from_errors(vec![refused]),
                 &id,
@@ -222,8 +206,11 @@ fn request_id(request: &Request) -> Arc<str> {
 
 impl Executor for Api {
     async fn execute(&self, mut request: Request) -> Response {
-        match Asked::new(&mut request) {
-            Ok(asked) => asked.finish(self.schema.execute(request).await),
+        match Asked::new(&mut request, &self.documents) {
+            Ok(asked) => {
+                let _counted = Counted::new();
+                asked.finish(Gathering::new(self.schema.execute(request)).await)
+            }
             Err(refused) => *refused,
         }
     }
@@ -233,12 +220,14 @@ impl Executor for Api {
         mut request: Request,
         session_data: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
-        let asked = match Asked::new(&mut request) {
+        let asked = match Asked::new(&mut request, &self.documents) {
             Ok(asked) => asked,
             Err(refused) => return futures_util::stream::once(std::future::ready(*refused)).boxed(),
         };
         let responses: Box<dyn Stream<Item = Response> + Send + Unpin> =
             Box::new(Executor::execute_stream(&self.schema, request, session_data));
-        responses.map(move |response| asked.finish(response)).boxed()
+        Gathering::new(responses)
+            .map(move |response| asked.finish(response))
+            .boxed()
     }
 }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, Enum, Object, Result, SimpleObject, Union};
 use entity::id::LeadId;
@@ -11,7 +10,7 @@ use entity::{Area, EventKind, Timestamp};
 use uuid::Uuid;
 
 use super::log::EventNode;
-use super::types::{Access, Cursor, Pages, connection, page_request, scoped};
+use super::types::{Access, Listed, Pages, connection, page_request, scoped};
 use crate::app::App;
 use crate::db::{Keyset, Page, PageRequest, SortValue};
 use crate::error::Error;
@@ -275,7 +274,7 @@ impl LeadTimelineFields {
         #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "Rows from the end, 1–100.")] last: Option<i32>,
         #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
-    ) -> Result<Connection<Cursor, TimelineEntry, EmptyFields, EmptyFields>> {
+    ) -> Result<Listed<TimelineEntry>> {
         let caller = ctx.caller()?;
         let pages = Pages {
             first,

@@ -14,6 +14,7 @@ mod keyset;
 mod lease;
 mod open_error;
 mod ranked;
+mod rows;
 mod transaction;
 
 pub(crate) use bulk::insert_outbox;
@@ -27,6 +28,7 @@ pub use keyset::{Direction, Keyset, KeysetError, Page, PageRequest, SortValue};
 pub use lease::take_lease;
 pub use open_error::OpenError;
 pub use ranked::newest_of_leads;
+pub use rows::{raw_rows, rows};
 pub use transaction::Tx;
 
 use sea_orm::sea_query::Value;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Subscription};
 use entity::id::JobId;
 use entity::{Area, EventKind, JobState, Timestamp};
@@ -12,7 +11,7 @@ use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 
 use super::JobFilter;
-use crate::api::types::{Access, Cursor, Json, Live, Pages, connection, page_request, scoped, user_errors};
+use crate::api::types::{Access, Json, Listed, Live, Pages, connection, page_request, scoped, user_errors};
 use crate::error::Error;
 use crate::events::{Event, Filter};
 use crate::identity::Scope;
@@ -169,7 +168,7 @@ impl JobQuery {
         #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only jobs in one of these states.")] states: Option<Vec<JobState>>,
         #[graphql(desc = "Only jobs of one of these kinds, e.g. `leads.import`.")] kinds: Option<Vec<String>>,
-    ) -> Result<Connection<Cursor, Job, EmptyFields, EmptyFields>> {
+    ) -> Result<Listed<Job>> {
         let page = page_request(
             &Pages {
                 first,

@@ -9,7 +9,7 @@ mod scalars;
 pub use access::{Access, Live};
 pub(super) use access::{CallerData, PublicUrl};
 pub use leadline_macros::scoped;
-pub use pages::{Cursor, Pages, connection, page_request};
+pub use pages::{Listed, Pages, connection, page_request};
 pub use permission::{scope, scopes};
 pub(crate) use problems::user_errors;
 pub use scalars::{

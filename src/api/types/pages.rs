@@ -1,8 +1,9 @@
 //! Relay connections over keyset pages.
 
-use async_graphql::OutputType;
+use async_graphql::ObjectType;
 use async_graphql::connection::{Connection, CursorType, Edge, EmptyFields};
 
+use crate::api::Eager;
 use crate::db::{Keyset, Page, PageRequest};
 use crate::error::Error;
 
@@ -65,15 +66,15 @@ impl CursorType for Cursor {
     }
 }
 
+/// A page of a list, as clients see it.
+pub type Listed<N> = Connection<Cursor, Eager<N>, EmptyFields, EmptyFields>;
+
 /// The connection of a page; `edge` makes the cursor and the node of each row.
-pub fn connection<T, N: OutputType>(
-    page: Page<T>,
-    mut edge: impl FnMut(T) -> (Keyset, N),
-) -> Connection<Cursor, N, EmptyFields, EmptyFields> {
+pub fn connection<T, N: ObjectType>(page: Page<T>, mut edge: impl FnMut(T) -> (Keyset, N)) -> Listed<N> {
     let mut connection = Connection::new(page.has_previous, page.has_next);
     connection.edges.extend(page.items.into_iter().map(|row| {
         let (keyset, node) = edge(row);
-        Edge::new(Cursor(keyset.encode()), node)
+        Edge::new(Cursor(keyset.encode()), Eager(node))
     }));
     connection
 }

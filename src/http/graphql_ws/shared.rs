@@ -15,7 +15,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::broadcast;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::operation::never_started;
@@ -25,6 +25,13 @@ use crate::http::gateway::{RequestId, coded_error, complete_errors, never_ran};
 
 /// Payloads that a member may lag behind before it goes on alone.
 const CHANNEL: usize = 256;
+
+/// A group of so many members hands out what it has once in [`PACE`]: a thousand sockets are written to once for a few
+/// events instead of once for each. What comes alone goes out at once.
+const CROWD: usize = 64;
+const PACE: Duration = Duration::from_millis(20);
+/// Most payloads handed out together.
+const HANDFUL: usize = 32;
 
 /// After so many payloads it is seen whether members keep up.
 const STRIDE: usize = 64;
@@ -86,6 +93,12 @@ pub(super) enum Item {
     Failed(Arc<str>),
     /// Nothing follows.
     End,
+}
+
+impl Item {
+    const fn is_last(&self) -> bool {
+        !matches!(self, Self::Payload(..))
+    }
 }
 
 /// All groups.
@@ -187,42 +200,58 @@ async fn run(
     request_id: RequestId,
 ) {
     let mut answered = false;
+    let mut next = async || match AssertUnwindSafe(results.next()).catch_unwind().await {
+        Ok(Some(mut response)) => {
+            let failed = never_ran(&response) || (!answered && never_started(&response));
+            answered = true;
+            complete_errors(&mut response, &request_id);
+            if failed {
+                Item::Failed(errors_json(&response).into())
+            } else {
+                Item::Payload(payload_json(&response).into(), place.get())
+            }
+        }
+        Ok(None) => Item::End,
+        Err(_panic) => {
+            tracing::error!(request_id = request_id.as_str(), "a resolver panicked");
+            let mut response = Response::from_errors(vec![coded_error("INTERNAL", "internal error")]);
+            complete_errors(&mut response, &request_id);
+            Item::Failed(errors_json(&response).into())
+        }
+    };
     let mut stride = (0, Instant::now());
+    let mut due = Instant::now();
+    let mut handful = Vec::new();
     loop {
-        let (item, last) = match AssertUnwindSafe(results.next()).catch_unwind().await {
-            Ok(Some(mut response)) => {
-                let failed = never_ran(&response) || (!answered && never_started(&response));
-                answered = true;
-                complete_errors(&mut response, &request_id);
-                if failed {
-                    (Item::Failed(errors_json(&response).into()), true)
-                } else {
-                    (Item::Payload(payload_json(&response).into(), place.get()), false)
-                }
-            }
-            Ok(None) => (Item::End, true),
-            Err(_panic) => {
-                tracing::error!(request_id = request_id.as_str(), "a resolver panicked");
-                let mut response = Response::from_errors(vec![coded_error("INTERNAL", "internal error")]);
-                complete_errors(&mut response, &request_id);
-                (Item::Failed(errors_json(&response).into()), true)
-            }
+        handful.push(next().await);
+        let Some(members) = group.upgrade().map(|group| group.items.receiver_count()) else {
+            return;
         };
-        if last {
+        while members >= CROWD && handful.len() < HANDFUL && !handful.iter().any(Item::is_last) {
+            match timeout_at(due, next()).await {
+                Ok(item) => handful.push(item),
+                Err(_) => break,
+            }
+        }
+        due = Instant::now() + PACE;
+        if handful.iter().any(Item::is_last) {
             // Before the last word, so that who comes later begins a group of its own.
             groups.end(&key, &group);
         }
         let Some(group) = group.upgrade() else { return };
-        if let Item::Payload(_, position) = &item {
-            group.sent.store(*position, Ordering::Release);
+        stride.0 += handful.len();
+        for item in handful.drain(..) {
+            if let Item::Payload(_, position) = &item {
+                group.sent.store(*position, Ordering::Release);
+            }
+            let last = item.is_last();
+            // Without members there is nobody to tell.
+            let _ = group.items.send(item);
+            if last {
+                return;
+            }
         }
-        // Without members there is nobody to tell.
-        let _ = group.items.send(item);
-        if last {
-            return;
-        }
-        stride.0 += 1;
-        if stride.0 == STRIDE {
+        if stride.0 >= STRIDE {
             if stride.1.elapsed() < BURST {
                 let end = Instant::now() + PATIENCE;
                 while group.items.len() > CHANNEL - STRIDE && Instant::now() < end {

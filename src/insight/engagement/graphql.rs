@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Subscription};
 use entity::id::{EngagementId, LeadId};
@@ -13,10 +12,10 @@ use futures_util::{Stream, StreamExt};
 use super::{
     Answer, Engagement, EngagementDraft, EngagementFilter, EngagementProblem, LeadKey, NewEngagement, Stats,
 };
-use crate::api::Lead;
 use crate::api::types::{
-    Access, Cursor, Json, Live, Money, MoneyInput, Pages, connection, page_request, scoped, user_errors,
+    Access, Json, Listed, Live, Money, MoneyInput, Pages, connection, page_request, scoped, user_errors,
 };
+use crate::api::{Eager, Lead};
 use crate::app::App;
 use crate::db::{CallKey, Keyset, Page, SortValue};
 use crate::error::{Error, Problem};
@@ -42,7 +41,7 @@ impl EngagementNode {
     }
     /// The lead; null when the caller may not see it, or it is deleted.
     #[scope("leads:read")]
-    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
+    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Eager<Lead>>> {
         lead::graphql::load(ctx, self.0.lead_id).await
     }
     /// What happened.
@@ -211,7 +210,7 @@ impl Loader<Newest> for NewestLoader {
     }
 }
 
-type Engagements = Connection<Cursor, EngagementNode, EmptyFields, EmptyFields>;
+type Engagements = Listed<EngagementNode>;
 
 fn edges(page: Page<Arc<Engagement>>) -> Engagements {
     connection(page, |engagement| {
@@ -839,7 +838,7 @@ impl EngagementRecorded {
     }
     /// The lead as it is now; null once it is deleted.
     #[scope("leads:read")]
-    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
+    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Eager<Lead>>> {
         match self.0.lead_id {
             Some(id) => lead::graphql::load(ctx, id).await,
             None => Ok(None),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use entity::engagement::{Column, Entity};
 use entity::id::{EngagementId, LeadId};
-use entity::{Channel, Day, EngagementType, Timestamp};
+use entity::{ByPlace, Channel, Day, EngagementType, Timestamp};
 use sea_orm::sea_query::{Expr, Value};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryTrait,
@@ -14,7 +14,7 @@ use sea_orm::{
 
 use super::{Engagement, EngagementFilter, Stats};
 use crate::db::{
-    Conflict, Direction, KeyType, Page, PageRequest, Tx, among, insert_refs, key_table, padded, sql,
+    self, Conflict, Direction, KeyType, Page, PageRequest, Tx, among, insert_refs, key_table, padded, sql,
 };
 use crate::identity::Rows;
 
@@ -54,11 +54,9 @@ pub(super) async fn by_dedupe_keys(
     let mut values = Vec::with_capacity(keys.len().next_power_of_two());
     let keys = keys.iter().map(|key| Value::from(*key));
     let among = among(tx.backend(), "dedupe_key", KeyType::Text, keys, &mut values);
-    let text = format!("SELECT * FROM engagement WHERE {among}");
-    let rows = Entity::find()
-        .from_raw_sql(sql(tx.backend(), &text, values))
-        .all(&**tx)
-        .await?;
+    let columns = Engagement::columns("engagement");
+    let text = format!("SELECT {columns} FROM engagement WHERE {among}");
+    let rows = db::raw_rows::<Engagement>(&**tx, sql(tx.backend(), &text, values)).await?;
     Ok(rows
         .into_iter()
         .filter_map(|row| Some((row.dedupe_key.clone()?, Arc::new(row))))
@@ -166,7 +164,7 @@ pub(super) async fn list(
         (Entity, Column::Id),
         Direction::Desc,
     );
-    Ok(Page::new(page, select.all(db).await?))
+    Ok(Page::new(page, db::rows(db, select).await?))
 }
 
 /// The latest of each lead: as many entries of the index of a lead are read as are wanted, and their rows.
@@ -182,22 +180,20 @@ pub(super) async fn newest(
     let keys = leads.iter().map(|lead| [lead.0.into()]);
     let table = key_table(backend, "k", [("lead_id", KeyType::Uuid)], keys, &mut values);
     values.push(i64::try_from(limit).unwrap_or(i64::MAX).into());
+    let columns = Engagement::columns("e");
     let text = if backend == DbBackend::Postgres {
         format!(
-            "WITH {table} SELECT e.* FROM k CROSS JOIN LATERAL (SELECT * FROM engagement WHERE lead_id = k.lead_id \
+            "WITH {table} SELECT {columns} FROM k CROSS JOIN LATERAL (SELECT * FROM engagement WHERE lead_id = k.lead_id \
              ORDER BY occurred_at DESC, id DESC LIMIT ?) e ORDER BY e.lead_id, e.occurred_at DESC, e.id DESC"
         )
     } else {
         // SQLite has no LATERAL; the inner list is read from the index alone.
         format!(
-            "WITH {table} SELECT e.* FROM k CROSS JOIN engagement e WHERE e.rowid IN (SELECT rowid FROM engagement i \
+            "WITH {table} SELECT {columns} FROM k CROSS JOIN engagement e WHERE e.rowid IN (SELECT rowid FROM engagement i \
              WHERE i.lead_id = k.lead_id ORDER BY i.occurred_at DESC, i.id DESC LIMIT ?)"
         )
     };
-    let rows = Entity::find()
-        .from_raw_sql(sql(backend, &text, values))
-        .all(db)
-        .await?;
+    let rows = db::raw_rows::<Engagement>(db, sql(backend, &text, values)).await?;
     let mut by_lead: HashMap<LeadId, Vec<Arc<Engagement>>> = HashMap::with_capacity(leads.len());
     for row in rows {
         by_lead.entry(row.lead_id).or_default().push(Arc::new(row));
@@ -214,10 +210,7 @@ pub(super) async fn by_ids(
     ids: &[EngagementId],
 ) -> Result<HashMap<EngagementId, Arc<Engagement>>, DbErr> {
     let Rows::All = rows;
-    let rows = Entity::find()
-        .filter(Column::Id.is_in(padded(ids)))
-        .all(db)
-        .await?;
+    let rows = db::rows(db, Entity::find().filter(Column::Id.is_in(padded(ids)))).await?;
     Ok(rows.into_iter().map(|row| (row.id, Arc::new(row))).collect())
 }
 

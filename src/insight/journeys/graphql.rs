@@ -12,8 +12,8 @@ use futures_util::{Stream, StreamExt};
 use super::handler::KINDS;
 use super::model::{DayActivity, DeploymentActivity, Milestone, Period};
 use super::{ActivityOf, Journey, Overview};
-use crate::api::Lead;
 use crate::api::types::{Access, Live, Money, scoped};
+use crate::api::{Eager, Lead};
 use crate::app::App;
 use crate::error::Error;
 use crate::events::{Event, Filter};
@@ -382,8 +382,8 @@ pub struct JourneyFields(pub Arc<lead::Lead>);
 impl JourneyFields {
     /// The way of the lead so far, and how it goes on.
     #[scope("journeys:read")]
-    async fn journey(&self, ctx: &Context<'_>) -> Result<JourneyNode> {
-        load(ctx, &self.0).await
+    async fn journey(&self, ctx: &Context<'_>) -> Result<Eager<JourneyNode>> {
+        load(ctx, &self.0).await.map(Eager)
     }
 
     /// What happened to the lead by day, week or month.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject, Subscription};
 use entity::id::{LeadId, StageStayId};
@@ -12,8 +11,8 @@ use futures_util::{Stream, StreamExt};
 use serde::Deserialize;
 
 use super::{LifecycleProblem, MOST_AT_ONCE, SettingsChange, StageChange, StageStay, StoredSettings};
-use crate::api::Lead;
-use crate::api::types::{Access, Cursor, Live, Pages, connection, page_request, scoped, user_errors};
+use crate::api::types::{Access, Listed, Live, Pages, connection, page_request, scoped, user_errors};
+use crate::api::{Eager, Lead};
 use crate::app::App;
 use crate::db::{CallKey, Page};
 use crate::error::{Error, Problem};
@@ -188,7 +187,7 @@ impl LeadLifecycle {
         #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "Rows from the end, 1–100.")] last: Option<i32>,
         #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
-    ) -> Result<Connection<Cursor, StageStayNode, EmptyFields, EmptyFields>> {
+    ) -> Result<Listed<StageStayNode>> {
         ctx.caller()?.require(READ)?;
         let key = HistoryPage {
             lead: self.0,
@@ -350,7 +349,7 @@ struct LeadStageChangePayload {
 impl LeadStageChangePayload {
     /// The lead as it is now; null when there is none.
     #[scope("leads:read")]
-    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
+    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Eager<Lead>>> {
         lead::load(ctx, self.lead_id).await
     }
 }
@@ -552,7 +551,7 @@ impl StageChanged {
     }
     /// The lead as it is now; null once it is deleted.
     #[scope("leads:read")]
-    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
+    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Eager<Lead>>> {
         match self.event.lead_id {
             Some(id) => lead::load(ctx, id).await,
             None => Ok(None),

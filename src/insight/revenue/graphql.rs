@@ -3,17 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use entity::id::{ConversionId, LeadId};
 use entity::{Area, ConversionKind, Timestamp};
 
 use super::{Answer, ConversionFilter, ConversionProblem, NewConversion};
-use crate::api::Lead;
 use crate::api::types::{
-    Access, Cursor, Json, Money, MoneyInput, Pages, connection, page_request, scoped, user_errors,
+    Access, Json, Listed, Money, MoneyInput, Pages, connection, page_request, scoped, user_errors,
 };
+use crate::api::{Eager, Lead};
 use crate::app::App;
 use crate::db::{CallKey, Keyset, SortValue};
 use crate::error::{Error, Problem};
@@ -78,7 +77,7 @@ impl Conversion {
     }
     /// The lead; null when it is deleted.
     #[scope("leads:read")]
-    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
+    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Eager<Lead>>> {
         crate::leads::lead::graphql::load(ctx, self.0.lead_id).await
     }
 }
@@ -145,7 +144,7 @@ impl ConversionQuery {
         #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "Rows from the end, 1–100.")] last: Option<i32>,
         #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
-    ) -> Result<Connection<Cursor, Conversion, EmptyFields, EmptyFields>> {
+    ) -> Result<Listed<Conversion>> {
         let ConversionFilterInput { kinds, from, to } = filter.unwrap_or_default();
         let filter = ConversionFilter { kinds, from, to };
         let pages = Pages {

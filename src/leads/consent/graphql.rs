@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use entity::id::{ConsentId, LeadId};
 use entity::{ConsentChannel, ConsentPurpose, ConsentState, Timestamp};
 
 use super::{ConsentProblem, HistoryFilter, NewConsent, ORDER};
-use crate::api::Lead;
-use crate::api::types::{Access, Cursor, Pages, connection, page_request, scoped, user_errors};
+use crate::api::types::{Access, Listed, Pages, connection, page_request, scoped, user_errors};
+use crate::api::{Eager, Lead};
 use crate::app::App;
 use crate::db::{CallKey, Page};
 use crate::error::Error;
@@ -161,7 +160,7 @@ impl LeadConsentFields {
         #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only of this channel.")] channel: Option<ConsentChannel>,
         #[graphql(desc = "Only of this purpose.")] purpose: Option<ConsentPurpose>,
-    ) -> Result<Connection<Cursor, ConsentRecord, EmptyFields, EmptyFields>> {
+    ) -> Result<Listed<ConsentRecord>> {
         let pages = Pages {
             first,
             after,
@@ -236,7 +235,7 @@ struct ConsentRecordPayload {
     record: Option<ConsentRecord>,
     /// The lead; null when there are user errors.
     #[graphql(complexity = "1 + child_complexity")]
-    lead: Option<Lead>,
+    lead: Option<Eager<Lead>>,
     /// What was wrong with the input.
     user_errors: Vec<ConsentUserError>,
 }

@@ -105,7 +105,7 @@ pub(super) async fn lock(tx: &Tx, rows: Rows, ids: &[LeadId]) -> Result<HashMap<
         if tx.backend() == DbBackend::Postgres {
             query = query.order_by_asc(lead::Column::Id).lock(LockType::Update);
         }
-        let leads = query.all(&**tx).await?;
+        let leads = db::rows(&**tx, query).await?;
         found.extend(leads.into_iter().map(|lead| (lead.id, lead)));
     }
     Ok(found)
@@ -209,11 +209,10 @@ pub(super) async fn by_ids(
     ids: &[LeadId],
 ) -> Result<HashMap<LeadId, Lead>, DbErr> {
     let Rows::All = rows;
-    let leads = lead::Entity::find()
+    let select = lead::Entity::find()
         .filter(lead::Column::Id.is_in(padded(ids)))
-        .filter(lead::Column::DeletedAt.is_null())
-        .all(db)
-        .await?;
+        .filter(lead::Column::DeletedAt.is_null());
+    let leads = db::rows(db, select).await?;
     Ok(leads.into_iter().map(|lead| (lead.id, lead)).collect())
 }
 
@@ -308,7 +307,7 @@ pub(super) async fn list(
         },
         id: lead.id.0,
     };
-    let page = Page::new(page, select.all(db).await?);
+    let page = Page::new(page, db::rows(db, select).await?);
     Ok(page.map(|lead| {
         let keyset = keyset(&lead);
         (lead, keyset)

@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use entity::Timestamp;
 use entity::id::{LeadId, NoteId};
 
 use super::{NewNote, NoteChange, NoteProblem, ORDER};
-use crate::api::Lead;
-use crate::api::types::{Access, Cursor, Pages, connection, page_request, scoped, user_errors};
+use crate::api::types::{Access, Listed, Pages, connection, page_request, scoped, user_errors};
+use crate::api::{Eager, Lead};
 use crate::app::App;
 use crate::db::{CallKey, Page};
 use crate::error::{Error, Outcome};
@@ -47,7 +46,7 @@ impl Note {
         self.0.updated_at
     }
     /// The lead that it is on; null once that is deleted.
-    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
+    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Eager<Lead>>> {
         load_lead(ctx, self.0.lead_id).await
     }
 }
@@ -103,7 +102,7 @@ impl LeadNoteFields {
         #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "Rows from the end, 1–100.")] last: Option<i32>,
         #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
-    ) -> Result<Connection<Cursor, Note, EmptyFields, EmptyFields>> {
+    ) -> Result<Listed<Note>> {
         let pages = Pages {
             first,
             after,

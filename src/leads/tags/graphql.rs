@@ -3,15 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use entity::Timestamp;
 use entity::id::{LeadId, TagId};
 
 use super::{LeadTagging, NewTag, TagChange, TagFilter, TagProblem, Tagging};
-use crate::api::Lead;
-use crate::api::types::{Access, Cursor, Pages, connection, page_request, scoped, user_errors};
+use crate::api::types::{Access, Listed, Pages, connection, page_request, scoped, user_errors};
+use crate::api::{Eager, Lead};
 use crate::app::App;
 use crate::db::CallKey;
 use crate::error::{Error, Outcome};
@@ -97,10 +96,10 @@ pub struct LeadTagFields(pub LeadId);
 impl LeadTagFields {
     /// The lead's tags, by name.
     #[graphql(complexity = "2 + 2 * child_complexity")]
-    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Tag>> {
+    async fn tags(&self, ctx: &Context<'_>) -> Result<Vec<Eager<Tag>>> {
         let loader = ctx.data_unchecked::<DataLoader<LeadTagsLoader>>();
         let tags = loader.load_one(self.0).await?.unwrap_or_default();
-        Ok(tags.into_iter().map(Tag).collect())
+        Ok(tags.into_iter().map(|tag| Eager(Tag(tag))).collect())
     }
 }
 
@@ -132,7 +131,7 @@ impl TagQuery {
         #[graphql(desc = "Rows from the end, 1–100.")] last: Option<i32>,
         #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
         #[graphql(desc = "Which tags.")] filter: Option<TagFilterInput>,
-    ) -> Result<Connection<Cursor, Tag, EmptyFields, EmptyFields>> {
+    ) -> Result<Listed<Tag>> {
         let pages = Pages {
             first,
             after,
@@ -241,7 +240,7 @@ struct LeadTagsRemoveInput {
 #[derive(SimpleObject)]
 struct LeadTagsPayload {
     /// The lead; null when there are user errors.
-    lead: Option<Lead>,
+    lead: Option<Eager<Lead>>,
     /// Tags that the lead got by this call.
     added_ids: Vec<TagId>,
     /// Tags that the lead lost by this call.

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use entity::id::{LeadId, TagId};
-use entity::{Timestamp, lead_tag, tag};
+use entity::{ByPlace, Timestamp, lead_tag, tag};
 use sea_orm::sea_query::{Expr, ExprTrait, LikeExpr};
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult,
-    IntoActiveModel, PaginatorTrait, QueryFilter, QueryTrait,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    PaginatorTrait, QueryFilter, QueryTrait,
 };
 
 use super::{Tag, TagFilter, name_key};
@@ -121,18 +121,17 @@ pub(super) async fn of_leads(
     let statement = sea_orm::Statement::from_sql_and_values(
         backend,
         format!(
-            "SELECT lead_tag.lead_id, tag.* FROM lead_tag JOIN tag ON tag.id = lead_tag.tag_id \
+            "SELECT lead_tag.lead_id, {} FROM lead_tag JOIN tag ON tag.id = lead_tag.tag_id \
              WHERE lead_tag.lead_id IN ({}) ORDER BY tag.name_key",
+            Tag::columns("tag"),
             placeholders(backend, 1, leads.len())
         ),
         leads.iter().map(|id| id.0.into()),
     );
     let mut tags: HashMap<LeadId, Vec<Tag>> = HashMap::new();
     for row in db.query_all_raw(statement).await? {
-        let lead: LeadId = row.try_get("", "lead_id")?;
-        tags.entry(lead)
-            .or_default()
-            .push(Tag::from_query_result(&row, "")?);
+        let lead: LeadId = row.try_get_by_index(0)?;
+        tags.entry(lead).or_default().push(Tag::by_place(&row, 1)?);
     }
     Ok(tags)
 }

@@ -4,8 +4,8 @@ use async_graphql::{Context, InputObject, MaybeUndefined, Object, Result, Simple
 use entity::id::{JobId, LeadId, ScoreModelId};
 use entity::{Grade, ScoreModelState, Temperature, Timestamp};
 
-use crate::api::Lead;
 use crate::api::types::{Access, scoped, user_errors};
+use crate::api::{Eager, Lead};
 use crate::db::CallKey;
 use crate::insight::scoring::{
     self, BacktestResult, DraftChange, Moves, Sample, ScoreModel as Definition, ScoringProblem, Side,
@@ -99,7 +99,7 @@ impl ScoreBacktestSample {
     }
     /// The lead; null once it is deleted.
     #[scope("leads:read")]
-    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
+    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Eager<Lead>>> {
         lead::load(ctx, self.0.lead_id).await
     }
     /// By the model in force.

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, Object, Result, SimpleObject};
 use entity::id::{EngagementId, LeadId, ScoreEntryId};
@@ -11,8 +10,8 @@ use entity::{EngagementType, EventKind, Grade, ScoreCause, ScoreComponent, Tempe
 use serde::Deserialize;
 
 use super::READ;
-use crate::api::Lead;
-use crate::api::types::{Access, Cursor, Live, Pages, connection, page_request, scoped};
+use crate::api::types::{Access, Listed, Live, Pages, connection, page_request, scoped};
+use crate::api::{Eager, Lead};
 use crate::app::App;
 use crate::db::Page;
 use crate::error::Error;
@@ -427,7 +426,7 @@ pub struct LeadScoring(pub LeadId);
 impl LeadScoring {
     /// How promising the lead is, as of now: whatever was acknowledged before is in it.
     #[scope("scoring:read")]
-    async fn score(&self, ctx: &Context<'_>) -> Result<Option<LeadScore>> {
+    async fn score(&self, ctx: &Context<'_>) -> Result<Option<Eager<LeadScore>>> {
         ctx.caller()?.require(READ)?;
         let loader = ctx.data_unchecked::<DataLoader<ScoringLoader>>();
         let key = ScoreOf {
@@ -435,9 +434,11 @@ impl LeadScoring {
             explained: ctx.look_ahead().field("explain").exists(),
         };
         let scored = loader.load_one(key).await?;
-        Ok(scored.map(|scored| LeadScore {
-            lead_id: self.0,
-            scored,
+        Ok(scored.map(|scored| {
+            Eager(LeadScore {
+                lead_id: self.0,
+                scored,
+            })
         }))
     }
 
@@ -452,7 +453,7 @@ impl LeadScoring {
         #[graphql(desc = "Only rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "Rows from the end, 1–100.")] last: Option<i32>,
         #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
-    ) -> Result<Connection<Cursor, ScoreHistoryEntry, EmptyFields, EmptyFields>> {
+    ) -> Result<Listed<ScoreHistoryEntry>> {
         ctx.caller()?.require(READ)?;
         let key = HistoryPage {
             lead: self.0,
@@ -579,7 +580,7 @@ impl ScoreChanged {
     }
     /// The lead as it is now; null once it is deleted.
     #[scope("leads:read")]
-    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
+    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Eager<Lead>>> {
         match self.event.lead_id {
             Some(id) => lead::load(ctx, id).await,
             None => Ok(None),

@@ -8,10 +8,10 @@ use async_graphql::{Context, Object, Result, SimpleObject};
 use entity::id::LeadId;
 use entity::{Area, Day, IdentityKind, Stage, Timestamp};
 
-use crate::api::Lead;
 use crate::api::types::{
     Access, CountryCode, CurrencyCode, Decimal, EmailAddress, Json, Money, PhoneNumber, TimeZone, WebAddress,
 };
+use crate::api::{Eager, Lead};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Rows, Scope};
@@ -70,8 +70,8 @@ impl Loader<(Rows, LeadId)> for IdentityLoader {
 ///
 /// # Errors
 /// A missing scope `leads:read`; the database's.
-pub async fn load(ctx: &Context<'_>, id: LeadId) -> Result<Option<Lead>> {
-    Ok(load_model(ctx, id).await?.map(Lead::new))
+pub async fn load(ctx: &Context<'_>, id: LeadId) -> Result<Option<Eager<Lead>>> {
+    Ok(load_model(ctx, id).await?.map(|lead| Eager(Lead::new(lead))))
 }
 
 /// The same, as the rooms know it.

@@ -10,8 +10,8 @@ use super::input::{
     LeadsUpdateInput, LeadsUpsertInput,
 };
 use super::{load, load_many};
-use crate::api::Lead;
 use crate::api::types::{Access, scoped, user_errors};
+use crate::api::{Eager, Lead};
 use crate::error::Failure;
 use crate::leads::lead::{self, ItemOutcome, LeadChange, LeadField, LeadProblem, Removal, UpsertMode};
 
@@ -42,7 +42,7 @@ struct LeadPayload {
     /// The fields that changed; empty for a new lead.
     changed_fields: Vec<LeadField>,
     /// The lead as it is now; null when there are user errors.
-    lead: Option<Lead>,
+    lead: Option<Eager<Lead>>,
     /// What was wrong with the input.
     user_errors: Vec<LeadUserError>,
 }
@@ -78,7 +78,7 @@ struct LeadsRemovalPayload {
 #[derive(SimpleObject)]
 struct LeadRestorePayload {
     /// The lead; null when there are user errors.
-    lead: Option<Lead>,
+    lead: Option<Eager<Lead>>,
     /// What was wrong with the input.
     user_errors: Vec<LeadUserError>,
 }
@@ -152,7 +152,7 @@ async fn write(
             LeadPayload {
                 outcome,
                 changed_fields,
-                lead: lead.map(Lead::new),
+                lead: lead.map(|lead| Eager(Lead::new(lead))),
                 user_errors,
             }
         })

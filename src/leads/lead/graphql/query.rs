@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use async_graphql::connection::{Connection, EmptyFields};
 use async_graphql::{Context, Enum, InputObject, Object, Result, SimpleObject};
 use entity::id::LeadId;
 
 use super::load;
-use crate::api::Lead;
-use crate::api::types::{Access, Cursor, Pages, connection, page_request, scoped};
+use crate::api::types::{Access, Listed, Pages, connection, page_request, scoped};
+use crate::api::{Eager, Lead};
 use crate::db::Direction;
 use crate::insight::scoring::graphql::scale;
 use crate::leads::filter::LeadFilter;
@@ -55,7 +54,7 @@ impl LeadQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The lead's id, `lead_…`.")] id: LeadId,
-    ) -> Result<Option<Lead>> {
+    ) -> Result<Option<Eager<Lead>>> {
         load(ctx, id).await
     }
 
@@ -73,7 +72,7 @@ impl LeadQuery {
         #[graphql(desc = "Only rows before this cursor.")] before: Option<String>,
         #[graphql(desc = "Only leads for which this holds.")] filter: Option<LeadFilter>,
         #[graphql(desc = "The ordering.")] order: Option<LeadOrderInput>,
-    ) -> Result<Connection<Cursor, Lead, EmptyFields, EmptyFields>> {
+    ) -> Result<Listed<Lead>> {
         let order = order.map_or(
             LeadOrder {
                 field: LeadOrderField::CreatedAt,

@@ -8,8 +8,8 @@ use entity::{Area, EventKind, Timestamp};
 use futures_util::{Stream, StreamExt};
 
 use super::load;
-use crate::api::Lead;
 use crate::api::types::{Access, Live, scoped};
+use crate::api::{Eager, Lead};
 use crate::events::Event;
 use crate::identity::Scope;
 use crate::insight::scoring::graphql::Scales;
@@ -38,7 +38,7 @@ impl LeadChanged {
         self.0.lead_id
     }
     /// The lead as it is now; null once it is deleted.
-    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Lead>> {
+    async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Eager<Lead>>> {
         match self.0.lead_id {
             Some(id) => load(ctx, id).await,
             None => Ok(None),
