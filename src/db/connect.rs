@@ -11,7 +11,7 @@ use sea_orm::{
     IsolationLevel, SqliteTransactionMode, TransactionOptions, TransactionTrait,
 };
 use sqlx::Connection as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::watch;
 
 use super::open_error::OpenError;
@@ -352,6 +352,7 @@ async fn open_sqlite(
         writer
             .map_sqlx_sqlite_opts(move |_| base(WRITER_CACHE_KIB).create_if_missing(true).disable_logging());
     }
+    writer.map_sqlx_sqlite_pool_opts(without_transaction);
     let refused = |error| OpenError::sqlite(error, path);
     let writer = Database::connect(writer).await.map_err(refused)?;
     let mut reader = ConnectOptions::new("sqlite::memory:");
@@ -370,8 +371,23 @@ async fn open_sqlite(
             .pragma("query_only", "ON")
             .disable_logging()
     });
+    reader.map_sqlx_sqlite_pool_opts(without_transaction);
     let reader = Database::connect(reader).await.map_err(refused)?;
     Ok((writer, reader))
+}
+
+/// Closes a connection that comes back with a transaction. SQLite itself ends a transaction that meets a full disk or a failing
+/// one; SQLx goes on counting it, takes the next for a part of it, and would commit nothing any more.
+fn without_transaction(options: SqlitePoolOptions) -> SqlitePoolOptions {
+    options.after_release(|connection, _| {
+        Box::pin(async move {
+            if connection.is_in_transaction() {
+                // The rollback of a transaction that was dropped may be on its way: what follows it has to wait for it.
+                connection.ping().await?;
+            }
+            Ok(!connection.is_in_transaction())
+        })
+    })
 }
 
 /// A connection that was idle for longer is tried before it is used.
