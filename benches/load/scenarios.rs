@@ -10,6 +10,7 @@ use futures_util::{SinkExt, StreamExt};
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
 use crate::client::{Connection, load};
@@ -443,7 +444,10 @@ async fn watch(
         request
             .headers_mut()
             .insert("sec-websocket-protocol", "graphql-transport-ws".parse()?);
-        let (mut socket, _) = tokio_tungstenite::connect_async(request).await?;
+        // The default buffer of 128 KiB is filled with zeros at each read: more work than all else that a reader does here.
+        let config = WebSocketConfig::default().read_buffer_size(4 * 1024);
+        let (mut socket, _) =
+            tokio_tungstenite::connect_async_with_config(request, Some(config), true).await?;
         let init =
             json!({ "type": "connection_init", "payload": { "authorization": format!("Bearer {token}") } });
         socket.send(Message::text(init.to_string())).await?;

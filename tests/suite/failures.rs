@@ -81,6 +81,30 @@ on_both! {
 }
 
 #[test]
+fn statements_are_not_planned_anew_for_what_is_bound() {
+    with_database(Backend::Sqlite, async |database| {
+        let server = Server::start(database, Setup::default()).await;
+        let db = server.app().db();
+        let options = db
+            .read()
+            .query_all_raw(leadline::db::sql(db.backend(), "PRAGMA compile_options", []));
+        let options: Vec<String> = options
+            .await
+            .expect("a pragma")
+            .iter()
+            .map(|row| row.try_get_by_index(0).expect("a text"))
+            .collect();
+        for wanted in ["ENABLE_QPSG", "DEFAULT_MEMSTATUS=0"] {
+            assert!(
+                options.iter().any(|option| option == wanted),
+                "{wanted}: {options:?}"
+            );
+        }
+        server.stop().await;
+    });
+}
+
+#[test]
 fn a_full_disk_is_named_and_nothing_is_half_written() {
     with_database(Backend::Sqlite, async |database| {
         let server = Server::start(database, Setup::default()).await;

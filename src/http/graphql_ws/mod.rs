@@ -49,7 +49,7 @@ mod protocol;
 mod shared;
 mod socket;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::time::Duration;
 
 use async_graphql::Executor;
@@ -58,6 +58,7 @@ use axum::extract::{FromRequestParts, Request as HttpRequest};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -130,6 +131,21 @@ struct Service<E, G> {
     stopping: CancellationToken,
     sockets: TaskTracker,
     groups: Arc<shared::Groups>,
+    /// The runtime of everything else.
+    home: OnceLock<Handle>,
+}
+
+/// Sockets have threads of their own. An event that a thousand of them wait for makes a thousand tasks ready: on the same threads
+/// each step of a statement would stand in line behind them, and the one writer of an SQLite file with it.
+fn threads() -> &'static Runtime {
+    static THREADS: LazyLock<Runtime> = LazyLock::new(|| {
+        let runtime = Builder::new_multi_thread()
+            .thread_name("sockets")
+            .enable_all()
+            .build();
+        runtime.expect("threads can be started")
+    });
+    &THREADS
 }
 
 impl<E: Executor, G: Gateway> GraphqlWs<E, G> {
@@ -142,6 +158,7 @@ impl<E: Executor, G: Gateway> GraphqlWs<E, G> {
             stopping: CancellationToken::new(),
             sockets: TaskTracker::new(),
             groups: Arc::default(),
+            home: OnceLock::new(),
         }))
     }
 
@@ -180,8 +197,11 @@ impl<E: Executor, G: Gateway> GraphqlWs<E, G> {
             .max_message_size(service.limits.message_bytes.saturating_mul(2))
             .max_frame_size(service.limits.message_bytes.saturating_mul(2))
             .on_upgrade(move |wire| async move {
-                let _seat = seat;
-                socket::serve(service, parts, wire).await;
+                service.home.get_or_init(Handle::current);
+                threads().spawn(async move {
+                    let _seat = seat;
+                    socket::serve(service, parts, wire).await;
+                });
             })
     }
 

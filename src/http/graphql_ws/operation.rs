@@ -11,6 +11,7 @@ use axum::extract::ws::Utf8Bytes;
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -218,7 +219,8 @@ fn shared<E: Executor, G: Gateway>(
     let Share { rights, begin } = share;
     let source = Source::of(&request);
     let key = Key::new(rights, &request);
-    let member = service.groups.join(key, begin, request_id, |place| {
+    let home = service.home.get_or_init(Handle::current);
+    let member = service.groups.join(key, begin, request_id, home, |place| {
         service.executor.execute_stream(request.data(place), None)
     });
     let (service, caller, request_id) = (Arc::clone(service), Arc::clone(caller), request_id.clone());

@@ -13,6 +13,7 @@ use std::time::Duration;
 use async_graphql::{Request, Response, Variables};
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, StreamExt};
+use tokio::runtime::Handle;
 use tokio::sync::broadcast;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -128,12 +129,14 @@ impl Groups {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Joins the group of this key; where there is none yet it is begun at a place of the log with what `open` answers.
+    /// Joins the group of this key; where there is none yet it is begun, on the runtime `home`, at a place of the log with
+    /// what `open` answers.
     pub(super) fn join(
         self: &Arc<Self>,
         key: Key,
         begin: i64,
         request_id: &RequestId,
+        home: &Handle,
         open: impl FnOnce(Place) -> BoxStream<'static, Response>,
     ) -> Member {
         let mut groups = self.lock();
@@ -160,7 +163,7 @@ impl Groups {
             place,
             request_id.clone(),
         );
-        tokio::spawn(async move {
+        home.spawn(async move {
             // The task must not outlive its members, nor keep the group alive.
             tokio::select! {
                 () = stop.cancelled() => {}
