@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::failure::Failure;
-use super::output::print;
+use super::output::{counted, print};
 use super::runtime::with_app;
 use super::serve::{INTERRUPTED, Signals};
 use crate::config::Settings;
@@ -270,7 +270,9 @@ impl Terminal {
             rejected: refused,
         } = self;
         let mut text = format!(
-            "{rows} rows: {created} {kind} created, {updated} updated, {unchanged} unchanged, {refused} rejected\n"
+            "{}: {} created, {updated} updated, {unchanged} unchanged, {refused} rejected\n",
+            counted(*rows, "rows"),
+            counted(*created, &kind.to_string()),
         );
         rejections(&mut text, log.first(), log.rows());
         if *refused > 0
@@ -304,7 +306,8 @@ fn rejections(text: &mut String, rejections: &[Rejection], rows: u64) {
     if rejections.len() > SHOWN {
         let _ = writeln!(
             text,
-            "  … ({rows} rejected rows in all; --rejected FILE writes all of them)"
+            "  … ({} in all; --rejected FILE writes all of them)",
+            counted(rows, "rejected rows")
         );
     }
 }
@@ -343,7 +346,7 @@ impl Watcher for Terminal {
         )]
         self.bar.set_position((progress.clamp(0.0, 1.0) * 1_000.0) as u64);
         self.bar
-            .set_message(format!("{rows} rows, {} rejected", self.rejected));
+            .set_message(format!("{}, {} rejected", counted(rows, "rows"), self.rejected));
         !self.interrupted.is_cancelled()
     }
 }
@@ -360,7 +363,8 @@ fn shown(file: &Path, preview: &Preview) -> String {
     let mut text = format!("{}: {format}\n", file.display());
     let _ = writeln!(
         text,
-        "{checked} rows, {good} of them good; nothing was written\n\nas they would land:"
+        "{}, {good} of them good; nothing was written\n\nas they would land:",
+        counted(*checked, "rows")
     );
     for row in rows {
         let values = row

@@ -14,6 +14,8 @@ pub const MAX_LOCAL_PART_BYTES: usize = 64;
 pub const MAX_URL_BYTES: usize = 2_048;
 /// Longest text that is looked at as a phone number; E.164 has at most 15 digits.
 const MAX_PHONE_CHARS: usize = 64;
+/// Longest namespace of external ids, in characters.
+const MAX_NAMESPACE_CHARS: usize = 100;
 
 /// Why a contact value was not accepted. The messages name the value and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +72,14 @@ pub enum ContactError {
         /// The value, shortened.
         value: String,
     },
+}
+
+/// Why a text is no namespace of external ids.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{value}` is not a namespace: expected 1 to 100 letters, digits and . _ : / -, like shopify:main")]
+pub struct NamespaceError {
+    /// The value, shortened.
+    value: String,
 }
 
 /// Trims and lower-cases an e-mail address and checks it: one `@`, the lengths of RFC 5321, a domain with at
@@ -321,6 +331,22 @@ impl FromStr for Currency {
     }
 }
 
+/// Trims and lower-cases the namespace of external ids and checks it: a name that can stand in a column's head and on a
+/// command line without quotes.
+///
+/// # Errors
+/// [`NamespaceError`] says what is valid.
+pub fn normalise_namespace(value: &str) -> Result<String, NamespaceError> {
+    let namespace = value.trim().to_lowercase();
+    let valid = |character: char| character.is_alphanumeric() || "._:/-".contains(character);
+    if (1..=MAX_NAMESPACE_CHARS).contains(&namespace.chars().count()) && namespace.chars().all(valid) {
+        return Ok(namespace);
+    }
+    Err(NamespaceError {
+        value: shortened(value),
+    })
+}
+
 /// At most 80 characters of a value, for messages; control characters become blanks.
 pub(crate) fn shortened(value: &str) -> String {
     const MAX_CHARS: usize = 80;
@@ -536,6 +562,39 @@ mod tests {
     }
 
     #[test]
+    fn namespaces_are_plain_names() {
+        let long = "x".repeat(MAX_NAMESPACE_CHARS);
+        for good in ["shopify:main", "shop.de", "crm_2/eu-west", "müller", &long] {
+            assert_eq!(normalise_namespace(good).as_deref(), Ok(good));
+        }
+        assert_eq!(
+            normalise_namespace(" Shopify:Main ").as_deref(),
+            Ok("shopify:main")
+        );
+        let too_long = "x".repeat(MAX_NAMESPACE_CHARS + 1);
+        for bad in [
+            "",
+            " ",
+            "my shop",
+            "a\tb",
+            "a\0",
+            "\"shop\"",
+            "it's",
+            "{\"a\":1}",
+            "[a]",
+            "a,b",
+            "a=b",
+            &too_long,
+        ] {
+            assert!(normalise_namespace(bad).is_err(), "{bad}");
+        }
+        assert_eq!(
+            normalise_namespace("my shop").unwrap_err().to_string(),
+            "`my shop` is not a namespace: expected 1 to 100 letters, digits and . _ : / -, like shopify:main"
+        );
+    }
+
+    #[test]
     fn long_values_are_shortened_in_messages() {
         let text = shortened(&"ä".repeat(200));
         assert_eq!(text.chars().count(), 80);
@@ -570,6 +629,13 @@ mod tests {
         fn normalising_a_url_twice_changes_nothing(value in prop_oneof![any::<String>(), "(https?://)?[a-zA-Z.]{1,12}(/[ -~]{0,20})?"]) {
             if let Ok(once) = normalise_url(&value) {
                 prop_assert_eq!(normalise_url(&once), Ok(once));
+            }
+        }
+
+        #[test]
+        fn normalising_a_namespace_twice_changes_nothing(value in prop_oneof![any::<String>(), "[ -~]{1,20}"]) {
+            if let Ok(once) = normalise_namespace(&value) {
+                prop_assert_eq!(normalise_namespace(&once), Ok(once));
             }
         }
 

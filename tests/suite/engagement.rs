@@ -136,6 +136,9 @@ on_both! {
             .map(|error| (error["field"][0].as_str().unwrap(), error["code"].as_str().unwrap())).collect();
         errors.sort_unstable();
         assert_eq!(errors, [("ip", "MALFORMED"), ("occurredAt", "OUT_OF_RANGE"), ("value", "OUT_OF_RANGE")]);
+        let known = json!({ "kind": "EXTERNAL", "namespace": "my shop", "value": "1" });
+        let answer = server.data(RECORD, json!({ "input": { "identity": known, "type": "EMAIL_SENT" } })).await;
+        assert_eq!(answer["engagementRecord"]["userErrors"], json!([{ "field": ["identity", "namespace"], "code": "MALFORMED" }]));
         let many: Vec<_> = (0..1_001).map(|_| json!({ "leadId": id, "type": "EMAIL_SENT" })).collect();
         let answer = server.data(MANY, json!({ "input": { "items": many } })).await;
         assert_eq!(answer["engagementsRecord"]["userErrors"], json!([{ "code": "TOO_MANY" }]));

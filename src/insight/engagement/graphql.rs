@@ -22,6 +22,7 @@ use crate::error::{Error, Problem};
 use crate::events::Event;
 use crate::identity::{Rows, Scope};
 use crate::insight::journeys;
+use crate::leads::contact::normalise_namespace;
 use crate::leads::lead::{self, Identity};
 
 const READ: Scope = Scope::Read(Area::Engagement);
@@ -516,9 +517,20 @@ pub struct KnownLeadInput {
 
 impl KnownLeadInput {
     /// In the form in which identities are compared.
-    #[must_use]
-    pub fn identity(&self) -> Identity {
-        Identity::given(self.kind, &self.namespace, &self.value)
+    ///
+    /// # Errors
+    /// A namespace that no outside identifier has.
+    pub fn identity(&self) -> std::result::Result<Identity, Problem<EngagementProblem>> {
+        if self.kind == IdentityKind::External {
+            normalise_namespace(&self.namespace).map_err(|error| {
+                Problem::new(
+                    "identity.namespace",
+                    EngagementProblem::Malformed,
+                    error.to_string(),
+                )
+            })?;
+        }
+        Ok(Identity::given(self.kind, &self.namespace, &self.value))
     }
 }
 
@@ -608,7 +620,7 @@ impl EngagementInput {
         } = self;
         let lead = match (lead_id, identity) {
             (Some(id), None) => LeadKey::Id(id),
-            (None, Some(known)) => LeadKey::Known(known.identity()),
+            (None, Some(known)) => LeadKey::Known(known.identity()?),
             (None, None) => {
                 let message = "the lead is needed: its `leadId`, or the `identity` that it is known by";
                 return Err(Problem::new("leadId", EngagementProblem::Missing, message));

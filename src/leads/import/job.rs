@@ -72,7 +72,9 @@ fn problem(error: &engine::FileError, spec: &ImportSpec) -> Problem<ImportProble
     use engine::FileError::{Convert, Mapping, Source};
     let (path, code) = match error {
         Source(error) | Convert(ConvertError::Source(error)) => match error {
-            SourceError::UnknownSheet { .. } => ("sheet".to_owned(), ImportProblem::InvalidChoice),
+            SourceError::UnknownSheet { .. } | SourceError::NoSheets { .. } => {
+                ("sheet".to_owned(), ImportProblem::InvalidChoice)
+            }
             _ => ("uploadId".to_owned(), ImportProblem::UnreadableFile),
         },
         Mapping(error) => (place(error, spec), ImportProblem::InvalidMapping),
@@ -105,6 +107,15 @@ fn place(error: &MappingError, spec: &ImportSpec) -> String {
         }
         MappingError::UnknownColumn { name, .. } => {
             item("map", "column", &spec.map, |(_, right)| right.trim() == name)
+        }
+        MappingError::Namespace { target, .. } => {
+            let named = |(left, _): &(String, String)| {
+                spec.kind
+                    .target(left)
+                    .is_some_and(|given| given.to_string() == *target)
+            };
+            item("map", "target", &spec.map, named)
+                .or_else(|| item("defaults", "target", &spec.defaults, named))
         }
         MappingError::UnknownCustomField { key, .. } => {
             let named = |(left, _): &(String, String)| {

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use super::source::Header;
 use super::targets::{Field, ImportKind, Target, folded};
+use crate::leads::contact::normalise_namespace;
 
 /// Pairs of a left and a right side, as on the command line: `external_id=mql_id,"custom.Sport"="Sport, main"`.
 /// Either side may stand in double quotes, where a quote is written twice.
@@ -82,6 +83,14 @@ pub enum MappingError {
         suggestion: Option<String>,
         /// The names there are.
         valid: String,
+    },
+    /// External ids of a namespace that cannot be.
+    #[error("target `{target}`: {message}")]
+    Namespace {
+        /// The target.
+        target: String,
+        /// What is wrong, with what is valid.
+        message: String,
     },
     /// No such custom field.
     #[error("{message}; or say custom.{key}= to leave its column out")]
@@ -238,6 +247,7 @@ impl Mapping {
             .bindings
             .sort_by_key(|binding| binding.column.unwrap_or(usize::MAX));
         mapping.check_needs()?;
+        mapping.check_namespaces()?;
         mapping.unknown = mapping.find_unknown();
         Ok(mapping)
     }
@@ -369,6 +379,18 @@ impl Mapping {
                     columns,
                 });
             }
+        }
+        Ok(())
+    }
+
+    fn check_namespaces(&self) -> Result<(), MappingError> {
+        let targets = self.bindings.iter().map(|binding| &binding.target);
+        for target in targets.filter(|target| target.field() == Field::ExternalId && !target.key().is_empty())
+        {
+            normalise_namespace(target.key()).map_err(|error| MappingError::Namespace {
+                target: target.to_string(),
+                message: error.to_string(),
+            })?;
         }
         Ok(())
     }
@@ -584,6 +606,37 @@ mod tests {
             fault(&["email", "type"], ""),
             "importing conversions needs occurred_at: map a column, like occurred_at=COLUMN; the columns are: email, type"
         );
+    }
+
+    #[test]
+    fn a_namespace_that_cannot_be_is_refused_wherever_it_stands() {
+        let column = "external_id.my shop";
+        for (names, explicit, defaults) in [
+            (&["email", column][..], "", ""),
+            (&["email", "id"], "external_id.my shop=id", ""),
+            (&["email"], "", "external_id.my shop=1"),
+        ] {
+            assert_eq!(
+                map(ImportKind::Leads, names, explicit, defaults)
+                    .unwrap_err()
+                    .to_string(),
+                "target `external_id.my shop`: `my shop` is not a namespace: expected 1 to 100 letters, digits and \
+                 . _ : / -, like shopify:main"
+            );
+        }
+        let other = map(
+            ImportKind::Leads,
+            &["email", column],
+            "external_id.shop=external_id.my shop",
+            "",
+        )
+        .unwrap();
+        assert_eq!(
+            pairs(&other)[1],
+            ("external_id.shop".to_owned(), column.to_owned())
+        );
+        let closed = map(ImportKind::Leads, &["email", column], "external_id.my shop=", "").unwrap();
+        assert_eq!(pairs(&closed), strings(&[("email", "email")]));
     }
 
     #[test]

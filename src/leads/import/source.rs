@@ -57,6 +57,15 @@ pub enum SourceError {
         "the file is an HTML or XML document: open it in a spreadsheet program and save it as .xlsx or CSV"
     )]
     Markup,
+    /// JSON, such as an export of leads as NDJSON.
+    #[error("the file is JSON, which is not read: export it as CSV or Excel (.xlsx)")]
+    Json,
+    /// A sheet of a file that is no workbook.
+    #[error("the file is CSV and has no sheets: leave out the sheet `{name}`")]
+    NoSheets {
+        /// The sheet asked for.
+        name: String,
+    },
     /// No such sheet.
     #[error("the workbook has no sheet `{name}`; its sheets are: {valid}")]
     UnknownSheet {
@@ -102,7 +111,7 @@ pub enum SourceError {
 /// Choices in reading a file; the default finds out by itself.
 #[derive(Clone, Debug, Default)]
 pub struct SourceOptions {
-    /// The sheet of a workbook; the first one when absent. Ignored for text.
+    /// The sheet of a workbook; the first one when absent. Text has none.
     pub sheet: Option<String>,
     /// The delimiter of a text file; found out when absent.
     pub delimiter: Option<Delimiter>,
@@ -353,8 +362,13 @@ fn open_text(mut input: Box<dyn Input>, options: &SourceOptions) -> Result<Conte
         .take(MAX_CELL_BYTES as u64)
         .read_to_end(&mut beginning)?;
     let beginning = String::from_utf8_lossy(&beginning);
-    if beginning.trim_start().starts_with('<') {
-        return Err(SourceError::Markup);
+    match beginning.trim_start().chars().next() {
+        Some('<') => return Err(SourceError::Markup),
+        Some('{' | '[') => return Err(SourceError::Json),
+        _ => {}
+    }
+    if let Some(name) = &options.sheet {
+        return Err(SourceError::NoSheets { name: name.clone() });
     }
     let delimiter = options.delimiter.unwrap_or_else(|| {
         let hint = beginning

@@ -10,7 +10,7 @@ use super::source::SourceOptions;
 use super::targets::ImportKind;
 use super::text::Delimiter;
 use super::value::DateFormat;
-use crate::leads::contact::{Currency, PhoneRegion};
+use crate::leads::contact::{Currency, PhoneRegion, normalise_namespace};
 
 /// Whose external ids a file has unless it is said.
 pub const DEFAULT_NAMESPACE: &str = "import";
@@ -101,24 +101,17 @@ impl ImportSpec {
     /// The first choice that cannot be used.
     pub fn new(kind: ImportKind, choices: &ImportChoices) -> Result<Self, ChoiceError> {
         let defaults = ConvertOptions::default();
-        let namespace = choices
-            .namespace
-            .as_deref()
-            .unwrap_or(DEFAULT_NAMESPACE)
-            .trim()
-            .to_lowercase();
-        if namespace.is_empty() || namespace.len() > 100 || namespace.contains(char::is_control) {
-            return Err(ChoiceError {
-                choice: "namespace",
-                reason: "a namespace has 1 to 100 characters".into(),
-            });
-        }
+        let namespace = choices.namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE);
+        let namespace = normalise_namespace(namespace).map_err(|error| ChoiceError {
+            choice: "namespace",
+            reason: error.to_string(),
+        })?;
         Ok(Self {
             kind,
             map: read("map", Some(&choices.map), str::parse)?.unwrap_or_default(),
             defaults: read("defaults", Some(&choices.defaults), str::parse)?.unwrap_or_default(),
             namespace,
-            sheet: choices.sheet.clone(),
+            sheet: choices.sheet.clone().filter(|name| !name.trim().is_empty()),
             delimiter: read("delimiter", choices.delimiter.as_deref(), str::parse)?,
             convert: ConvertOptions {
                 dates: read(

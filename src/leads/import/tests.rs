@@ -202,6 +202,16 @@ fn what_is_neither_text_nor_workbook_is_refused() {
     );
     assert!(fault(*b"a,b\n1,\0\n").starts_with("the file is neither text nor an Excel workbook"));
     assert!(fault("\n<html><table>").starts_with("the file is an HTML or XML document"));
+    for json in [
+        "{\"email\":\"ana@example.com\",\"first_name\":\"Ana\"}\n",
+        "\n [{\"email\":1}]",
+        "\u{feff}{\"email\":1}",
+    ] {
+        assert_eq!(
+            fault(json),
+            "the file is JSON, which is not read: export it as CSV or Excel (.xlsx)"
+        );
+    }
     let mut zip = workbook(|workbook| {
         workbook.add_worksheet().write(0, 0, "a").unwrap();
     });
@@ -212,6 +222,19 @@ fn what_is_neither_text_nor_workbook_is_refused() {
         }
     }
     assert!(fault(zip).starts_with("the file is a ZIP archive, but not an Excel workbook"));
+}
+
+#[test]
+fn text_has_no_sheets() {
+    let options = SourceOptions {
+        sheet: Some("x".to_owned()),
+        ..options()
+    };
+    let refused = Source::read(Cursor::new(b"email\na@example.com\n".to_vec()), &options);
+    assert_eq!(
+        refused.err().expect("the file is refused").to_string(),
+        "the file is CSV and has no sheets: leave out the sheet `x`"
+    );
 }
 
 #[test]

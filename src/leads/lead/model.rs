@@ -338,17 +338,20 @@ fn external_ids(ids: &mut Vec<ExternalId>, problems: &mut Vec<LeadFault>) {
         return;
     }
     for (n, ExternalId { namespace, value }) in ids.iter_mut().enumerate() {
-        *namespace = namespace.trim().to_lowercase();
-        *value = value.trim().to_owned();
-        for (text, name, most) in [(&*namespace, "namespace", SHORT), (&*value, "value", NAME)] {
-            let fault = if text.is_empty() {
-                Some("it is empty: expected e.g. the namespace `shopify:main` and the id there".to_owned())
-            } else {
-                text_fault(text, most)
-            };
-            if let Some(fault) = fault {
-                problems.push(invalid(&format!("externalIds.{n}.{name}"), fault));
+        match contact::normalise_namespace(namespace) {
+            Ok(normal) => *namespace = normal,
+            Err(error) => {
+                problems.push(invalid(&format!("externalIds.{n}.namespace"), error.to_string()));
             }
+        }
+        *value = value.trim().to_owned();
+        let fault = if value.is_empty() {
+            Some("it is empty: expected the id in the namespace".to_owned())
+        } else {
+            text_fault(value, NAME)
+        };
+        if let Some(fault) = fault {
+            problems.push(invalid(&format!("externalIds.{n}.value"), fault));
         }
     }
     if ids.len() > 1 {

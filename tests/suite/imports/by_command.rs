@@ -38,7 +38,7 @@ on_both! {
             let file = write(database, what, file).display().to_string();
             let said = command(database, &["import", what, &file, "--dry-run"]);
             assert_eq!(said.code, Some(0), "{said:?}");
-            assert!(said.out.ends_with(&format!("1 rows, 1 of them good; nothing was written\n\nas they would land:\n{line}")), "{said:?}");
+            assert!(said.out.ends_with(&format!("1 row, 1 of them good; nothing was written\n\nas they would land:\n{line}")), "{said:?}");
         }
         let server = Server::start(database, Setup::default()).await;
         assert_eq!(count(&server, json!({})).await, 0);
@@ -59,6 +59,10 @@ on_both! {
         assert_eq!((rows[0], rows.len()), ("line,column,value,reason", 2));
         assert!(rows[1].starts_with("3,email,no address,"), "{rows:?}");
 
+        let one = write(database, "one.csv", "email\nida@example.com\n").display().to_string();
+        let said = command(database, &["import", "leads", &one]);
+        assert!(said.out.starts_with("1 row: 1 lead created, 0 updated, 0 unchanged, 0 rejected\n"), "{said:?}");
+
         let engagements = "email,type,date,revenue,currency\n\
             ana@example.com,PURCHASE_MADE,2026-01-02,5.50,EUR\n\
             ana@example.com,DANCED,2026-01-02,,\n\
@@ -77,7 +81,8 @@ on_both! {
             let said = command(database, &["import", what, &file, "--rejected", &report]);
             assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{said:?}");
             let lines: Vec<&str> = said.out.lines().collect();
-            assert_eq!(lines[0], format!("3 rows: 1 {what} created, 0 updated, 0 unchanged, 2 rejected"));
+            let one = what.strip_suffix('s').expect("a plural");
+            assert_eq!(lines[0], format!("3 rows: 1 {one} created, 0 updated, 0 unchanged, 2 rejected"));
             assert!(lines[1].starts_with(first), "{said:?}");
             assert_eq!(lines[2], second);
             assert_eq!(std::fs::read_to_string(&report).expect("it is written").lines().count(), 3);
@@ -90,6 +95,8 @@ on_both! {
         let file = write(database, "leads.csv", LEADS).display().to_string();
         let header = write(database, "header.csv", "email,name\n").display().to_string();
         let nowhere = database.folder().join("nowhere.csv").display().to_string();
+        let json = write(database, "leads.ndjson", "{\"external_id.olist\":\"dac32\"}\n").display().to_string();
+        let not_read = format!("error: `{json}`: the file is JSON, which is not read: export it as CSV or Excel (.xlsx)");
         for (arguments, message) in [
             (&["leads", file.as_str(), "--map", "emial=email"][..],
                 format!("error: `{file}`: unknown target `emial` for leads (did you mean `email`?); one of external_id, external_id.<namespace>, email, phone")),
@@ -102,6 +109,11 @@ on_both! {
                 "error: --delimiter: unknown delimiter `colon`; one of comma, semicolon, tab, pipe".to_owned()),
             (&["leads", &file, "--date-format", "us"], "error: --date-format: ".to_owned()),
             (&["leads", &file, "--phone-region", "Brazil"], "error: --phone-region: ".to_owned()),
+            (&["leads", &file, "--namespace", "my shop"], "error: --namespace: `my shop` is not a namespace: expected 1 to 100 letters, ".to_owned()),
+            (&["leads", &file, "--sheet", "x"], format!("error: `{file}`: the file is CSV and has no sheets: leave out the sheet `x`")),
+            (&["leads", &json], not_read.clone()),
+            (&["engagements", &json], not_read.clone()),
+            (&["conversions", &json], not_read),
             (&["leads", &header], format!("error: `{header}`: the file has no rows")),
             (&["leads", &nowhere], format!("error: `{nowhere}`: cannot read the file: No such file")),
             (&["leads", &file, "--map", "custom.size=shoe"],

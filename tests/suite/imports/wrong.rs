@@ -40,7 +40,11 @@ on_both! {
                 (json!({ "decimalMark": "dot" }), "decimalMark", "INVALID_CHOICE", "comma"),
                 (json!({ "phoneRegion": "Brazil" }), "phoneRegion", "INVALID_CHOICE", "Brazil"),
                 (json!({ "currency": "REAL" }), "currency", "INVALID_CHOICE", "REAL"),
-                (json!({ "namespace": " " }), "namespace", "INVALID_CHOICE", "a namespace has 1 to 100 characters"),
+                (json!({ "namespace": " " }), "namespace", "INVALID_CHOICE", "is not a namespace: expected 1 to 100 letters, digits and . _ : / -"),
+                (json!({ "namespace": "my shop" }), "namespace", "INVALID_CHOICE", "`my shop` is not a namespace"),
+                (map(&[("email", "email"), ("external_id.{\"id\"", "shoe")]), "map.1.target", "INVALID_MAPPING",
+                    "target `external_id.{\"id\"`: `{\"id\"` is not a namespace: expected 1 to 100 letters, digits and . _ : / -"),
+                (json!({ "sheet": "People" }), "sheet", "INVALID_CHOICE", "the file is CSV and has no sheets: leave out the sheet `People`"),
             ] {
                 let input = with_upload(server, "leads.csv", LEADS, options.clone()).await;
                 let (found_path, found_code, found) = refusal(server, what, input).await;
@@ -73,6 +77,8 @@ on_both! {
             ("blanks", b" \n,,\n".to_vec(), "the file is empty: expected a first row with the names of the columns"),
             ("no header", b"ana@example.com,Ana\n".to_vec(), "line 1 looks like data"),
             ("a web page", b"<html><body>".to_vec(), "the file is an HTML or XML document"),
+            ("an export as NDJSON", b"{\"external_id.olist\":\"dac32\",\"email\":\"ana@example.com\"}\n{}\n".to_vec(),
+                "the file is JSON, which is not read: export it as CSV or Excel (.xlsx)"),
             ("an old workbook", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec(), "the file is an old Excel file (.xls)"),
             ("half a workbook", cut_off, "the Excel workbook is damaged"),
             ("an archive", b"PK\x05\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0".to_vec(), "the file is a ZIP archive"),
