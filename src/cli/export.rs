@@ -11,6 +11,7 @@ use futures_util::StreamExt as _;
 use tempfile::NamedTempFile;
 
 use super::failure::Failure;
+use super::output::counted;
 use super::runtime::with_app;
 use crate::config::Settings;
 use crate::identity::Caller;
@@ -32,7 +33,7 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct Choices {
-    /// csv, ndjson or xlsx; csv when left out, or what the name of the file says
+    /// csv, ndjson or xlsx; when left out what the name of the file ends in, else csv
     #[arg(long)]
     format: Option<String>,
     /// Columns between commas, in this order: `email,tags,custom.sport_type`; all of them when left out
@@ -41,7 +42,8 @@ struct Choices {
     /// Only leads for which this holds, JSON in the shape of the API's `LeadFilter`: `{"stage":{"in":["CUSTOMER"]}}`
     #[arg(long, value_name = "JSON")]
     filter: Option<String>,
-    /// Write to this file instead of standard output; it appears once it is whole
+    /// Write to this file instead of standard output; it appears once it is whole. Its name ends in .csv, .ndjson or
+    /// .xlsx, or --format says what it is
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -53,12 +55,10 @@ pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failu
         filter,
         output,
     }) = arguments.what;
-    let by_name = || {
-        let extension = output.as_ref()?.extension()?.to_str()?;
-        let format: ExportFormat = extension.parse().ok()?;
-        Some(format.as_str().to_owned())
+    let format = match (format, &output) {
+        (None, Some(path)) => by_name(path)?,
+        (format, _) => format,
     };
-    let format = format.or_else(by_name);
     // What is wrong with the flags is said before the database is touched.
     let request = ExportRequest::read(format.as_deref(), filter.as_deref(), columns.as_deref())
         .map_err(|error| Failure::usage(format!("--{error}")))?;
@@ -78,9 +78,22 @@ pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failu
     })
 }
 
+/// The format that the name of a file ends in; nothing where it has no ending.
+fn by_name(path: &Path) -> Result<Option<String>, Failure> {
+    let ending = path.extension().unwrap_or_default().to_string_lossy();
+    if ending.is_empty() {
+        return Ok(None);
+    }
+    let format: ExportFormat = ending.parse().map_err(|error| {
+        Failure::usage(format!("--output: `{}`: {error}", path.display()))
+            .with_hint("name a file with one of these endings, or say the format by --format")
+    })?;
+    Ok(Some(format.as_str().to_owned()))
+}
+
 async fn to_file(content: Content, path: &Path) -> Result<(), Failure> {
     let shown = path.display().to_string();
-    let cannot = |error: io::Error| Failure::new(format!("cannot write `{shown}`: {error}"));
+    let cannot = |error: io::Error| Failure::new(format!("cannot write `{shown}`: {}", reason(&error)));
     let is_file = fs::symlink_metadata(path).map_or(true, |found| found.is_file());
     let leads = if is_file {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -93,9 +106,18 @@ async fn to_file(content: Content, path: &Path) -> Result<(), Failure> {
         copy(content, &mut File::create(path).map_err(cannot)?, &shown).await?
     };
     if let Some(leads) = leads {
-        eprintln!("{leads} leads exported to {shown}");
+        eprintln!("{} exported to {shown}", counted(leads, "leads"));
     }
     Ok(())
+}
+
+/// Why, without the name of the temporary file, which means nothing to whoever named another.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" at path ") {
+        Some((reason, _)) => reason.to_owned(),
+        None => text,
+    }
 }
 
 /// Writes the content; answers how many leads it has, nothing where the reader of the output has gone away.
@@ -118,7 +140,7 @@ async fn copy(
         Err(Stop::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(None),
         Err(Stop::Output(error)) => Err(Failure::new(format!("cannot write to {name}: {error}"))),
         Err(Stop::Reading(failure)) => {
-            Err(failure.within(&format!("the export broke off after {leads} leads")))
+            Err(failure.within(&format!("the export broke off after {}", counted(leads, "leads"))))
         }
     }
 }

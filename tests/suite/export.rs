@@ -500,10 +500,26 @@ on_both! {
             assert_eq!((said.code, &*said.out), (Some(2), ""), "{said:?}");
             assert!(said.err.starts_with(says), "{said:?}");
         }
+        for wrong in ["leads.pdf", "leads.xslx"] {
+            let file = database.folder().join(wrong);
+            let name = file.display().to_string();
+            let ending = wrong.rsplit('.').next().unwrap();
+            let said = command(database, &["export", "leads", "--output", &name]);
+            assert_eq!((said.code, file.exists()), (Some(2), false), "{said:?}");
+            let line = format!("error: --output: `{name}`: unknown format `{ending}`; one of csv, ndjson, xlsx\n");
+            assert!(said.err.starts_with(&line), "{said:?}");
+            let said = command(database, &["export", "leads", "--format", "csv", "--columns", "email", "--output", &name]);
+            assert_eq!(said.code, Some(0), "a format that is named counts: {said:?}");
+        }
+        let plain = database.folder().join("leads").display().to_string();
+        let one = "{\"source\":{\"isSet\":true}}";
+        let said = command(database, &["export", "leads", "--columns", "email", "--filter", one, "--output", &plain]);
+        assert_eq!((said.code, said.err), (Some(0), format!("1 lead exported to {plain}\n")));
+        assert_eq!(std::fs::read_to_string(&plain).unwrap(), "email\nbob@example.com\n");
         let nowhere = database.folder().join("no").join("leads.csv").display().to_string();
         let said = command(database, &["export", "leads", "--output", &nowhere]);
-        assert_eq!(said.code, Some(1));
-        assert!(said.err.starts_with(&format!("error: cannot write `{nowhere}`: ")), "{said:?}");
+        let line = format!("error: cannot write `{nowhere}`: No such file or directory (os error 2)\n");
+        assert_eq!((said.code, said.err), (Some(1), line));
     }
 
     async fn a_reader_that_goes_away_is_no_failure(database: &Database) {
