@@ -4,16 +4,17 @@ use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use clap::{ArgMatches, Command, FromArgMatches};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
 use super::failure::Failure;
-use super::output::print;
+use super::output::{counted, print};
 use super::runtime::block_on;
 use super::serve::{INTERRUPTED, Signals};
 use crate::assembly::{self, Plan, Role};
 use crate::clock::Clock;
-use crate::config::{Flags, Settings};
+use crate::config::{self, Definition, Flags, Settings};
 use crate::demo::{self, DataSet};
 use crate::identity::{Caller, create_token};
 use crate::telemetry::Telemetry;
@@ -30,14 +31,49 @@ pub(super) struct Arguments {
     /// Throw the data of an earlier start away and make it anew
     #[arg(long)]
     fresh: bool,
+    #[command(flatten)]
+    _settings: OwnSettings,
 }
 
 /// Where the data lies unless `--data-dir` says otherwise.
 const FOLDER: &str = "leadline-demo";
+/// What is logged unless `--log` says otherwise.
+const LOG: &str = "warn";
+/// Settings with a default of the demonstration's own; environment and file are not heard.
+const OWN: [(&str, &str); 2] = [("data_dir", FOLDER), ("log", LOG)];
+/// Settings that would lead it to what is in use.
+const REFUSED: [&str; 3] = ["database_url", "database_replica_url", "nats_url"];
 /// In the folder: what the data is.
 const NOTE: &str = "demo.json";
 /// Usual time between two things that happen.
 const PACE: Duration = Duration::from_secs(1);
+
+/// The flags of settings that differ from those of all commands; what they are given stands with the others.
+#[derive(Clone, Debug)]
+struct OwnSettings;
+
+impl clap::Args for OwnSettings {
+    fn augment_args(command: Command) -> Command {
+        let definition = |key| Definition::of(key).expect("every setting is listed");
+        let own = OWN.map(|(key, default)| config::flag(definition(key), &format!("[default: {default}]")));
+        let refused = REFUSED.map(|key| config::flag(definition(key), "").hide(true));
+        command.args(own).args(refused)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for OwnSettings {
+    fn from_arg_matches(_: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, _: &ArgMatches) -> Result<(), clap::Error> {
+        Ok(())
+    }
+}
 
 /// What the data in a folder is; kept beside the database.
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,16 +126,21 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Gives the demonstration a folder and a database of its own: neither the environment nor a settings file may lead
 /// made-up data into a database that is in use.
 pub(super) fn keep_apart(flags: &mut Flags) -> Result<(), Failure> {
-    if flags.get("database_url").is_some() {
-        return Err(
-            Failure::usage("`leadline demo` keeps its data in an SQLite file of its own")
-                .with_hint("leave `--database-url` out; `--data-dir` says where the file lies"),
-        );
+    for key in REFUSED {
+        if flags.get(key).is_some() {
+            let name = key.replace('_', "-");
+            return Err(Failure::usage(format!(
+                "`leadline demo` takes no --{name}: it is one process over an SQLite file of its own"
+            ))
+            .with_hint("leave it out; `--data-dir` says where the file lies"));
+        }
+        flags.alone(key);
     }
-    flags.or_set("data_dir", || FOLDER.to_owned());
+    for (key, default) in OWN {
+        flags.or_set(key, || default.to_owned());
+    }
     let file = Path::new(flags.get("data_dir").unwrap_or(FOLDER)).join("leadline.db");
     flags.or_set("database_url", || format!("sqlite:{}", file.display()));
-    flags.or_set("log", || "warn".to_owned());
     Ok(())
 }
 
@@ -154,9 +195,9 @@ async fn prepared(arguments: &Arguments, settings: &Settings) -> Result<Note, Fa
     match Note::read(folder)? {
         Some(note) if note.token.is_some() && !arguments.fresh => {
             eprintln!(
-                "using the data in {} ({} leads, made up to {}); --fresh makes it anew",
+                "using the data in {} ({}, made up to {}); --fresh makes it anew",
                 folder.display(),
-                note.leads,
+                counted(note.leads, "leads"),
                 note.today
             );
             return Ok(note);
@@ -229,8 +270,10 @@ async fn made(settings: &Settings, set: DataSet) -> Result<String, Failure> {
             bar.set_length(filled.parts);
             bar.set_position(filled.part);
             bar.set_message(format!(
-                "{} leads, {} engagements, {} conversions",
-                filled.leads, filled.engagements, filled.conversions
+                "{}, {}, {}",
+                counted(filled.leads, "leads"),
+                counted(filled.engagements, "engagements"),
+                counted(filled.conversions, "conversions")
             ));
         },
     )
@@ -245,10 +288,10 @@ async fn made(settings: &Settings, set: DataSet) -> Result<String, Failure> {
     #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
     let each = filled.leads as f64 / took;
     eprintln!(
-        "made {} leads with {} engagements and {} conversions in {took:.1} s ({each:.0} leads/s) in {}",
-        filled.leads,
-        filled.engagements,
-        filled.conversions,
+        "made {} with {} and {} in {took:.1} s ({each:.0} leads/s) in {}",
+        counted(filled.leads, "leads"),
+        counted(filled.engagements, "engagements"),
+        counted(filled.conversions, "conversions"),
         settings.data_dir.display()
     );
     Ok(token.secret)
@@ -257,7 +300,7 @@ async fn made(settings: &Settings, set: DataSet) -> Result<String, Failure> {
 /// On a terminal a bar, else nothing.
 fn bar(leads: u64) -> ProgressBar {
     if !io::stderr().is_terminal() {
-        eprintln!("making up {leads} leads …");
+        eprintln!("making up {} …", counted(leads, "leads"));
         return ProgressBar::hidden();
     }
     let style =
@@ -300,3 +343,17 @@ const QUERIES: [(&str, &str); 3] = [
         "subscription Engagements {\n  engagementRecorded {\n    cursor\n    engagement { type channel occurredAt }\n    lead { displayName stage }\n  }\n}",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_leaves_the_data_alone() {
+        let ignored = include_str!("../../.gitignore");
+        assert!(
+            ignored.lines().any(|line| line == format!("/{FOLDER}")),
+            "{ignored}"
+        );
+    }
+}

@@ -135,6 +135,56 @@ mod tests {
     }
 
     #[test]
+    fn the_demo_shows_the_settings_that_it_takes() {
+        let help = |command: &str| {
+            let text = parse(&[command, "--help"]).unwrap_err().to_string();
+            text.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let demo = help("demo");
+        for line in [
+            "--data-dir <DIR> Directory for the embedded database, uploads and generated files [default: leadline-demo]",
+            "`info,leadline=debug` [default: warn]",
+            "[env: LEADLINE_LISTEN]",
+        ] {
+            assert!(demo.contains(line), "`{line}` is missing in\n{demo}");
+        }
+        for refused in ["--database-url", "--database-replica-url", "--nats-url"] {
+            assert!(!demo.contains(refused), "{demo}");
+            assert!(help("serve").contains(refused));
+            let mut flags = parse(&["demo", refused, "x"]).expect("it parses").settings;
+            let failure = format!("{:?}", demo::keep_apart(&mut flags).unwrap_err());
+            assert!(failure.contains(&format!("takes no {refused}: ")), "{failure}");
+        }
+    }
+
+    #[test]
+    fn the_demo_listens_to_no_setting_that_leads_elsewhere() {
+        let environment = [
+            ("LEADLINE_DATA_DIR", "elsewhere"),
+            ("LEADLINE_DATABASE_URL", "postgres://host/name"),
+            ("LEADLINE_DATABASE_REPLICA_URL", "postgres://host/name"),
+            ("LEADLINE_NATS_URL", "nats://host"),
+        ];
+        for (arguments, folder) in [
+            (&["demo"][..], "leadline-demo"),
+            (&["demo", "--data-dir", "here"], "here"),
+            (&["--data-dir", "here", "demo"], "here"),
+        ] {
+            let mut flags = parse(arguments).expect("it parses").settings;
+            demo::keep_apart(&mut flags).expect("nothing is refused");
+            let environment = environment.map(|(name, value)| (name.into(), value.into()));
+            let settings =
+                Settings::read(&flags, environment, std::path::Path::new("/nonexistent")).expect("it fits");
+            assert_eq!(settings.data_dir.to_str(), Some(folder));
+            assert_eq!(
+                settings.database_url.expose(),
+                format!("sqlite:{folder}/leadline.db")
+            );
+            assert!(settings.nats_url.is_none());
+        }
+    }
+
+    #[test]
     fn a_mistyped_command_gets_the_nearest_as_hint() {
         let failure = Failure::from(parse(&["setings"]).unwrap_err());
         let shown = format!("{failure:?}");

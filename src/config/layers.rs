@@ -1,6 +1,6 @@
 //! Gathers what was given: flags over environment over file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -67,6 +67,8 @@ pub(super) type Layers = BTreeMap<&'static str, Given>;
 pub struct Flags {
     config: Option<PathBuf>,
     values: BTreeMap<&'static str, String>,
+    /// Settings of which environment and file are not heard.
+    alone: BTreeSet<&'static str>,
 }
 
 impl fmt::Debug for Flags {
@@ -85,11 +87,26 @@ impl Flags {
         self.values.entry(key).or_insert_with(value);
     }
 
+    /// Takes a setting from the flags alone, whatever environment and file say.
+    pub fn alone(&mut self, key: &'static str) {
+        self.alone.insert(key);
+    }
+
     /// The value of a setting that is given as a flag.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)
     }
+}
+
+/// The flag of a setting in the help, with a note on where its value comes from otherwise.
+pub fn flag(definition: &Definition, otherwise: &str) -> Arg {
+    Arg::new(definition.key)
+        .long(definition.flag())
+        .value_name(definition.value)
+        .help_heading("Settings")
+        .hide_short_help(true)
+        .help(format!("{} {otherwise}", definition.help))
 }
 
 impl clap::Args for Flags {
@@ -107,20 +124,12 @@ impl clap::Args for Flags {
         DEFINITIONS
             .iter()
             .fold(command.arg(config), |command, definition| {
-                command.arg(
-                    Arg::new(definition.key)
-                        .long(definition.flag())
-                        .value_name(definition.value)
-                        .global(true)
-                        .help_heading("Settings")
-                        .hide_short_help(true)
-                        .help(format!(
-                            "{} [env: {}] [default: {}]",
-                            definition.help,
-                            definition.variable(),
-                            definition.default
-                        )),
-                )
+                let variable = definition.variable();
+                let arg = flag(
+                    definition,
+                    &format!("[env: {variable}] [default: {}]", definition.default),
+                );
+                command.arg(arg.global(true))
             })
     }
 
@@ -142,6 +151,7 @@ impl FromArgMatches for Flags {
         Ok(Self {
             config: matches.get_one::<PathBuf>("config").cloned(),
             values,
+            alone: BTreeSet::new(),
         })
     }
 
@@ -164,6 +174,7 @@ pub(super) fn read(
         None => layers.extend(read_file(directory, Path::new(DEFAULT_FILE), false)?),
     }
     layers.extend(from_environment);
+    layers.retain(|key, _| !flags.alone.contains(key));
     for (key, text) in &flags.values {
         layers.insert(
             key,

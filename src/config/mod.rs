@@ -18,7 +18,7 @@ use std::time::Duration;
 use phonenumber::country;
 
 pub use self::definition::{DEFINITIONS, Definition};
-pub use self::layers::{Flags, Origin};
+pub use self::layers::{Flags, Origin, flag};
 pub use self::secret::SecretUrl;
 
 use self::check::Checked;
