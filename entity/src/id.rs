@@ -9,11 +9,11 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdError {
     /// The id has another kind's prefix, or none.
-    #[error("`{given}` is not the id of a {kind}: expected `{prefix}_` and 26 characters")]
+    #[error("`{given}` is not the id of {kind}: expected `{prefix}_` and 26 characters")]
     WrongPrefix {
         /// What was given, shortened.
         given: String,
-        /// The kind in words.
+        /// The kind in words, with its article.
         kind: &'static str,
         /// The prefix that was expected.
         prefix: &'static str,
@@ -156,7 +156,7 @@ macro_rules! ids {
         /// An id of any kind, for `node(id)`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum AnyId {
-            $(#[doc = concat!("A ", $kind, ".")] $name($name),)*
+            $(#[doc = concat!("The id of ", $kind, ".")] $name($name),)*
         }
 
         impl AnyId {
@@ -181,33 +181,33 @@ macro_rules! ids {
 
 ids! {
     /// A lead.
-    LeadId, LeadTag, "lead", "lead";
+    LeadId, LeadTag, "lead", "a lead";
     /// A tag.
-    TagId, TagTag, "tag", "tag";
+    TagId, TagTag, "tag", "a tag";
     /// A note on a lead.
-    NoteId, NoteTag, "note", "note";
+    NoteId, NoteTag, "note", "a note";
     /// The definition of a custom field.
-    CustomFieldId, CustomFieldTag, "field", "custom field";
+    CustomFieldId, CustomFieldTag, "field", "a custom field";
     /// One entry of a lead's consent history.
-    ConsentId, ConsentTag, "consent", "consent record";
+    ConsentId, ConsentTag, "consent", "a consent record";
     /// An engagement.
-    EngagementId, EngagementTag, "eng", "engagement";
+    EngagementId, EngagementTag, "eng", "an engagement";
     /// A conversion.
-    ConversionId, ConversionTag, "conv", "conversion";
+    ConversionId, ConversionTag, "conv", "a conversion";
     /// A stay of a lead in a stage.
-    StageStayId, StageStayTag, "stay", "stage stay";
+    StageStayId, StageStayTag, "stay", "a stage stay";
     /// A version of the scoring model.
-    ScoreModelId, ScoreModelTag, "model", "score model";
+    ScoreModelId, ScoreModelTag, "model", "a score model";
     /// An entry of a lead's score history.
-    ScoreEntryId, ScoreEntryTag, "score", "score history entry";
+    ScoreEntryId, ScoreEntryTag, "score", "a score history entry";
     /// A piece of background work.
-    JobId, JobTag, "job", "job";
+    JobId, JobTag, "job", "a job";
     /// An uploaded file.
-    UploadId, UploadTag, "upload", "upload";
+    UploadId, UploadTag, "upload", "an upload";
     /// An API token.
-    TokenId, TokenTag, "token", "API token";
+    TokenId, TokenTag, "token", "an API token";
     /// A user of the deployment.
-    UserId, UserTag, "user", "user";
+    UserId, UserTag, "user", "a user";
 }
 
 #[cfg(test)]
@@ -233,6 +233,18 @@ mod tests {
             error.contains("is not the id of a lead: expected `lead_`"),
             "{error}"
         );
+        for (error, says) in [
+            (
+                TokenId::parse("foo").expect_err("no id"),
+                "`foo` is not the id of an API token: ",
+            ),
+            (
+                UserId::parse("foo").expect_err("no id"),
+                "`foo` is not the id of a user: ",
+            ),
+        ] {
+            assert!(error.to_string().starts_with(says), "{error}");
+        }
         let error = LeadId::parse("lead_nonsense").expect_err("malformed").to_string();
         assert!(error.contains("is not a valid id"), "{error}");
         assert!(AnyId::parse("what_1").expect_err("unknown").contains("lead_"));

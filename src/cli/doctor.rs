@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::failure::Failure;
-use super::output::print;
+use super::output::{counted, print};
 use super::runtime::block_on;
 use crate::assembly;
 use crate::clock::Clock;
@@ -137,7 +137,10 @@ async fn database(settings: &Settings) -> Vec<Line> {
         Ok(pending) if pending.is_empty() => (Finding::ok("up to date"), true),
         Ok(pending) => (
             Finding::warning(
-                format!("{} changes are to be made: {}", pending.len(), pending.join(", ")),
+                match pending.as_slice() {
+                    [one] => format!("1 change is to be made: {one}"),
+                    all => format!("{} changes are to be made: {}", all.len(), all.join(", ")),
+                },
                 "`leadline migrate` makes them, and so does the next start of `leadline serve`",
             ),
             false,
@@ -182,10 +185,15 @@ fn handler_finding(progress: &Progress, now: Timestamp) -> Finding {
         failures,
         last_error,
     } = progress;
+    let wait = match waiting {
+        1 => "1 event waits".to_owned(),
+        count => format!("{count} events wait"),
+    };
     if *failures > 0 {
         return Finding::error(
             format!(
-                "failed {failures} times in a row, {waiting} events wait: {}",
+                "failed {} in a row, {wait}: {}",
+                counted((*failures).into(), "times"),
                 last_error.as_deref().unwrap_or("it did not say why")
             ),
             "the log of the worker tells more; it goes on trying, and nothing is lost meanwhile",
@@ -194,12 +202,12 @@ fn handler_finding(progress: &Progress, now: Timestamp) -> Finding {
     match waiting_since {
         Some(since) if since.plus_seconds(WORRYING_SECONDS) < now => Finding::warning(
             format!(
-                "{waiting} events wait, since {}",
+                "{wait}, since {}",
                 since.to_chrono().format("%Y-%m-%d %H:%M:%S UTC")
             ),
             "start a worker: `leadline serve` is one unless `--no-worker` is given, `leadline worker` is nothing else",
         ),
-        Some(_) => Finding::ok(format!("{waiting} events wait, all of them new")),
+        Some(_) => Finding::ok(format!("{wait}, all of them new")),
         None => Finding::ok("has handled everything"),
     }
 }
@@ -331,6 +339,13 @@ mod tests {
             handler_finding(&progress, now),
             Finding::Warning { found, .. } if found == "3 events wait, since 2026-05-28 20:25:39 UTC"
         ));
+        progress.waiting = 1;
+        progress.failures = 1;
+        assert!(matches!(
+            handler_finding(&progress, now),
+            Finding::Error { found, .. } if found == "failed 1 time in a row, 1 event waits: it did not say why"
+        ));
+        progress.waiting = 3;
         progress.failures = 2;
         progress.last_error = Some("no such column".to_owned());
         assert!(matches!(

@@ -125,6 +125,16 @@ fn a_wrong_setting_is_one_line_and_a_hint() {
 }
 
 #[test]
+fn a_wrong_id_is_named_in_plain_english() {
+    with_database(Backend::Sqlite, async |database| {
+        let said = command(database, &["token", "revoke", "foo"]);
+        let line = "error: `foo` is not the id of an API token: expected `token_` and 26 characters\n";
+        assert_eq!(said.code, Some(2), "{said:?}");
+        assert!(said.err.starts_with(line), "{said:?}");
+    });
+}
+
+#[test]
 fn a_busy_port_is_named() {
     with_database(Backend::Sqlite, async |database| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
