@@ -1,6 +1,7 @@
 //! The schema, and how it is executed.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_graphql::{
     Data, Executor, MergedObject, MergedSubscription, Request, Response, Schema, SchemaBuilder,
@@ -82,7 +83,7 @@ pub struct Subscription(
 );
 
 /// Most points of a query: a field is one, a connection its page times its children.
-const MOST_POINTS: usize = 5_000;
+pub(super) const MOST_POINTS: usize = 5_000;
 
 /// Most directives on one field.
 const MOST_DIRECTIVES: usize = 50;
@@ -206,13 +207,18 @@ fn request_id(request: &Request) -> Arc<str> {
 
 impl Executor for Api {
     async fn execute(&self, mut request: Request) -> Response {
-        match Asked::new(&mut request, &self.documents) {
+        let begun = Instant::now();
+        let response = match Asked::new(&mut request, &self.documents) {
             Ok(asked) => {
                 let _counted = Counted::new();
                 asked.finish(Gathering::new(self.schema.execute(request)).await)
             }
             Err(refused) => *refused,
-        }
+        };
+        let outcome = if response.errors.is_empty() { "ok" } else { "error" };
+        metrics::histogram!("leadline_graphql_request_duration_seconds", "outcome" => outcome)
+            .record(begun.elapsed().as_secs_f64());
+        response
     }
 
     fn execute_stream(

@@ -10,28 +10,6 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 pub const HTTP_REQUESTS: &str = "leadline_http_requests_total";
 /// Seconds until the answer began; labels `method` and `route`.
 pub const HTTP_DURATION: &str = "leadline_http_request_duration_seconds";
-/// GraphQL operations ended; labels `kind` (query, mutation, subscription) and `outcome` (ok, error).
-pub const GRAPHQL_OPERATIONS: &str = "leadline_graphql_operations_total";
-/// Seconds a query or mutation took; label `kind`.
-pub const GRAPHQL_DURATION: &str = "leadline_graphql_operation_duration_seconds";
-/// SQL statements run; label `pool` (writer, reader).
-pub const SQL_STATEMENTS: &str = "leadline_sql_statements_total";
-/// Seconds a SQL statement took; label `pool`.
-pub const SQL_DURATION: &str = "leadline_sql_statement_duration_seconds";
-/// Events written to the event log.
-pub const EVENTS_APPENDED: &str = "leadline_events_appended_total";
-/// Events given their position and handed on.
-pub const EVENTS_RELAYED: &str = "leadline_events_relayed_total";
-/// Age in seconds of the oldest event not yet handed on; 0 when there is none.
-pub const EVENTS_LAG: &str = "leadline_events_relay_lag_seconds";
-/// Subscriptions open now.
-pub const SUBSCRIPTIONS_OPEN: &str = "leadline_subscriptions_open";
-/// Jobs ended; labels `kind` and `state` (done, failed, cancelled).
-pub const JOBS: &str = "leadline_jobs_total";
-/// Jobs that run now; label `kind`.
-pub const JOBS_RUNNING: &str = "leadline_jobs_running";
-/// Seconds a job took; label `kind`.
-pub const JOB_DURATION: &str = "leadline_job_duration_seconds";
 /// Memory of the process in bytes (Linux only).
 pub const RESIDENT_MEMORY: &str = "process_resident_memory_bytes";
 /// Files and sockets the process holds open (Linux only).
@@ -115,38 +93,105 @@ fn upkeep(handle: PrometheusHandle) {
     }
 }
 
-fn describe() {
-    describe_counter!(HTTP_REQUESTS, "Requests answered, by method, route and status.");
-    describe_histogram!(
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Counter,
+    Gauge,
+    /// Of seconds.
+    Histogram,
+}
+
+/// All metrics: what the page says of them. Most are set where things happen, by their name.
+const METRICS: &[(Kind, &str, &str)] = &[
+    (
+        Kind::Counter,
+        HTTP_REQUESTS,
+        "Requests answered, by method, route and status.",
+    ),
+    (
+        Kind::Histogram,
         HTTP_DURATION,
-        Unit::Seconds,
-        "Time until the answer began, by method and route."
-    );
-    describe_counter!(
-        GRAPHQL_OPERATIONS,
-        "GraphQL operations ended, by kind and outcome."
-    );
-    describe_histogram!(
-        GRAPHQL_DURATION,
-        Unit::Seconds,
-        "Time a query or mutation took, by kind."
-    );
-    describe_counter!(SQL_STATEMENTS, "SQL statements run, by pool.");
-    describe_histogram!(SQL_DURATION, Unit::Seconds, "Time a SQL statement took, by pool.");
-    describe_counter!(EVENTS_APPENDED, "Events written to the event log.");
-    describe_counter!(EVENTS_RELAYED, "Events given their position and handed on.");
-    describe_gauge!(
-        EVENTS_LAG,
-        Unit::Seconds,
-        "Age of the oldest event not yet handed on."
-    );
-    describe_gauge!(SUBSCRIPTIONS_OPEN, "Subscriptions open now.");
-    describe_counter!(JOBS, "Jobs ended, by kind and state.");
-    describe_gauge!(JOBS_RUNNING, "Jobs that run now, by kind.");
-    describe_histogram!(JOB_DURATION, Unit::Seconds, "Time a job took, by kind.");
-    describe_gauge!(RESIDENT_MEMORY, Unit::Bytes, "Memory of the process.");
-    describe_gauge!(OPEN_FILES, "Files and sockets the process holds open.");
-    describe_gauge!(UPTIME, Unit::Seconds, "Time since the process started.");
+        "Time until the answer began, by method and route.",
+    ),
+    (
+        Kind::Histogram,
+        "leadline_graphql_request_duration_seconds",
+        "Time a query or mutation took, by outcome: ok, or error where there is a top-level one.",
+    ),
+    (Kind::Gauge, "leadline_graphql_sockets", "WebSockets open now."),
+    (
+        Kind::Counter,
+        "leadline_graphql_socket_closes_total",
+        "WebSockets closed by the server, by close code.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_graphql_subscriptions_lagged_total",
+        "Subscriptions that fell behind the live events and read on from the log.",
+    ),
+    (
+        Kind::Histogram,
+        "leadline_sql_seconds",
+        "Time an SQL statement took.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_sql_failures_total",
+        "SQL statements that failed.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_events_handled_total",
+        "Events that a handler of this process is done with, by handler.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_handler_failures_total",
+        "Failed tries to handle events, by handler.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_job_runs_total",
+        "Runs of jobs that ended in this process, by state.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_engagements_recorded_total",
+        "Engagements recorded, repeated ones left out.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_exports_total",
+        "Exports ended, by format and outcome.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_exported_leads_total",
+        "Leads read for exports.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_upload_bytes_total",
+        "Bytes of uploads stored.",
+    ),
+    (Kind::Gauge, RESIDENT_MEMORY, "Memory of the process in bytes."),
+    (
+        Kind::Gauge,
+        OPEN_FILES,
+        "Files and sockets the process holds open.",
+    ),
+    (Kind::Gauge, UPTIME, "Seconds since the process started."),
+];
+
+fn describe() {
+    for &(kind, name, help) in METRICS {
+        match kind {
+            Kind::Counter => describe_counter!(name, help),
+            Kind::Gauge => describe_gauge!(name, help),
+            Kind::Histogram => describe_histogram!(name, Unit::Seconds, help),
+        }
+    }
 }
 
 /// Resident memory in bytes, where the system tells it.
@@ -162,6 +207,9 @@ fn parse_resident_memory(status: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
     use super::*;
     use metrics::{counter, histogram};
 
@@ -186,6 +234,61 @@ mod tests {
             );
         }
         assert!(page.contains("\nprocess_uptime_seconds "), "{page}");
+    }
+
+    /// The sources below a folder without their tests.
+    fn sources(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.file_name().is_some_and(|name| name != "tests.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                found.push(text.split("#[cfg(test)]").next().unwrap_or_default().to_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn every_metric_that_is_set_is_described_and_the_other_way_round() {
+        let mut files = Vec::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+        let constant = |name: &str| {
+            let declaration = format!("pub const {name}: &str = \"");
+            let rest = files.iter().find_map(|text| text.split(&declaration).nth(1));
+            let rest = rest.unwrap_or_else(|| panic!("{name} is not declared"));
+            rest.split('"').next().unwrap_or_default().to_owned()
+        };
+        let mut set = BTreeSet::new();
+        for text in &files {
+            for (word, kind) in [
+                ("counter", "Counter"),
+                ("gauge", "Gauge"),
+                ("histogram", "Histogram"),
+            ] {
+                let call = format!("{word}!(");
+                for (at, _) in text.match_indices(&call) {
+                    if text[..at].ends_with("describe_") {
+                        continue;
+                    }
+                    let name = text[at + call.len()..]
+                        .split([',', ')'])
+                        .next()
+                        .unwrap_or_default()
+                        .trim();
+                    let name = match name.strip_prefix('"') {
+                        Some(literal) => literal.trim_end_matches('"').to_owned(),
+                        None => constant(name),
+                    };
+                    set.insert((name, kind.to_owned()));
+                }
+            }
+        }
+        let described = METRICS
+            .iter()
+            .map(|(kind, name, _)| ((*name).to_owned(), format!("{kind:?}")));
+        assert_eq!(described.collect::<BTreeSet<_>>(), set);
+        assert_eq!(set.len(), METRICS.len(), "none is described twice");
     }
 
     #[test]
