@@ -110,6 +110,15 @@ on_both! {
         let nobody = json!({ "leadId": entity::id::LeadId::at(entity::Timestamp(1)), "kind": "CUSTOMER" });
         let nobody = server.data(RECORD, json!({ "input": nobody })).await;
         assert_eq!(nobody["conversionRecord"]["userErrors"], json!([{ "field": ["leadId"], "code": "LEAD_NOT_FOUND" }]));
+        let many: Vec<_> = (0..1_001).map(|_| json!({ "leadId": id, "kind": "PURCHASE" })).collect();
+        let query = "mutation ($input: ConversionsRecordInput!) { conversionsRecord(input: $input) {
+            results { duplicate } userErrors { field message code } } }";
+        let answer = server.data(query, json!({ "input": { "items": many } })).await;
+        assert_eq!(answer["conversionsRecord"], json!({ "results": [], "userErrors": [
+            { "field": ["items"], "message": "1001 are too many: at most 1000 at once", "code": "TOO_MANY" },
+        ] }));
+        let few = json!({ "input": { "items": [{ "leadId": id, "kind": "PURCHASE" }] } });
+        assert_eq!(server.data(query, few).await["conversionsRecord"]["userErrors"], json!([]));
         let reader = server.token(&["engagement:read", "leads:write"]).await;
         let input = json!({ "input": { "leadId": id, "kind": "CUSTOMER" } });
         assert_eq!(code(&server.graphql_as(Some(&reader), RECORD, input).await), "FORBIDDEN");

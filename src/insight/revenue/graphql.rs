@@ -226,6 +226,8 @@ struct ConversionRecordPayload {
 struct ConversionsRecordPayload {
     /// One answer each, in the order of the items.
     results: Vec<ConversionRecordPayload>,
+    /// What was wrong with the call as a whole.
+    user_errors: Vec<ConversionUserError>,
 }
 
 fn minor(
@@ -336,8 +338,19 @@ impl ConversionMutation {
         input: ConversionsRecordInput,
     ) -> Result<ConversionsRecordPayload> {
         let key = CallKey::of(input.idempotency_key.as_ref(), &input);
+        let count = input.items.len();
+        if count > super::MOST_AT_ONCE {
+            ctx.caller()?.require(Scope::Write(Area::Engagement))?;
+            let message = format!("{count} are too many: at most {} at once", super::MOST_AT_ONCE);
+            let problem = Problem::new("items", ConversionProblem::TooMany, message);
+            return Ok(ConversionsRecordPayload {
+                results: Vec::new(),
+                user_errors: vec![problem.into()],
+            });
+        }
         Ok(ConversionsRecordPayload {
             results: record(ctx, input.items, key).await?,
+            user_errors: Vec::new(),
         })
     }
 }

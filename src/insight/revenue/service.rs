@@ -40,6 +40,8 @@ pub enum ConversionProblem {
     Malformed,
     /// There is no such lead.
     LeadNotFound,
+    /// More items than one call takes.
+    TooMany,
 }
 
 /// A conversion that is about to be recorded.
