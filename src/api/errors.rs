@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use async_graphql::{ErrorExtensionValues, Response, ServerError};
 
+use super::schema::MOST_POINTS;
 use crate::error::Error;
 
-/// What the library says of a query with too many points.
+/// What the library says of a query with too many points. It does not tell how many they are.
 const TOO_COMPLEX: &str = "Query is too complex.";
 
 /// Gives each error of a response its code; logs internal ones once and hides what they say.
@@ -30,6 +31,10 @@ pub(super) fn finish(mut response: Response, request_id: &str) -> Response {
         } else if extensions.get("code").is_none() {
             // Errors of our own carry their source; what is left is the library's about the request itself.
             let code = if error.message == TOO_COMPLEX {
+                error.message = format!(
+                    "the document has more than {MOST_POINTS} points; a field is one, a list as many as its page has \
+                     rows times the fields of a row"
+                );
                 "TOO_COMPLEX"
             } else {
                 "BAD_USER_INPUT"
