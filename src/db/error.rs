@@ -39,24 +39,31 @@ fn unavailable(error: &DbErr) -> Option<&'static str> {
     }
 }
 
+/// Whether a code says that the disk is full: `SQLITE_FULL`, `SQLITE_IOERR_SHMSIZE` (the file of shared memory beside the
+/// database cannot grow), or PostgreSQL's.
+pub(super) fn means_full(code: &str) -> bool {
+    matches!(code, "13" | "4874" | "53100")
+}
+
 /// What a code of SQLite (a number) or of PostgreSQL (five characters) means, where it is no fault of the statement.
 fn why(code: &str) -> Option<&'static str> {
     const FULL: &str = "the disk of the database is full, nothing was written: free some space and try again";
     const LOCKED: &str =
         "the database file is locked by another program, such as a shell or a backup; try again";
     const READ_ONLY: &str = "the database takes no writes: see whether its disk or server was made read-only";
+    if means_full(code) {
+        return Some(FULL);
+    }
     if let (Ok(number), true) = (code.parse::<u32>(), code.len() < 5) {
         // Extended result codes carry the primary one in their low byte.
         return match number & 0xff {
             5 | 6 => Some(LOCKED),
             8 => Some(READ_ONLY),
             10 => Some("the disk of the database fails to read or write; see the system's log"),
-            13 => Some(FULL),
             _ => None,
         };
     }
     match code {
-        "53100" => Some(FULL),
         "25006" => Some(READ_ONLY),
         // 57P01-57P03: shutting down, crashed, starting up; 08*: connection exceptions; 53300: too many connections.
         _ if code.starts_with("57P0") || code.starts_with("08") || code == "53300" => {
@@ -93,6 +100,8 @@ mod tests {
         let full = why("13").unwrap();
         assert!(full.contains("full"));
         assert_eq!(why("53100"), Some(full));
+        assert_eq!(why("4874"), Some(full));
+        assert!(why("266").unwrap().contains("fails to read or write"));
         // SQLITE_BUSY_SNAPSHOT: the primary code is in the low byte.
         assert_eq!(why("517"), why("5"));
         assert!(why("5").unwrap().contains("locked"));

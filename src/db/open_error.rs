@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use sea_orm::{DbErr, RuntimeErr};
 
+use super::error::means_full;
+
 /// Why a database could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -36,7 +38,23 @@ pub enum OpenError {
     },
     /// Anything else.
     #[error("cannot open the database: {0}")]
-    Other(#[from] DbErr),
+    Other(#[source] DbErr),
+}
+
+/// The mend of a full disk.
+const FREE_SPACE: &str = "free some space, or move the folder and set `data_dir`";
+
+/// What fails once the database is open, such as a migration.
+impl From<DbErr> for OpenError {
+    fn from(error: DbErr) -> Self {
+        if database_code(&error).is_some_and(|code| means_full(&code)) {
+            return Self::Refused {
+                what: "the disk of the database is full".to_owned(),
+                hint: FREE_SPACE,
+            };
+        }
+        Self::Other(error)
+    }
 }
 
 impl OpenError {
@@ -58,6 +76,10 @@ impl OpenError {
         let primary = code.parse::<u32>().map_or(0, |code| code & 0xff);
         let file = path.display();
         let (what, hint) = match primary {
+            _ if means_full(&code) => (
+                format!("the disk of the database file `{file}` is full"),
+                FREE_SPACE,
+            ),
             5 | 6 => (
                 format!("the database file `{file}` is locked by another program"),
                 "end the program that holds it, such as an SQLite shell or a backup, and start again",
@@ -69,10 +91,6 @@ impl OpenError {
             14 => (
                 format!("the database file `{file}` cannot be opened or created"),
                 "make the file and its folder readable and writable for this user, or choose another `data_dir`",
-            ),
-            13 => (
-                format!("the disk of the database file `{file}` is full"),
-                "free some space, or move the folder and set `data_dir`",
             ),
             11 => (
                 format!("the database file `{file}` is damaged"),
@@ -158,5 +176,70 @@ fn database_message(error: &DbErr) -> String {
     match sqlx_error(error) {
         Some(sqlx::Error::Database(error)) => error.message().to_owned(),
         _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+    use std::error::Error;
+    use std::fmt;
+    use std::sync::Arc;
+
+    use sqlx::error::{DatabaseError, ErrorKind};
+
+    use super::*;
+
+    /// An error as a database tells it: its code alone.
+    #[derive(Debug)]
+    struct Told(&'static str);
+
+    impl fmt::Display for Told {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("disk I/O error")
+        }
+    }
+
+    impl Error for Told {}
+
+    impl DatabaseError for Told {
+        fn message(&self) -> &str {
+            "disk I/O error"
+        }
+        fn code(&self) -> Option<Cow<'_, str>> {
+            Some(self.0.into())
+        }
+        fn as_error(&self) -> &(dyn Error + Send + Sync + 'static) {
+            self
+        }
+        fn as_error_mut(&mut self) -> &mut (dyn Error + Send + Sync + 'static) {
+            self
+        }
+        fn into_error(self: Box<Self>) -> Box<dyn Error + Send + Sync + 'static> {
+            self
+        }
+        fn kind(&self) -> ErrorKind {
+            ErrorKind::Other
+        }
+    }
+
+    fn told(code: &'static str) -> DbErr {
+        let error = sqlx::Error::Database(Box::new(Told(code)));
+        DbErr::Query(RuntimeErr::SqlxError(Arc::new(error)))
+    }
+
+    #[test]
+    fn a_full_disk_is_named_whatever_met_it_first() {
+        for code in ["13", "4874"] {
+            let error = OpenError::sqlite(told(code), Path::new("x.db"));
+            assert_eq!(error.to_string(), "the disk of the database file `x.db` is full");
+            assert_eq!(error.hint(), FREE_SPACE);
+            let error = OpenError::from(told(code));
+            assert_eq!(error.to_string(), "the disk of the database is full");
+            assert_eq!(error.hint(), FREE_SPACE);
+        }
+        // Another failure of the disk is none.
+        let error = OpenError::sqlite(told("266"), Path::new("x.db"));
+        assert!(matches!(error, OpenError::Other(_)), "{error}");
     }
 }
