@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use migration::{Migrator, MigratorTrait};
 use sea_orm::{
@@ -14,7 +14,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::watch;
 
-use super::open_error::OpenError;
+use super::open_error::{OpenError, is_locked};
 use super::transaction::Tx;
 
 /// How to open the database.
@@ -309,6 +309,9 @@ const WRITER_CACHE_KIB: u32 = 48 * 1_024;
 /// The same for each reader; the rest is the system's cache of the file.
 const READER_CACHE_KIB: u32 = 8 * 1_024;
 
+/// In so short a time a new file has its write-ahead log.
+const AT_ONCE: Duration = Duration::from_secs(3);
+
 async fn open_sqlite(
     path: &Path,
     options: &DbOptions,
@@ -354,7 +357,17 @@ async fn open_sqlite(
     }
     writer.map_sqlx_sqlite_pool_opts(without_transaction);
     let refused = |error| OpenError::sqlite(error, path);
-    let writer = Database::connect(writer).await.map_err(refused)?;
+    let begin = Instant::now();
+    let writer = loop {
+        match Database::connect(writer.clone()).await {
+            // SQLite waits for nobody when it gives a new file its write-ahead log: of processes that start at once, all but
+            // the first are told that it is locked. (A file that somebody holds is said to be locked after the timeout.)
+            Err(error) if begin.elapsed() < AT_ONCE && is_locked(&error) => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            outcome => break outcome.map_err(refused)?,
+        }
+    };
     let mut reader = ConnectOptions::new("sqlite::memory:");
     reader
         .max_connections(options.max_connections.min(8))
@@ -435,5 +448,30 @@ trait DisableLogging {
 impl<T: sqlx::ConnectOptions> DisableLogging for T {
     fn disable_logging(self) -> Self {
         self.disable_statement_logging()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn many_open_a_new_file_at_once() {
+        for _ in 0..10 {
+            let folder = tempfile::tempdir().unwrap();
+            let url = format!("sqlite:{}", folder.path().join("new.db").display());
+            let opened = join_all((0..6).map(|_| {
+                let options = DbOptions::new(url.clone());
+                tokio::spawn(async move {
+                    let db = Db::open(&options).await.map_err(|error| error.to_string())?;
+                    db.migrate().await.map_err(|error| error.to_string())
+                })
+            }));
+            for outcome in opened.await {
+                assert_eq!(outcome.unwrap(), Ok(()));
+            }
+        }
     }
 }

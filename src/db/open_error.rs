@@ -57,6 +57,12 @@ impl From<DbErr> for OpenError {
     }
 }
 
+/// Whether an SQLite file is locked by another connection.
+pub(super) fn is_locked(error: &DbErr) -> bool {
+    database_code(error)
+        .is_some_and(|code| code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 5 | 6)))
+}
+
 impl OpenError {
     /// How to mend it.
     #[must_use]

@@ -126,18 +126,26 @@ async fn open_sqlite(file: &Path) -> Result<SqlitePool, sqlx::Error> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let pool = SqlitePoolOptions::new()
+        // SQLite waits for nobody when it makes a new file one with a write-ahead log: whoever comes second is told that it is
+        // locked.
+        let connected = SqlitePoolOptions::new()
             .max_connections(2)
             .connect_with(options.clone())
-            .await?;
-        match SqliteStorage::migrations().run(&pool).await {
-            Ok(()) => return Ok(pool),
-            Err(error) if tries >= SETUP_TRIES => return Err(error.into()),
-            Err(error) => {
-                tracing::debug!(%error, tries, "could not set up the queue; trying again");
-                pool.close().await;
-                tokio::time::sleep(Duration::from_millis(100 * u64::from(tries))).await;
-            }
+            .await;
+        let error = match connected {
+            Ok(pool) => match SqliteStorage::migrations().run(&pool).await {
+                Ok(()) => return Ok(pool),
+                Err(error) => {
+                    pool.close().await;
+                    error.into()
+                }
+            },
+            Err(error) => error,
+        };
+        if tries >= SETUP_TRIES {
+            return Err(error);
         }
+        tracing::debug!(%error, tries, "could not set up the queue; trying again");
+        tokio::time::sleep(Duration::from_millis(100 * u64::from(tries))).await;
     }
 }
