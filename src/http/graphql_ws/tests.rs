@@ -702,6 +702,29 @@ async fn who_watch_the_same_are_served_by_one_execution() {
 }
 
 #[tokio::test]
+async fn a_crowd_is_told_all_in_order_in_handfuls() {
+    let server = serve().await;
+    let mut crowd = Vec::new();
+    for _ in 0..70 {
+        crowd.push(server.open().await);
+    }
+    for client in &mut crowd {
+        client
+            .subscribe("s", "subscription { counted(to: 800, slow: true) }")
+            .await;
+    }
+    for client in &mut crowd {
+        let numbers = numbers(client).await;
+        let first = numbers[0];
+        assert_eq!(
+            numbers,
+            (first..=800).collect::<Vec<_>>(),
+            "all of them, once, in order"
+        );
+    }
+}
+
+#[tokio::test]
 async fn who_lags_behind_the_others_goes_on_alone_and_misses_nothing() {
     let (mut client, probe, mut drops) = narrow(SocketLimits::default()).await;
     client
