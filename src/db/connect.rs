@@ -457,6 +457,32 @@ mod tests {
 
     use super::*;
 
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ends_takes_no_other_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("new.db");
+        let db = Db::open(&DbOptions::new(format!("sqlite:{}", file.display())))
+            .await
+            .unwrap();
+        let table = "CREATE TABLE kept (n INTEGER PRIMARY KEY)";
+        db.write().execute_unprepared(table).await.unwrap();
+        // As a full disk does at a commit: the whole transaction is undone, not the statement alone.
+        for _ in 0..3 {
+            let tx = db.begin().await.unwrap();
+            let refused = tx.execute_unprepared("INSERT OR ROLLBACK INTO kept VALUES (1), (1)");
+            assert!(refused.await.is_err());
+            let _ = tx.rollback().await;
+        }
+        let tx = db.begin().await.unwrap();
+        tx.execute_unprepared("INSERT INTO kept VALUES (2)")
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let select = crate::db::sql(DbBackend::Sqlite, "SELECT n FROM kept", []);
+        let kept = db.read().query_all_raw(select).await.unwrap();
+        assert_eq!(kept.len(), 1, "what is committed is there for others");
+    }
+
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn many_open_a_new_file_at_once() {
         for _ in 0..10 {
