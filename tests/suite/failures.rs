@@ -6,7 +6,9 @@ use leadline::events;
 use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
-use crate::support::{Backend, Database, Server, Setup, code, with_database};
+use crate::support::{
+    Backend, Database, Process, Server, Setup, ask, code, command, http, until, with_database,
+};
 
 const CREATE: &str = "mutation ($input: LeadCreateInput!) {
     leadCreate(input: $input) { lead { id } userErrors { message } }
@@ -144,5 +146,46 @@ fn a_full_disk_is_named_and_nothing_is_half_written() {
         assert_eq!(count(&server).await, i64::try_from(made).expect("few") + 1);
         server.settled().await;
         server.stop().await;
+    });
+}
+
+#[test]
+fn what_is_acknowledged_after_a_commit_failed_is_there() {
+    with_database(Backend::Sqlite, async |database| {
+        let said = command(database, &["token", "create", "--name", "t", "--scope", "admin"]);
+        let token = said.out.trim().to_owned();
+        let http = http();
+        let post = async |address, query: &str, variables: Value| {
+            ask(&http, address, Some(&token), query, variables).await.1
+        };
+        let process = Process::start_to_be_limited(database, &["serve"]);
+        let address = process.address().await;
+        let input = |n: usize| json!({ "input": { "email": format!("a{n}@example.com") } });
+        let acknowledged = |answer: &Value| answer["data"]["leadCreate"]["lead"].is_object();
+        assert!(acknowledged(&post(address, CREATE, input(0)).await));
+        // Statements find room in memory; the commit has to write, and fails. SQLite then ends the transaction itself.
+        process.limit_files(Some(0));
+        for n in 1..4 {
+            let refused = post(address, CREATE, input(n)).await;
+            assert!(
+                refused["errors"].is_array() && !acknowledged(&refused),
+                "{refused}"
+            );
+        }
+        process.limit_files(None);
+        until("changes are taken again", async || {
+            acknowledged(&post(address, CREATE, input(4)).await)
+        })
+        .await;
+        for n in 5..10 {
+            let answer = post(address, CREATE, input(n)).await;
+            assert!(acknowledged(&answer), "{answer}");
+        }
+        process.kill();
+        let process = Process::start(database, &["serve"]);
+        let address = process.address().await;
+        let answer = post(address, "{ leadsCount { count } }", json!({})).await;
+        assert_eq!(answer["data"]["leadsCount"]["count"], 7, "{answer}");
+        process.end();
     });
 }

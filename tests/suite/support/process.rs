@@ -66,20 +66,28 @@ pub struct Process {
 impl Process {
     /// Starts a command, e.g. `&["serve"]`, over a database.
     pub fn start(database: &Database, arguments: &[&str]) -> Self {
+        Self::start_by(&[], database, arguments)
+    }
+
+    /// The same; it outlives a write beyond [`Self::limit_files`], which then fails as on a full disk.
+    pub fn start_to_be_limited(database: &Database, arguments: &[&str]) -> Self {
+        Self::start_by(&["--ignore-signal=XFSZ"], database, arguments)
+    }
+
+    /// Starts a command by `env` with these options.
+    fn start_by(options: &[&str], database: &Database, arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new()
             .prefix("leadline-process-")
             .tempdir()
             .expect("a folder can be made")
             // The watchdog removes it.
             .keep();
-        let mut all: Vec<OsString> = environment(database)
-            .into_iter()
-            .map(|(key, value)| {
-                let mut pair = OsString::from(format!("{key}="));
-                pair.push(value);
-                pair
-            })
-            .collect();
+        let mut all: Vec<OsString> = options.iter().map(Into::into).collect();
+        all.extend(environment(database).into_iter().map(|(key, value)| {
+            let mut pair = OsString::from(format!("{key}="));
+            pair.push(value);
+            pair
+        }));
         all.push(BINARY.into());
         all.extend(arguments.iter().map(Into::into));
         // `env` becomes the binary: signals reach it.
@@ -108,10 +116,24 @@ impl Process {
         self.running.log()
     }
 
+    fn pid(&self) -> String {
+        let pid = std::fs::read_to_string(self.folder.join("pid")).expect("the watchdog wrote it");
+        pid.trim().to_owned()
+    }
+
+    /// From now on no file is written beyond so many bytes, or as far as the disk goes.
+    pub fn limit_files(&self, bytes: Option<u64>) {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let set = Command::new("prlimit")
+            .args(["--pid", &self.pid(), &format!("--fsize={limit}:")])
+            .status();
+        assert!(set.expect("there is a `prlimit`").success());
+    }
+
     /// Kills it as a crash would (SIGKILL).
     pub fn kill(self) {
-        let pid = std::fs::read_to_string(self.folder.join("pid")).expect("the watchdog wrote it");
-        let killed = Command::new("kill").args(["-KILL", pid.trim()]).status();
+        let pid = self.pid();
+        let killed = Command::new("kill").args(["-KILL", &pid]).status();
         assert!(
             killed.expect("there is a `kill`").success(),
             "the process {pid} was not there"
