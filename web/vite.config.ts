@@ -11,6 +11,7 @@ export default defineConfig({
     // The editor is one large part that is always needed; there is nothing to split off.
     chunkSizeWarningLimit: 4000,
     rolldownOptions: {
+      input: ["index.html", "account.html"],
       onwarn(warning, warn) {
         // `"use client"` in libraries is meant for server rendering, which this page does not have.
         if (warning.code !== "MODULE_LEVEL_DIRECTIVE") warn(warning);

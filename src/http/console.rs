@@ -1,4 +1,4 @@
-//! The console page at `/`: the files that `make web` builds into `web/dist`, embedded in the binary.
+//! The console page at `/`, and at `/account` where users sign in and links of mails lead: the files that `make web` builds into `web/dist`, embedded in the binary.
 //!
 //! Where they were missing at compile time, `/` serves a small page that says how to add them.
 
@@ -27,6 +27,7 @@ const ASK_EACH_TIME: &str = "no-cache";
 #[derive(RustEmbed)]
 #[folder = "web/dist"]
 #[include = "index.html"]
+#[include = "account.html"]
 #[include = "assets/*"]
 #[allow_missing = true]
 struct Dist;
@@ -53,23 +54,30 @@ pub fn is_built_in() -> bool {
     Dist::get("index.html").is_some()
 }
 
-/// The routes `/` and `/assets/…`. They need no token: the page holds no data and sends the user's token itself.
+/// The routes `/`, `/account` and `/assets/…`. They need no token: the page holds no data and sends the user's token itself.
 pub fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     routes(embedded)
 }
 
 fn routes<S: Clone + Send + Sync + 'static>(files: Files) -> Router<S> {
     Router::new()
-        .route("/", get(async move |headers: HeaderMap| index(files, &headers)))
+        .route(
+            "/",
+            get(async move |headers: HeaderMap| page(files, "index.html", &headers)),
+        )
+        .route(
+            "/account",
+            get(async move |headers: HeaderMap| page(files, "account.html", &headers)),
+        )
         .route(
             "/assets/{*path}",
             get(async move |Path(path): Path<String>, headers: HeaderMap| asset(files, &path, &headers)),
         )
 }
 
-fn index(files: Files, headers: &HeaderMap) -> Response<Body> {
-    match files("index.html") {
-        Some(file) => serve("index.html", file, ASK_EACH_TIME, headers),
+fn page(files: Files, name: &str, headers: &HeaderMap) -> Response<Body> {
+    match files(name) {
+        Some(file) => serve(name, file, ASK_EACH_TIME, headers),
         None => {
             let page = include_bytes!("console_missing.html");
             respond(

@@ -3,6 +3,7 @@ import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { useEffect, useId, useRef, useState, type ChangeEvent, type FormEvent } from "react";
 import { examples } from "./examples";
 import { Connection, type Access } from "./fetcher";
+import { signOut } from "./session";
 import { initialToken, keepToken, onTokenInAddress } from "./token";
 
 const firstTabs = examples.map(({ query }) => ({ query }));
@@ -93,10 +94,21 @@ function TokenBar({ token, access, onChange }: { token: string; access: Access |
 
 function TokenStatus({ token, access }: { token: string; access: Access | null }) {
   const create = <code>leadline token create --name NAME --scope SCOPE</code>;
+  if (!token && access === "granted") {
+    const leave = () => void signOut().finally(() => window.location.assign("/account"));
+    return (
+      <>
+        You are signed in.{" "}
+        <button type="button" onClick={leave}>
+          Sign out
+        </button>
+      </>
+    );
+  }
   if (!token) {
     return (
       <span className="warning">
-        <strong>No token.</strong> Only the server’s version can be asked. Make one with {create} and paste it here.
+        <strong>No token.</strong> <a href="/account">Sign in</a>, or make one with {create} and paste it here.
       </span>
     );
   }

@@ -1,6 +1,7 @@
 import type { GraphiQLProps } from "graphiql";
 import { Kind, parse, type FormattedExecutionResult, type OperationDefinitionNode } from "graphql";
 import { createClient, type Client, type SubscribePayload } from "graphql-ws";
+import { refreshSession } from "./session";
 
 type Fetcher = GraphiQLProps["fetcher"];
 type Result = FormattedExecutionResult<Record<string, unknown>, unknown>;
@@ -132,7 +133,10 @@ export class Connection {
 
   async #request(payload: object, headers: Record<string, string>): Promise<Result> {
     const token = this.#token;
-    const result = await post(payload, { ...(token ? authorization(token) : {}), ...headers });
+    const send = () => post(payload, { ...(token ? authorization(token) : {}), ...headers });
+    let result = await send();
+    // Without a token it is the cookies' turn, which last a quarter of an hour.
+    if (!token && accessOf(result) === "unauthenticated" && (await refreshSession())) result = await send();
     this.#report(token, result);
     return result;
   }
