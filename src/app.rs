@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use phonenumber::country;
 
 use crate::clock::Clock;
+use crate::config::AccessSettings;
 use crate::db::Db;
 use crate::events::Bus;
 use crate::jobs::Hub;
+use crate::vault::{MASTER_FILE, Vault};
 
 /// Where files are kept, and how large they may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +49,8 @@ struct Inner {
     jobs: Hub,
     storage: Storage,
     region: Option<country::Id>,
+    access: AccessSettings,
+    vault: Vault,
     memory: Memory,
 }
 
@@ -65,6 +69,7 @@ impl App {
     #[must_use]
     pub fn with_storage(db: Db, clock: Clock, storage: Storage) -> Self {
         let bus = Arc::new(Bus::new(db.clone()));
+        let vault = Vault::new(storage.data_dir.join(MASTER_FILE));
         Self {
             inner: Arc::new(Inner {
                 db,
@@ -73,6 +78,8 @@ impl App {
                 jobs: Hub::default(),
                 storage,
                 region: None,
+                access: AccessSettings::default(),
+                vault,
                 memory: Memory::default(),
             }),
         }
@@ -87,6 +94,32 @@ impl App {
         let inner = Arc::get_mut(&mut self.inner).expect("set before the application is shared");
         inner.region = region;
         self
+    }
+
+    /// With settings of who comes in, and how.
+    ///
+    /// # Panics
+    /// When the application is shared already.
+    #[must_use]
+    pub fn with_access(mut self, access: AccessSettings) -> Self {
+        let inner = Arc::get_mut(&mut self.inner).expect("set before the application is shared");
+        if let Some(file) = &access.master_key_file {
+            inner.vault = Vault::new(file.clone());
+        }
+        inner.access = access;
+        self
+    }
+
+    /// Who comes in, and how.
+    #[must_use]
+    pub fn access(&self) -> &AccessSettings {
+        &self.inner.access
+    }
+
+    /// Seals and opens secrets at rest.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.inner.vault
     }
 
     /// The database.

@@ -24,6 +24,14 @@ pub enum Error {
     /// Something the server needs is away; trying again later may help.
     #[error("{0}")]
     Unavailable(String),
+    /// Too much of it; the same later is welcome.
+    #[error("{message}")]
+    RateLimited {
+        /// What, and when to try again.
+        message: String,
+        /// When to try again.
+        retry_after_seconds: u64,
+    },
     /// Anything else: logged once, never shown in detail.
     #[error("internal error")]
     Internal(#[source] anyhow::Error),
@@ -40,6 +48,7 @@ impl Error {
             Self::NotFound(_) => "NOT_FOUND",
             Self::Conflict(_) => "CONFLICT",
             Self::Unavailable(_) => "UNAVAILABLE",
+            Self::RateLimited { .. } => "RATE_LIMITED",
             Self::Internal(_) => "INTERNAL",
         }
     }
@@ -48,7 +57,7 @@ impl Error {
     #[must_use]
     pub fn no_token() -> Self {
         Self::Unauthenticated(
-            "a token is needed: send `Authorization: Bearer ldl_…`, or `authorization` in `connection_init`"
+            "a token is needed: send `Authorization: Bearer leadline_…`, or `authorization` in `connection_init`"
                 .into(),
         )
     }

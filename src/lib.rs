@@ -2,6 +2,9 @@
 //!
 //! The house is described in `docs/architecture.md`; `tests/suite/architecture` holds who may know whom.
 
+// The merged roots of the schema nest a future for each room.
+#![recursion_limit = "256"]
+
 pub mod api;
 pub mod app;
 pub mod assembly;
@@ -18,7 +21,9 @@ pub mod insight;
 pub mod jobs;
 pub mod leads;
 pub mod media;
+pub mod origin;
 pub mod telemetry;
+pub mod vault;
 
 pub use app::App;
 pub use error::{Error, Failure, Outcome, Problem};

@@ -208,6 +208,14 @@ ids! {
     TokenId, TokenTag, "token", "an API token";
     /// A user of the deployment.
     UserId, UserTag, "user", "a user";
+    /// A session of a user.
+    SessionId, SessionTag, "session", "a session";
+    /// An invitation to become a user.
+    InvitationId, InvitationTag, "invite", "an invitation";
+    /// A mail to a user.
+    MailId, MailTag, "mail", "a mail";
+    /// An entry of the audit log.
+    AuditEntryId, AuditEntryTag, "audit", "an audit entry";
 }
 
 #[cfg(test)]

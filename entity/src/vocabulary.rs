@@ -446,6 +446,70 @@ vocabulary! {
         TokenCreated = "TOKEN_CREATED",
         /// An API token was revoked.
         TokenRevoked = "TOKEN_REVOKED",
+        /// A user was created.
+        UserCreated = "USER_CREATED",
+        /// A user, or the way they sign in, changed.
+        UserChanged = "USER_CHANGED",
+        /// A user was shut out or let in again.
+        UserActivityChanged = "USER_ACTIVITY_CHANGED",
+        /// A user signed in.
+        SessionStarted = "SESSION_STARTED",
+        /// A session was ended.
+        SessionEnded = "SESSION_ENDED",
+        /// A role was made, changed or removed.
+        RoleChanged = "ROLE_CHANGED",
+        /// Somebody was invited, or the invitation was taken back.
+        InvitationChanged = "INVITATION_CHANGED",
+        /// A key of the vault or of access tokens took the place of another.
+        KeyRotated = "KEY_ROTATED",
+    }
+
+    /// Why a session was ended.
+    EndReason ("end reason") {
+        /// The user signed out.
+        SignedOut = "SIGNED_OUT",
+        /// The user or an administrator revoked it.
+        Revoked = "REVOKED",
+        /// A refresh token that had been used came back: somebody else may have it.
+        Reused = "REUSED",
+        /// The password changed.
+        PasswordChanged = "PASSWORD_CHANGED",
+        /// The user was deactivated.
+        Deactivated = "DEACTIVATED",
+    }
+
+    /// What a code is good for.
+    CodePurpose ("code purpose") {
+        /// To make the first user.
+        SetUp = "SET_UP",
+        /// To show that an e-mail address is one's own.
+        EmailVerify = "EMAIL_VERIFY",
+        /// To choose a new password.
+        PasswordReset = "PASSWORD_RESET",
+        /// To go on with a sign-in by the second factor.
+        SecondFactor = "SECOND_FACTOR",
+        /// To come back from an OpenID Connect provider.
+        OpenId = "OPEN_ID",
+    }
+
+    /// What signs access tokens.
+    SigningAlgorithm ("signing algorithm") {
+        /// Ed25519: others can check tokens without being able to make them.
+        EdDsa = "EDDSA",
+        /// HMAC with SHA-256.
+        Hs256 = "HS256",
+    }
+
+    /// How far a mail is.
+    MailState ("mail state") {
+        /// It stays in the outbox: no mail server is set.
+        Kept = "KEPT",
+        /// It waits to be sent.
+        Waiting = "WAITING",
+        /// The mail server took it.
+        Sent = "SENT",
+        /// It was given up.
+        Failed = "FAILED",
     }
 
     /// A part of the API that a scope opens.
@@ -466,6 +530,12 @@ vocabulary! {
         Jobs = "JOBS",
         /// Settings of the deployment.
         Settings = "SETTINGS",
+        /// Users, their sessions, invitations and roles.
+        Users = "USERS",
+        /// API tokens.
+        Tokens = "TOKENS",
+        /// The audit log.
+        Audit = "AUDIT",
     }
 
     /// Who did something.

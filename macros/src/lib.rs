@@ -17,7 +17,7 @@ use syn::{
 /// - the last sentence of the description,
 /// - and that introspection shows the field only to those who have the scope.
 ///
-/// `#[scope("any")]` asks for a token, whatever its scopes: what is found asks for its own.
+/// `#[scope("any")]` asks for a token, whatever its scopes: what is found asks for its own. `#[scope("none")]` asks for nothing.
 #[proc_macro_attribute]
 pub fn scoped(_: TokenStream, item: TokenStream) -> TokenStream {
     let mut block = parse_macro_input!(item as ItemImpl);
@@ -58,7 +58,7 @@ fn spread(method: &mut ImplItemFn) -> syn::Result<()> {
         None => method.attrs.push(parse_quote!(#[graphql(#said)])),
     }
     let sentence = match scope.value().as_str() {
-        "any" => String::new(),
+        "any" | "none" => String::new(),
         name => format!(" Scope: `{name}`."),
     };
     if !sentence.is_empty() {

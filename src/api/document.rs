@@ -26,6 +26,21 @@ const MOST_FIELDS: usize = 5_000;
 /// Deepest nesting of selections and fragments that is looked at.
 const MOST_LEVELS: usize = 64;
 
+/// The fields of the roots that everybody may ask for: those with `@scope(requires: "none")`, and the version.
+const PUBLIC: &[&str] = &[
+    "__typename",
+    "emailVerify",
+    "openIdBegin",
+    "passwordForgot",
+    "passwordReset",
+    "sessionRefresh",
+    "setUp",
+    "signIn",
+    "signInConfirm",
+    "signUp",
+    "version",
+];
+
 /// How far a selection reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Reach {
@@ -136,7 +151,7 @@ impl<'d> Walk<'d> {
     fn asks(&self, set: &'d SelectionSet, level: usize) -> bool {
         level > MOST_LEVELS
             || set.items.iter().any(|selection| match &selection.node {
-                Selection::Field(field) => !matches!(field.node.name.node.as_str(), "version" | "__typename"),
+                Selection::Field(field) => !PUBLIC.contains(&field.node.name.node.as_str()),
                 Selection::InlineFragment(inline) => self.asks(&inline.node.selection_set.node, level + 1),
                 Selection::FragmentSpread(spread) => {
                     let fragment = self.fragments.get(&spread.node.fragment_name.node);
@@ -266,6 +281,26 @@ mod tests {
         };
         assert_eq!(refused(&aliases(10), false), None);
         assert_eq!(refused(&aliases(11), false).as_deref(), Some("TOO_COMPLEX"));
+    }
+
+    #[test]
+    fn what_is_public_says_so_in_the_schema() {
+        let schema = crate::api::sdl();
+        let named = |name: &str| {
+            let field = schema.lines().find(|line| {
+                line.trim_start().starts_with(&format!("{name}("))
+                    || line.trim_start().starts_with(&format!("{name}:"))
+            });
+            field.unwrap_or_else(|| panic!("no field {name}")).to_owned()
+        };
+        let public = schema.matches("@scope(requires: \"none\")").count();
+        assert_eq!(public + 2, PUBLIC.len(), "with `version` and `__typename`");
+        for name in PUBLIC
+            .iter()
+            .filter(|name| !matches!(**name, "version" | "__typename"))
+        {
+            assert!(named(name).contains("@scope(requires: \"none\")"), "{name}");
+        }
     }
 
     #[test]

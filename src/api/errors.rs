@@ -13,19 +13,28 @@ const TOO_COMPLEX: &str = "Query is too complex.";
 /// Gives each error of a response its code; logs internal ones once and hides what they say.
 pub(super) fn finish(mut response: Response, request_id: &str) -> Response {
     for error in &mut response.errors {
-        let (code, message) = match known(error) {
+        let (code, message, retry_after) = match known(error) {
             Some(known) => {
                 if let Error::Internal(source) = known {
                     tracing::error!(request_id, path = ?error.path, "internal error: {source:?}");
                 }
-                (Some(known.code()), Some(known.to_string()))
+                let retry_after = match known {
+                    Error::RateLimited {
+                        retry_after_seconds, ..
+                    } => Some(*retry_after_seconds),
+                    _ => None,
+                };
+                (Some(known.code()), Some(known.to_string()), retry_after)
             }
-            None => (None, None),
+            None => (None, None, None),
         };
         if let Some(message) = message {
             error.message = message;
         }
         let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
+        if let Some(seconds) = retry_after {
+            extensions.set("retryAfterSeconds", seconds);
+        }
         if let Some(code) = code {
             extensions.set("code", code);
         } else if extensions.get("code").is_none() {

@@ -200,7 +200,11 @@ async fn find(ctx: &Context<'_>, id: AnyId) -> Result<Option<Node>> {
             "read them by `Lead.scoreHistory`",
         )),
         AnyId::TokenId(_) => Err(elsewhere("tokens", "`leadline token list` shows them")),
-        AnyId::UserId(_) => Err(elsewhere("users", "there are none yet")),
+        AnyId::UserId(_) => Err(elsewhere("users", "read them by `user(id)`")),
+        AnyId::SessionId(_) => Err(elsewhere("sessions", "read them by `me`")),
+        AnyId::InvitationId(_) => Err(elsewhere("invitations", "read them by `invitations`")),
+        AnyId::MailId(_) => Err(elsewhere("mails", "read them by `mails`")),
+        AnyId::AuditEntryId(_) => Err(elsewhere("audit entries", "read them by `auditEntries`")),
     }
 }
 

@@ -15,10 +15,17 @@ use super::log::{LogQuery, LogSubscription};
 use super::meta::MetaQuery;
 use super::node::{NodeLoader, NodeQuery};
 use super::timeline::TimelineLoader;
-use super::types::{CallerData, PublicUrl};
+use super::types::{CallerData, Door, PublicUrl};
 use super::{errors, nulls};
 use crate::app::App;
 use crate::identity::Caller;
+use crate::identity::account::graphql as account;
+use crate::identity::audit::graphql as audit;
+use crate::identity::mail::graphql as mail;
+use crate::identity::open_id::graphql as open_id;
+use crate::identity::role::graphql as role;
+use crate::identity::session::graphql as session;
+use crate::identity::user::graphql as user;
 use crate::insight::engagement::graphql as engagement;
 use crate::insight::journeys::graphql as journeys;
 use crate::insight::lifecycle::graphql as lifecycle;
@@ -33,6 +40,7 @@ use crate::leads::lead::graphql as lead;
 use crate::leads::notes::graphql as notes;
 use crate::leads::tags::graphql as tags;
 use crate::media::files::graphql as files;
+use crate::origin::{self, Origin};
 
 /// The queries of all rooms.
 #[derive(MergedObject, Default)]
@@ -51,6 +59,11 @@ pub struct Query(
     journeys::JourneyQuery,
     revenue::ConversionQuery,
     LogQuery,
+    user::UserQuery,
+    role::RoleQuery,
+    account::AccountQuery,
+    mail::MailQuery,
+    audit::AuditQuery,
 );
 
 /// The mutations of all rooms.
@@ -68,6 +81,11 @@ pub struct Mutation(
     tags::TagMutation,
     import::ImportMutation,
     export::ExportMutation,
+    session::SessionMutation,
+    account::AccountMutation,
+    user::UserMutation,
+    role::RoleMutation,
+    open_id::OpenIdMutation,
 );
 
 /// The subscriptions of all rooms.
@@ -197,6 +215,12 @@ fn caller_is_nobody(request: &Request) -> bool {
         .is_none_or(|data| data.0.is_none())
 }
 
+fn origin_of(request: &Request) -> Arc<Origin> {
+    let door = request.data.get(&std::any::TypeId::of::<Door>());
+    let door = door.and_then(|door| door.downcast_ref::<Door>());
+    door.map(|door| Arc::clone(&door.origin)).unwrap_or_default()
+}
+
 fn request_id(request: &Request) -> Arc<str> {
     let id = request
         .data
@@ -211,7 +235,9 @@ impl Executor for Api {
         let response = match Asked::new(&mut request, &self.documents) {
             Ok(asked) => {
                 let _counted = Counted::new();
-                asked.finish(Gathering::new(self.schema.execute(request)).await)
+                let origin = origin_of(&request);
+                let work = Gathering::new(self.schema.execute(request));
+                asked.finish(origin::within(origin, work).await)
             }
             Err(refused) => *refused,
         };

@@ -21,8 +21,10 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::db::{Db, DbOptions, OpenError, deployment_id};
 use crate::events::{Announcer, Handler, HandlerRunner, follow_nats};
-use crate::http::access::TokenGateway;
+use crate::http::access::ServerGateway;
+use crate::http::origin::Surroundings;
 use crate::http::server::{self, Sockets};
+use crate::identity::mail::MailSender;
 use crate::insight::engagement;
 use crate::insight::journeys::JourneysHandler;
 use crate::insight::lifecycle::LifecycleHandler;
@@ -33,6 +35,7 @@ use crate::leads::custom_fields;
 use crate::leads::import::{ImportJob, ImportKind, LeadSink};
 use crate::media::files::UploadSweep;
 use crate::telemetry::Metrics;
+use crate::vault::CheckError;
 
 /// What keeps derived state up to date with the event log, in every process that works.
 #[must_use]
@@ -47,11 +50,15 @@ pub fn handlers() -> Vec<Arc<dyn Handler>> {
 }
 
 /// The background work that a process can do: kinds of jobs, chores.
-/// `event_days`: how long the event log is kept.
+/// `event_days`, `audit_days`: how long the event log and the audit log are kept.
 #[must_use]
-pub fn jobs(event_days: u32) -> JobRegistry {
+pub fn jobs(event_days: u32, audit_days: u32) -> JobRegistry {
     let mut jobs = JobRegistry::default();
-    jobs.add_chore(Upkeep { event_days }).add_chore(UploadSweep);
+    jobs.add_chore(Upkeep {
+        event_days,
+        audit_days,
+    })
+    .add_chore(UploadSweep);
     jobs.add(RecalculateKind::default())
         .add(BacktestKind)
         .add_chore(ScoreUpkeep::default());
@@ -61,6 +68,7 @@ pub fn jobs(event_days: u32) -> JobRegistry {
             engagement::EngagementSink,
         ))
         .add(ImportJob::new(ImportKind::Conversions, revenue::ConversionSink));
+    jobs.add_chore(MailSender::default());
     jobs
 }
 
@@ -79,6 +87,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// The vault.
+    #[error("secrets of the database cannot be read: {0}")]
+    Vault(#[from] CheckError),
     /// The address to listen on.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -97,6 +108,7 @@ impl StartError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Database(error) => error.hint(),
+            Self::Vault(_) => "see `master_key_file` in docs/settings.md",
             Self::Listen { hint, .. } => hint,
         }
     }
@@ -133,7 +145,9 @@ fn storage(settings: &Settings) -> Storage {
 pub async fn app(settings: &Settings) -> Result<App, OpenError> {
     let db = open(settings).await?;
     db.migrate().await?;
-    Ok(App::with_storage(db, Clock::system(), storage(settings)).in_region(settings.default_region))
+    Ok(App::with_storage(db, Clock::system(), storage(settings))
+        .in_region(settings.default_region)
+        .with_access(settings.access.clone()))
 }
 
 /// What to run; [`Self::start`] runs it.
@@ -154,7 +168,7 @@ impl<'a> Plan<'a> {
             role,
             clock: Clock::system(),
             handlers: handlers(),
-            jobs: jobs(settings.event_retention_days),
+            jobs: jobs(settings.event_retention_days, settings.audit_retention_days),
         }
     }
 
@@ -199,7 +213,10 @@ impl<'a> Plan<'a> {
         };
         let db = open(settings).await?;
         db.migrate().await?;
-        let app = App::with_storage(db, clock, storage(settings)).in_region(settings.default_region);
+        let app = App::with_storage(db, clock, storage(settings))
+            .in_region(settings.default_region)
+            .with_access(settings.access.clone());
+        app.vault().check(app.db().write()).await?;
         let mut running = Running {
             app,
             stop: CancellationToken::new(),
@@ -327,16 +344,19 @@ impl Running {
 
     fn start_http(&mut self, settings: &Settings, listener: TcpListener) {
         let address = listener.local_addr().expect("a bound listener has an address");
-        let gateway = TokenGateway::new(self.app.clone());
+        let public_url = settings.public_url(address);
+        let proxies = &settings.access.trusted_proxies;
+        let surroundings = Surroundings::new(&public_url, &settings.cors_origins, proxies);
+        let gateway = ServerGateway::new(self.app.clone(), surroundings);
         let (hearing, stop) = (gateway.clone(), self.stop.clone());
-        self.keep("revocations", move || {
-            hearing.clone().hear_of_revocations(stop.clone())
+        self.keep("changes of callers", move || {
+            hearing.clone().hear_of_changes(stop.clone())
         });
         let (router, sockets) = server::router(server::Parts {
             app: self.app.clone(),
             gateway,
             metrics: Metrics::install(),
-            public_url: settings.public_url(address),
+            public_url,
             cors_origins: settings.cors_origins.clone(),
         });
         let closing = CancellationToken::new();
@@ -348,7 +368,13 @@ impl Running {
         });
         let until = closing.clone().cancelled_owned();
         let serving = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
+            if let Err(error) = axum::serve(
+                listener,
+                router.into_make_service_with_connect_info::<SocketAddr>(),
+            )
+            .with_graceful_shutdown(until)
+            .await
+            {
                 tracing::error!(%error, "the server ended");
             }
         });

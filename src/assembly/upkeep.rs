@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::db::{forget_outcomes, take_lease};
 use crate::error::Error;
 use crate::events;
+use crate::identity::{account, audit, mail, session};
 use crate::jobs::Chore;
 
 /// How often there is upkeep, in seconds.
@@ -16,11 +17,15 @@ const INTERVAL_SECONDS: i64 = 3600;
 const ASK: Duration = Duration::from_secs(300);
 /// Days that the outcome of a call with an idempotency key is kept.
 const OUTCOME_DAYS: i64 = 7;
+/// Days that mails to users are kept: they tell whether somebody was written to.
+const MAIL_DAYS: i64 = 30;
 
-/// Removes old events and outcomes.
+/// Removes old events, outcomes, mails, audit, sessions, codes.
 pub(super) struct Upkeep {
     /// Days that events are kept.
     pub(super) event_days: u32,
+    /// Days that the audit log is kept.
+    pub(super) audit_days: u32,
 }
 
 #[async_trait]
@@ -50,8 +55,19 @@ impl Chore for Upkeep {
             }
         }
         let outcomes = forget_outcomes(app.db(), now.plus_days(-OUTCOME_DAYS)).await?;
-        if events + outcomes > 0 {
-            tracing::info!(events, outcomes, "removed what is past its time");
+        let mails = mail::prune(app, now.plus_days(-MAIL_DAYS)).await?;
+        let audit = audit::prune(app, now.plus_days(-i64::from(self.audit_days))).await?;
+        let sessions = session::prune(app).await?;
+        let codes = account::prune(app).await?;
+        if events + outcomes + mails + audit + sessions + codes > 0 {
+            tracing::info!(
+                events,
+                outcomes,
+                mails,
+                sessions,
+                codes,
+                "removed what is past its time"
+            );
         }
         Ok(())
     }

@@ -16,7 +16,8 @@ use crate::assembly::{self, Plan, Role};
 use crate::clock::Clock;
 use crate::config::{self, Definition, Flags, Settings};
 use crate::demo::{self, DataSet};
-use crate::identity::{Caller, create_token};
+use crate::identity::user::Profile;
+use crate::identity::{Caller, Password, account, create_token};
 use crate::telemetry::Telemetry;
 
 /// Serve made-up leads with live activity, to try things out
@@ -45,6 +46,14 @@ const OWN: [(&str, &str); 2] = [("data_dir", FOLDER), ("log", LOG)];
 const REFUSED: [&str; 3] = ["database_url", "database_replica_url", "nats_url"];
 /// In the folder: what the data is.
 const NOTE: &str = "demo.json";
+/// The users: what they are called, their role.
+const USERS: [(&str, &str); 3] = [("Administrator", "admin"), ("User", "user"), ("Viewer", "viewer")];
+
+/// The e-mail address of the user with a role.
+fn address(role: &str) -> String {
+    format!("{role}@example.com")
+}
+
 /// Usual time between two things that happen.
 const PACE: Duration = Duration::from_secs(1);
 
@@ -83,6 +92,9 @@ struct Note {
     today: entity::Day,
     /// The token that was printed; none while the data is being made.
     token: Option<String>,
+    /// The password of its three users.
+    #[serde(default)]
+    password: Option<String>,
 }
 
 impl Note {
@@ -164,7 +176,12 @@ pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<(), Fail
         let running = Plan::new(settings, role).start().await?;
         let address = running.address().expect("a serving process listens");
         let url = settings.public_url(address);
-        print(&welcome(&url, note.token.as_deref().unwrap_or_default()))?;
+        let (token, password) = (note.token.as_deref(), note.password.as_deref());
+        print(&welcome(
+            &url,
+            token.unwrap_or_default(),
+            password.unwrap_or_default(),
+        ))?;
         let quiet = tokio_util::sync::CancellationToken::new();
         let trickle = tokio::spawn(demo::trickle(
             running.app().clone(),
@@ -193,7 +210,7 @@ pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<(), Fail
 async fn prepared(arguments: &Arguments, settings: &Settings) -> Result<Note, Failure> {
     let folder = &settings.data_dir;
     match Note::read(folder)? {
-        Some(note) if note.token.is_some() && !arguments.fresh => {
+        Some(note) if note.token.is_some() && note.password.is_some() && !arguments.fresh => {
             eprintln!(
                 "using the data in {} ({}, made up to {}); --fresh makes it anew",
                 folder.display(),
@@ -219,9 +236,12 @@ async fn prepared(arguments: &Arguments, settings: &Settings) -> Result<Note, Fa
         leads: arguments.leads,
         today: Clock::system().now().day(),
         token: None,
+        password: None,
     };
     note.write(folder)?;
-    note.token = Some(made(settings, note.set()).await?);
+    let (token, password) = made(settings, note.set()).await?;
+    note.token = Some(token);
+    note.password = Some(password);
     note.write(folder)?;
     Ok(note)
 }
@@ -232,7 +252,7 @@ fn remove(folder: &Path) -> Result<(), Failure> {
     for name in ["leadline.db", "leadline.db.queue"]
         .iter()
         .flat_map(|file| ["", "-wal", "-shm"].map(|end| format!("{file}{end}")))
-        .chain([NOTE.to_owned()])
+        .chain(["master.key".to_owned(), NOTE.to_owned()])
     {
         let path = folder.join(name);
         match std::fs::remove_file(&path) {
@@ -248,8 +268,8 @@ fn remove(folder: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Makes the data, and a token for it.
-async fn made(settings: &Settings, set: DataSet) -> Result<String, Failure> {
+/// Makes the data, a token for it, and three users with a password.
+async fn made(settings: &Settings, set: DataSet) -> Result<(String, String), Failure> {
     let begun = Instant::now();
     let clock = Clock::fixed(set.first_day().start());
     let role = Role {
@@ -283,6 +303,16 @@ async fn made(settings: &Settings, set: DataSet) -> Result<String, Failure> {
     clock.set(Clock::system().now());
     let scopes = ["admin".to_owned()];
     let token = create_token(running.app(), &Caller::operator(), "demo", &scopes, None).await?;
+    let password = format!("demo-{:08x}-{:08x}", rand::random::<u32>(), rand::random::<u32>());
+    for (name, role) in USERS {
+        let profile = Profile {
+            name: format!("Demo {name}"),
+            ..Profile::default()
+        };
+        let chosen = Password::new(password.clone());
+        let email = address(role);
+        account::create(running.app(), &Caller::operator(), &email, profile, role, &chosen).await?;
+    }
     running.stop().await;
     let took = begun.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a figure to look at")]
@@ -294,7 +324,7 @@ async fn made(settings: &Settings, set: DataSet) -> Result<String, Failure> {
         counted(filled.conversions, "conversions"),
         settings.data_dir.display()
     );
-    Ok(token.secret)
+    Ok((token.secret, password))
 }
 
 /// On a terminal a bar, else nothing.
@@ -310,7 +340,8 @@ fn bar(leads: u64) -> ProgressBar {
 }
 
 /// What is printed when the server stands.
-fn welcome(url: &str, token: &str) -> String {
+fn welcome(url: &str, token: &str, password: &str) -> String {
+    let users = USERS.map(|(_, role)| address(role)).join(", ");
     let queries: String = QUERIES
         .iter()
         .map(|(title, query)| format!("# {title}\n{query}\n\n"))
@@ -320,7 +351,9 @@ fn welcome(url: &str, token: &str) -> String {
     format!(
         "\nLeadline is at {url}\n\
          Token (admin):  {token}\n\
-         Console:        {url}/#token={token}\n\n\
+         Console:        {url}/#token={token}\n\
+         Users:          {users}\n\
+         Their password: {password}\n\n\
          To paste into the console:\n\n{queries}\
          Or from a shell:\n\n\
          curl -s {url}/graphql -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{body}'\n\n\

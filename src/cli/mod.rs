@@ -5,6 +5,8 @@ mod doctor;
 mod export;
 mod failure;
 mod import;
+mod keys;
+mod mail;
 mod migrate;
 mod output;
 mod runtime;
@@ -12,6 +14,7 @@ mod schema;
 mod serve;
 mod settings;
 mod token;
+mod user;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -51,7 +54,10 @@ enum Command {
     Export(export::Arguments),
     /// Look over the deployment: each line says ok, warning or error, and how to mend it; exit code 1 on errors
     Doctor,
+    User(user::Arguments),
     Token(token::Arguments),
+    Mail(mail::Arguments),
+    Keys(keys::Arguments),
     Schema(schema::Arguments),
     Settings(settings::Arguments),
 }
@@ -82,7 +88,10 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Import(arguments) => import::run(*arguments, &settings),
         Command::Export(arguments) => export::run(arguments, &settings),
         Command::Doctor => doctor::run(&settings),
+        Command::User(arguments) => user::run(arguments, &settings),
         Command::Token(arguments) => token::run(arguments, &settings),
+        Command::Mail(arguments) => mail::run(arguments, &settings),
+        Command::Keys(arguments) => keys::run(&arguments, &settings),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Settings(arguments) => settings::run(&arguments, &settings),
     }

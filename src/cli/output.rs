@@ -1,6 +1,9 @@
 //! Standard output, without a panic when the reader goes away.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
+
+use entity::Timestamp;
 
 use super::failure::Failure;
 
@@ -10,6 +13,31 @@ pub(super) fn counted(count: u64, what: &str) -> String {
         Some(one) if count == 1 => format!("1 {one}"),
         _ => format!("{count} {what}"),
     }
+}
+
+/// A moment to the minute: `2026-01-31 17:05 UTC`.
+pub(super) fn moment(at: Timestamp) -> String {
+    at.to_chrono().format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// Rows under a head, in columns.
+pub(super) fn table<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
+    let head = head.map(str::to_owned);
+    let mut widths = [0; N];
+    for row in rows.iter().chain([&head]) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut text = String::new();
+    for row in [&head].into_iter().chain(rows) {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(widths) {
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
 }
 
 /// Writes text to standard output.

@@ -1,6 +1,7 @@
 //! The runtime that a command runs on.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::failure::Failure;
@@ -9,6 +10,7 @@ use crate::assembly::{self, StartError};
 use crate::config::Settings;
 use crate::db::OpenError;
 use crate::error;
+use crate::origin;
 use crate::telemetry;
 
 /// Runs a command to its end.
@@ -29,7 +31,8 @@ pub(super) fn with_app<T>(
     block_on(async {
         telemetry::start_logging(settings)?;
         let app = assembly::app(settings).await?;
-        let outcome = work(&app).await;
+        // The command line is where it comes from.
+        let outcome = origin::within(Arc::default(), work(&app)).await;
         // Commands are short: what they wrote is committed, closing only tidies up.
         let _ = app.db().close().await;
         outcome

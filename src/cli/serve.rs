@@ -6,6 +6,7 @@ use super::failure::Failure;
 use super::runtime::block_on;
 use crate::assembly::{Plan, Role};
 use crate::config::Settings;
+use crate::identity::account;
 use crate::telemetry::Telemetry;
 
 /// Exit code after a second signal, as shells report an interrupted program.
@@ -49,7 +50,17 @@ fn run_role(role: Role, settings: &Settings) -> Result<(), Failure> {
             () = stop.next() => return Ok(()),
         };
         match running.address() {
-            Some(address) => tracing::info!("listening on http://{address}"),
+            Some(address) => {
+                tracing::info!("listening on http://{address}");
+                if let Some(code) = account::set_up_code(running.app()).await? {
+                    // To whoever sits before it, not to the log.
+                    let url = settings.public_url(address);
+                    eprintln!(
+                        "there are no users yet. To make the first one, open within a day\n\n    {url}/account#set-up={code}\n\n\
+                         or run `leadline user create --email ADDRESS --role admin`"
+                    );
+                }
+            }
             None => tracing::info!("working; this process listens nowhere"),
         }
         stop.next().await;

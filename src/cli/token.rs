@@ -1,14 +1,12 @@
 //! `leadline token`: makes, lists and revokes API tokens.
 
-use std::fmt::Write as _;
-
 use clap::Subcommand;
 use entity::Timestamp;
 use entity::api_token;
 use entity::id::TokenId;
 
 use super::failure::Failure;
-use super::output::print;
+use super::output::{moment, print, table};
 use super::runtime::with_app;
 use crate::config::Settings;
 use crate::identity::{Caller, create_token, list_tokens, revoke_token};
@@ -57,14 +55,14 @@ pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failu
                 let created = create_token(app, &operator, &name, &scope, expires_at).await?;
                 let token = &created.token;
                 let until =
-                    expires_at.map_or_else(|| "for ever".to_owned(), |at| format!("until {}", short(at)));
+                    expires_at.map_or_else(|| "for ever".to_owned(), |at| format!("until {}", moment(at)));
                 eprintln!(
                     "token `{}` ({}), scopes: {}; valid {until}. It is shown only now.",
                     token.name, token.id, token.scopes
                 );
                 print(&format!("{}\n", created.secret))
             }
-            Action::List => print(&table(&list_tokens(app, &operator).await?, now)),
+            Action::List => print(&listed(&list_tokens(app, &operator).await?, now)),
             Action::Revoke { id } => {
                 let id = TokenId::parse(&id).map_err(|error| {
                     Failure::usage(error.to_string()).with_hint("`leadline token list` shows the ids")
@@ -95,19 +93,14 @@ fn seconds(text: &str) -> Result<i64, String> {
     }
 }
 
-/// To the minute: `2026-01-31 17:05`.
-fn short(at: Timestamp) -> String {
-    at.to_chrono().format("%Y-%m-%d %H:%M UTC").to_string()
-}
-
-fn table(tokens: &[api_token::Model], now: Timestamp) -> String {
+fn listed(tokens: &[api_token::Model], now: Timestamp) -> String {
     if tokens.is_empty() {
         return "there are no tokens; make one by `leadline token create`\n".to_owned();
     }
     let state = |token: &api_token::Model| match (token.revoked_at, token.expires_at) {
-        (Some(at), _) => format!("revoked {}", short(at)),
-        (None, Some(at)) if at <= now => format!("expired {}", short(at)),
-        (None, Some(at)) => format!("valid until {}", short(at)),
+        (Some(at), _) => format!("revoked {}", moment(at)),
+        (None, Some(at)) if at <= now => format!("expired {}", moment(at)),
+        (None, Some(at)) => format!("valid until {}", moment(at)),
         (None, None) => "valid".to_owned(),
     };
     let rows: Vec<[String; 6]> = tokens
@@ -118,27 +111,12 @@ fn table(tokens: &[api_token::Model], now: Timestamp) -> String {
                 token.name.clone(),
                 format!("{}…", token.hint),
                 state(token),
-                token.last_used_at.map_or_else(|| "never".to_owned(), short),
+                token.last_used_at.map_or_else(|| "never".to_owned(), moment),
                 token.scopes.clone(),
             ]
         })
         .collect();
-    let head = ["ID", "NAME", "TOKEN", "STATE", "LAST USED", "SCOPES"].map(str::to_owned);
-    let mut widths = [0; 6];
-    for row in rows.iter().chain([&head]) {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::new();
-    for row in [&head].into_iter().chain(&rows) {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(widths) {
-            let _ = write!(line, "{cell:width$}  ");
-        }
-        let _ = writeln!(text, "{}", line.trim_end());
-    }
-    text
+    table(["ID", "NAME", "TOKEN", "STATE", "LAST USED", "SCOPES"], &rows)
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub(super) struct Problem {
     pub(super) hint: String,
 }
 
-fn problem(what: impl Into<String>, hint: impl Into<String>) -> Problem {
+pub(super) fn problem(what: impl Into<String>, hint: impl Into<String>) -> Problem {
     Problem {
         what: what.into(),
         hint: hint.into(),

@@ -3,6 +3,7 @@
 //! [`DEFINITIONS`] is the one list they come from: the flags, the variables, the keys of the file, the
 //! output of `leadline settings` and `docs/settings.md` all follow from it.
 
+mod access;
 mod check;
 mod definition;
 mod layers;
@@ -15,11 +16,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use entity::SigningAlgorithm;
 use phonenumber::country;
 
+pub use self::access::{AccessSettings, LEAST_PASSWORD_MEMORY_KIB, OpenIdSettings, SignUp};
 pub use self::definition::{DEFINITIONS, Definition};
 pub use self::layers::{Flags, Origin, flag};
-pub use self::secret::SecretUrl;
+pub use self::secret::{SecretText, SecretUrl};
 
 use self::check::Checked;
 use self::layers::{Given, Layers};
@@ -99,12 +102,16 @@ pub struct Settings {
     pub otlp_endpoint: Option<SecretUrl>,
     /// Days the event log is kept, 1 to 36500.
     pub event_retention_days: u32,
+    /// Days the audit log is kept, 1 to 36500.
+    pub audit_retention_days: u32,
     /// Largest upload in bytes, at least 1.
     pub upload_max_bytes: u64,
     /// Country of phone numbers written without a country code.
     pub default_region: Option<country::Id>,
     /// Web origins that may call the API from a browser; `*` stands for all.
     pub cors_origins: Vec<String>,
+    /// Who comes in, and how.
+    pub access: AccessSettings,
     /// How long running requests and jobs get to end at shutdown, in whole seconds.
     pub shutdown_grace: Duration,
     origins: BTreeMap<&'static str, Origin>,
@@ -191,9 +198,11 @@ impl Settings {
                 check::secret_url(text, &["http", "https"])
             })?,
             event_retention_days: small(count("event_retention_days", 1..=36_500, 30)?),
+            audit_retention_days: small(count("audit_retention_days", 1..=36_500, 365)?),
             upload_max_bytes: pick(layers, "upload_max_bytes", check::bytes)?.unwrap_or(512 << 20),
             default_region: pick(layers, "default_region", check::region)?,
             cors_origins: pick(layers, "cors_origins", check::origins)?.unwrap_or_default(),
+            access: read_access(layers)?,
             shutdown_grace: Duration::from_secs(count("shutdown_grace_seconds", 0..=3600, 10)?),
             data_dir,
             database_url,
@@ -270,12 +279,27 @@ impl Settings {
             log_format,
             otlp_endpoint,
             event_retention_days,
+            audit_retention_days,
             upload_max_bytes,
             default_region,
             cors_origins,
+            access,
             shutdown_grace,
             origins: _,
         } = self;
+        let AccessSettings {
+            master_key_file,
+            access_token_algorithm,
+            session_days,
+            password_memory_kib,
+            sign_up,
+            sign_up_role,
+            smtp_url,
+            mail_from,
+            open_id,
+            trusted_proxies,
+        } = access;
+        let open_id = |part: fn(&OpenIdSettings) -> String| open_id.as_ref().map(part).unwrap_or_default();
         BTreeMap::from([
             ("data_dir", data_dir.display().to_string()),
             ("database_url", database_url.to_string()),
@@ -288,6 +312,7 @@ impl Settings {
             ("log_format", log_format.to_string()),
             ("otlp_endpoint", optional(otlp_endpoint)),
             ("event_retention_days", event_retention_days.to_string()),
+            ("audit_retention_days", audit_retention_days.to_string()),
             ("upload_max_bytes", upload_max_bytes.to_string()),
             (
                 "default_region",
@@ -296,9 +321,83 @@ impl Settings {
                     .unwrap_or_default(),
             ),
             ("cors_origins", cors_origins.join(",")),
+            (
+                "master_key_file",
+                master_key_file
+                    .as_ref()
+                    .map_or_else(String::new, |file| file.display().to_string()),
+            ),
+            (
+                "access_token_algorithm",
+                match access_token_algorithm {
+                    SigningAlgorithm::EdDsa => "EdDSA",
+                    SigningAlgorithm::Hs256 => "HS256",
+                }
+                .to_owned(),
+            ),
+            ("session_days", session_days.to_string()),
+            ("password_memory", format!("{password_memory_kib}KiB")),
+            ("sign_up", sign_up.as_str().to_owned()),
+            ("sign_up_role", sign_up_role.clone()),
+            ("smtp_url", optional(smtp_url)),
+            ("mail_from", mail_from.clone()),
+            ("open_id_issuer", open_id(|open_id| open_id.issuer.clone())),
+            ("open_id_client_id", open_id(|open_id| open_id.client_id.clone())),
+            (
+                "open_id_client_secret",
+                open_id(|open_id| optional(&open_id.client_secret)),
+            ),
+            (
+                "trusted_proxies",
+                trusted_proxies
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join(","),
+            ),
             ("shutdown_grace_seconds", shutdown_grace.as_secs().to_string()),
         ])
     }
+}
+
+fn read_access(layers: &Layers) -> Result<AccessSettings, SettingsError> {
+    let default = AccessSettings::default();
+    let issuer = pick(layers, "open_id_issuer", |text| {
+        check::url_of(text, &["http", "https"]).map(|_| text.trim().to_owned())
+    })?;
+    let client_id = pick(layers, "open_id_client_id", check::present)?;
+    let client_secret = pick(layers, "open_id_client_secret", check::present)?.map(SecretText::new);
+    let open_id = match (issuer, client_id) {
+        (Some(issuer), Some(client_id)) => Some(OpenIdSettings {
+            issuer,
+            client_id,
+            client_secret,
+        }),
+        (None, None) if client_secret.is_none() => None,
+        _ => {
+            return Err(SettingsError::new(
+                "of `open_id_issuer` and `open_id_client_id` one is set alone",
+                "set both, or neither",
+            ));
+        }
+    };
+    Ok(AccessSettings {
+        master_key_file: pick(layers, "master_key_file", check::present)?.map(PathBuf::from),
+        access_token_algorithm: pick(layers, "access_token_algorithm", access::algorithm)?
+            .unwrap_or(default.access_token_algorithm),
+        session_days: pick(layers, "session_days", |text| check::number(text, 1..=365))?
+            .map_or(default.session_days, small),
+        password_memory_kib: pick(layers, "password_memory", access::password_memory)?
+            .unwrap_or(default.password_memory_kib),
+        sign_up: pick(layers, "sign_up", access::sign_up)?.unwrap_or(default.sign_up),
+        sign_up_role: pick(layers, "sign_up_role", check::present)?.unwrap_or(default.sign_up_role),
+        smtp_url: pick(layers, "smtp_url", |text| {
+            check::secret_url(text, &["smtp", "smtps"])
+        })?,
+        mail_from: pick(layers, "mail_from", access::mail_from)?.unwrap_or(default.mail_from),
+        open_id,
+        trusted_proxies: pick(layers, "trusted_proxies", access::networks)?.unwrap_or_default(),
+    })
 }
 
 /// Checks one setting if it was given.

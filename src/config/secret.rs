@@ -7,6 +7,34 @@ use url::Url;
 /// What stands in place of a secret wherever an address is shown.
 const REDACTED: &str = "***";
 
+/// A password or token; `Debug` and `Display` do not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself, for where it is needed and nothing else.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
+impl fmt::Display for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(REDACTED)
+    }
+}
+
 /// An address that may hold a password or a token.
 ///
 /// `Debug` and `Display` show it without them; only [`SecretUrl::expose`] gives the whole text.

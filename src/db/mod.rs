@@ -31,6 +31,8 @@ pub use ranked::newest_of_leads;
 pub use rows::{raw_rows, rows};
 pub use transaction::Tx;
 
+pub use sea_orm::{ConnectionTrait, DbErr};
+
 use sea_orm::sea_query::Value;
 
 /// Pads a list of keys to the next power of two by repeating the last one, so that `IN` lists of any length come as

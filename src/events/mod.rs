@@ -6,6 +6,7 @@
 //! [handlers](Handler) for derived state (their writes and their cursor commit together, so that each event has its
 //! effect once), and whoever resumes from a cursor.
 
+mod audit;
 mod bus;
 mod handler;
 mod nats;
@@ -52,7 +53,7 @@ impl NewEvent {
     }
 }
 
-/// Appends events to the log within the transaction that made them true.
+/// Appends events to the log within the transaction that made them true, and notes in the audit log who did it from where.
 ///
 /// # Errors
 /// The database's.
@@ -60,6 +61,7 @@ pub async fn append(tx: &Tx, actor: &str, now: Timestamp, events: Vec<NewEvent>)
     if events.is_empty() {
         return Ok(());
     }
+    store::note(tx, audit::entries(actor, now, &events)).await?;
     let rows: Vec<Event> = events
         .into_iter()
         .map(

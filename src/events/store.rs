@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::id::LeadId;
-use entity::{EventKind, Timestamp, event, event_cursor, event_head};
+use entity::{EventKind, Timestamp, audit_entry, event, event_cursor, event_head};
 use sea_orm::sea_query::{Condition, OnConflict};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait,
@@ -17,6 +17,11 @@ use crate::db::{Conflict, Db, Keyset, Page, PageRequest, SortValue, Tx, insert_m
 
 /// Most events that one pass of the relay moves: bounds the memory and the length of its transaction.
 const RELAY_BATCH: i64 = 5_000;
+
+/// Keeps entries of the audit log.
+pub(super) async fn note(tx: &Tx, entries: Vec<audit_entry::Model>) -> Result<(), DbErr> {
+    insert_many(tx, &entries, Conflict::Fail).await.map(drop)
+}
 
 pub(super) async fn append(tx: &Tx, mut rows: Vec<Event>) -> Result<(), DbErr> {
     if tx.backend() == DbBackend::Postgres {

@@ -1,4 +1,4 @@
-//! Lets the holders of tokens in, and anybody without one as nobody.
+//! Who may speak, for all doors: API tokens and sessions of users, as `Authorization` or as cookies.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,54 +7,106 @@ use async_graphql::{Request, ServerError};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use entity::EventKind;
-use entity::id::TokenId;
+use entity::id::{SessionId, TokenId, UserId};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share};
+use super::origin::{Surroundings, cookie};
+use crate::api::types::{ACCESS_COOKIE, Cookies, Door, REFRESH_COOKIE};
 use crate::api::{reads_the_log_from_now_on, with_caller};
 use crate::app::App;
 use crate::error::Error;
-use crate::events::Filter;
-use crate::identity::{Authenticator, Caller, Holder};
+use crate::events::{Event, Filter};
+use crate::identity::{Authenticator, Caller, Credential, Holder};
+use crate::origin::Origin;
 
-/// How often the token of an open socket is looked at again: the bound for when its revocation could not be heard of.
+/// How often the holder of an open socket is looked at again: the bound for when a change could not be heard of.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
-/// The gateway of the server: API tokens.
-#[derive(Clone, Debug)]
-pub struct TokenGateway {
-    app: App,
-    authenticator: Authenticator,
-    revoked: broadcast::Sender<TokenId>,
+/// What ends or narrows what somebody may do.
+const CHANGES: &[EventKind] = &[
+    EventKind::TokenRevoked,
+    EventKind::SessionEnded,
+    EventKind::UserChanged,
+    EventKind::UserActivityChanged,
+    EventKind::RoleChanged,
+];
+
+/// Whom a change is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Changed {
+    Token(TokenId),
+    Session(SessionId),
+    User(UserId),
+    /// Of a role: any user may hold it.
+    Users,
 }
 
-/// Who speaks; `None` is nobody.
-type Speaker = Option<Arc<Caller>>;
-
-impl TokenGateway {
-    /// A gateway that knows nobody yet; revocations are heard of while [`Self::hear_of_revocations`] runs.
-    #[must_use]
-    pub fn new(app: App) -> Self {
-        Self {
-            authenticator: Authenticator::new(app.clone()),
-            app,
-            revoked: broadcast::Sender::new(64),
+impl Changed {
+    fn of(event: &Event) -> Option<Self> {
+        let subject = event.subject.as_str();
+        match event.kind {
+            EventKind::TokenRevoked => TokenId::parse(subject).ok().map(Self::Token),
+            EventKind::SessionEnded => SessionId::parse(subject).ok().map(Self::Session),
+            EventKind::UserChanged | EventKind::UserActivityChanged => {
+                UserId::parse(subject).ok().map(Self::User)
+            }
+            EventKind::RoleChanged => Some(Self::Users),
+            _ => None,
         }
     }
 
-    /// Tells the holders of tokens; hears of revocations with the gateway.
+    fn concerns(self, credential: Credential) -> bool {
+        match (self, credential) {
+            (Self::Token(id), Credential::Token(of)) => id == of,
+            (Self::Session(id), Credential::Session(of, _)) => id == of,
+            (Self::User(id), Credential::Session(_, of)) => id == of,
+            (Self::Users, Credential::Session(..)) => true,
+            _ => false,
+        }
+    }
+}
+
+/// The gateway of the server.
+#[derive(Clone, Debug)]
+pub struct ServerGateway {
+    app: App,
+    authenticator: Authenticator,
+    surroundings: Arc<Surroundings>,
+    changed: broadcast::Sender<Changed>,
+}
+
+/// Who speaks, if anybody, and by which door.
+#[derive(Debug)]
+pub struct Speaker {
+    caller: Option<Arc<Caller>>,
+    door: Door,
+}
+
+impl ServerGateway {
+    /// A gateway that knows nobody yet; changes are heard of while [`Self::hear_of_changes`] runs.
     #[must_use]
-    pub fn authenticator(&self) -> &Authenticator {
-        &self.authenticator
+    pub fn new(app: App, surroundings: Surroundings) -> Self {
+        Self {
+            authenticator: Authenticator::new(app.clone()),
+            app,
+            surroundings: Arc::new(surroundings),
+            changed: broadcast::Sender::new(64),
+        }
     }
 
-    /// Forgets tokens as soon as the event log says that they were revoked, until cancelled.
-    pub async fn hear_of_revocations(self, stop: CancellationToken) {
+    /// What the server knows of its surroundings.
+    #[must_use]
+    pub fn surroundings(&self) -> Arc<Surroundings> {
+        Arc::clone(&self.surroundings)
+    }
+
+    /// Forgets who changed as soon as the event log says so, until cancelled.
+    pub async fn hear_of_changes(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let filter = Filter::kinds(&[EventKind::TokenRevoked]);
-            let mut events = std::pin::pin!(self.app.bus().stream(filter, None));
+            let mut events = std::pin::pin!(self.app.bus().stream(Filter::kinds(CHANGES), None));
             loop {
                 let event = tokio::select! {
                     () = stop.cancelled() => return,
@@ -62,14 +114,14 @@ impl TokenGateway {
                 };
                 match event {
                     Some(Ok(event)) => {
-                        if let Ok(id) = TokenId::parse(&event.subject) {
-                            self.authenticator.forget(id);
+                        if let Some(changed) = Changed::of(&event) {
+                            self.forget(changed);
                             // No open socket is no error.
-                            let _ = self.revoked.send(id);
+                            let _ = self.changed.send(changed);
                         }
                     }
                     Some(Err(error)) => {
-                        tracing::warn!(%error, "could not follow the revocations of tokens; trying again");
+                        tracing::warn!(%error, "could not follow the changes of tokens and users; trying again");
                         break;
                     }
                     None => break,
@@ -82,16 +134,70 @@ impl TokenGateway {
         }
     }
 
-    /// Resolves when the holder's token was revoked or has expired.
-    async fn ended(self, authorization: String, holder: Holder, mut revoked: broadcast::Receiver<TokenId>) {
+    fn forget(&self, changed: Changed) {
+        match changed {
+            Changed::Token(id) => self.authenticator.forget(Credential::Token(id)),
+            Changed::Session(id) => self.authenticator.forget_session(id),
+            Changed::User(id) => self.authenticator.forget_user(id),
+            Changed::Users => self.authenticator.forget_users(),
+        }
+    }
+
+    /// Who sends a request to one of the doors beside GraphQL's.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for nobody, and for what is good no more; [`Error::Forbidden`] for cookies of another
+    /// site's page.
+    pub async fn caller(&self, parts: &Parts) -> Result<Arc<Caller>, Error> {
+        let origin = self.surroundings.origin(parts);
+        let shown = authorization(parts)?;
+        let holder = match shown {
+            Some(authorization) => self.authenticator.bearer(Some(&authorization), &origin).await?,
+            None => match self.by_cookie(parts, &origin, false).await? {
+                Some(holder) => holder,
+                None => return Err(Error::no_token()),
+            },
+        };
+        Ok(holder.from(&origin))
+    }
+
+    /// The user of the cookie. One that is good no more is none: the page refreshes it.
+    async fn by_cookie(
+        &self,
+        parts: &Parts,
+        origin: &Origin,
+        is_socket: bool,
+    ) -> Result<Option<Holder>, Error> {
+        let Some(token) = cookie(&parts.headers, ACCESS_COOKIE) else {
+            return Ok(None);
+        };
+        // Browsers open sockets to anywhere and send the cookies along.
+        if !self
+            .surroundings
+            .is_own_page(&parts.headers)
+            .unwrap_or(!is_socket)
+        {
+            return Err(Error::Forbidden(
+                "cookies are taken from pages of this server and of `cors_origins` alone".to_owned(),
+            ));
+        }
+        match self.authenticator.shown(token, origin).await {
+            Ok(holder) => Ok(Some(holder)),
+            Err(Error::Unauthenticated(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Resolves when the holder may speak no longer, or not as before.
+    async fn ended(self, holder: Holder, origin: Arc<Origin>, mut changed: broadcast::Receiver<Changed>) {
         loop {
             let left = holder.expires_at.map_or(LOOK_AGAIN, |at| {
                 let micros = at.micros() - self.app.clock().now().micros();
                 Duration::from_micros(micros.max(0).unsigned_abs()).min(LOOK_AGAIN)
             });
             tokio::select! {
-                heard = revoked.recv() => match heard {
-                    Ok(id) if id == holder.id => return,
+                heard = changed.recv() => match heard {
+                    Ok(changed) if changed.concerns(holder.credential) => {}
                     Ok(_) => continue,
                     // Some were missed: ask.
                     Err(broadcast::error::RecvError::Lagged(_)) => {}
@@ -100,17 +206,37 @@ impl TokenGateway {
                 },
                 () = tokio::time::sleep(left) => {}
             }
-            // An answer that cannot be had now is none: the socket stays.
-            if let Err(Error::Unauthenticated(_)) = self.authenticator.bearer(Some(&authorization)).await {
-                return;
+            match self.authenticator.again(holder.credential, &origin).await {
+                Ok(now) => {
+                    let is_over = now.expires_at.is_some_and(|at| at <= self.app.clock().now());
+                    // What they may do is settled when a socket opens.
+                    let is_other =
+                        now.caller.scopes != holder.caller.scopes || now.caller.rows != holder.caller.rows;
+                    if is_over || is_other {
+                        return;
+                    }
+                }
+                Err(Error::Unauthenticated(_)) => return,
+                // An answer that cannot be had now is none: the socket stays.
+                Err(_) => {}
             }
         }
     }
 }
 
+/// The `Authorization` header.
+fn authorization(parts: &Parts) -> Result<Option<String>, Error> {
+    match parts.headers.get(AUTHORIZATION) {
+        None => Ok(None),
+        Some(value) => value.to_str().map(|text| Some(text.to_owned())).map_err(|_| {
+            Error::Unauthenticated("the Authorization header is not of the form `Bearer leadline_…`".into())
+        }),
+    }
+}
+
 /// The `Authorization` value of a client. On a socket that of `connection_init` goes before the header's, since
 /// browsers cannot send the header; there the word `Bearer` may be left out.
-fn authorization(parts: &Parts, entrance: Entrance<'_>) -> Result<Option<String>, Refusal> {
+fn shown(parts: &Parts, entrance: Entrance<'_>) -> Result<Option<String>, Error> {
     if let Entrance::Socket(payload) = entrance {
         // Written small by ours, as in HTTP by others.
         let given = payload
@@ -128,63 +254,78 @@ fn authorization(parts: &Parts, entrance: Entrance<'_>) -> Result<Option<String>
                 }));
             }
             Some(_) => {
-                return Err(Refusal::Unauthenticated(
+                return Err(Error::Unauthenticated(
                     "`authorization` in the payload of `connection_init` is not a text".into(),
                 ));
             }
         }
     }
-    match parts.headers.get(AUTHORIZATION) {
-        None => Ok(None),
-        Some(value) => value.to_str().map(|text| Some(text.to_owned())).map_err(|_| {
-            Refusal::Unauthenticated("the Authorization header is not of the form `Bearer ldl_…`".into())
-        }),
+    authorization(parts)
+}
+
+fn refusal(error: Error) -> Refusal {
+    match error {
+        Error::Unauthenticated(why) => Refusal::Unauthenticated(why),
+        Error::Forbidden(why) => Refusal::Forbidden(why),
+        Error::Unavailable(why) => Refusal::Unavailable(why),
+        error => {
+            tracing::error!(?error, "could not tell who calls");
+            Refusal::Unavailable(
+                "it cannot be told at the moment whose token this is; try again shortly".into(),
+            )
+        }
     }
 }
 
-impl Gateway for TokenGateway {
+impl Gateway for ServerGateway {
     type Caller = Speaker;
 
     async fn admit(&self, parts: &Parts, entrance: Entrance<'_>) -> Result<Admission<Speaker>, Refusal> {
-        let Some(authorization) = authorization(parts, entrance)? else {
-            return Ok(Admission {
-                caller: Arc::new(None),
-                revoked: None,
-            });
+        let is_socket = matches!(entrance, Entrance::Socket(_));
+        let origin = self.surroundings.origin(parts);
+        let door = Door {
+            origin: Arc::clone(&origin),
+            refresh: cookie(&parts.headers, REFRESH_COOKIE)
+                .filter(|_| self.surroundings.is_own_page(&parts.headers) != Some(false))
+                .map(str::to_owned),
+            cookies: (!is_socket).then_some(Cookies {
+                secure: !self.surroundings.on_loopback,
+            }),
         };
-        // Listening begins before asking, so that a revocation in between is heard.
-        let revoked = self.revoked.subscribe();
-        let holder = match self.authenticator.bearer(Some(&authorization)).await {
-            Ok(holder) => holder,
-            Err(Error::Unauthenticated(why)) => return Err(Refusal::Unauthenticated(why)),
-            Err(Error::Forbidden(why)) => return Err(Refusal::Forbidden(why)),
-            Err(Error::Unavailable(why)) => return Err(Refusal::Unavailable(why)),
-            Err(error) => {
-                tracing::error!(?error, "could not tell who calls");
-                return Err(Refusal::Unavailable(
-                    "it cannot be told at the moment whose token this is; try again shortly".into(),
-                ));
-            }
+        // Listening begins before asking, so that a change in between is heard.
+        let changed = self.changed.subscribe();
+        let holder = match shown(parts, entrance).map_err(refusal)? {
+            Some(authorization) => Some(
+                self.authenticator
+                    .bearer(Some(&authorization), &origin)
+                    .await
+                    .map_err(refusal)?,
+            ),
+            None => self.by_cookie(parts, &origin, is_socket).await.map_err(refusal)?,
         };
-        let caller = Arc::new(Some(Arc::clone(&holder.caller)));
-        let revoked = match entrance {
-            Entrance::Http => None,
-            Entrance::Socket(_) => Some(self.clone().ended(authorization, holder, revoked).boxed()),
+        let caller = holder.as_ref().map(|holder| holder.from(&origin));
+        let revoked = match holder {
+            Some(holder) if is_socket => Some(self.clone().ended(holder, origin, changed).boxed()),
+            _ => None,
         };
-        Ok(Admission { caller, revoked })
+        Ok(Admission {
+            caller: Arc::new(Speaker { caller, door }),
+            revoked,
+        })
     }
 
     async fn prepare(
         &self,
-        caller: &Arc<Speaker>,
+        speaker: &Arc<Speaker>,
         request: Request,
         request_id: &RequestId,
     ) -> Result<Request, ServerError> {
-        Ok(with_caller(request, (**caller).clone(), request_id.as_str()))
+        let request = with_caller(request, speaker.caller.clone(), request_id.as_str());
+        Ok(request.data(speaker.door.clone()))
     }
 
-    fn share(&self, caller: &Arc<Speaker>, request: &mut Request) -> Option<Share> {
-        let caller = caller.as_ref().as_ref()?;
+    fn share(&self, speaker: &Arc<Speaker>, request: &mut Request) -> Option<Share> {
+        let caller = speaker.caller.as_ref()?;
         let begin = self.app.bus().position()?;
         reads_the_log_from_now_on(request).then(|| Share {
             rights: format!("{:?} {:?}", caller.scopes, caller.rows),

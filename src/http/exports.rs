@@ -13,16 +13,18 @@ use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any};
+use entity::Timestamp;
 use futures_util::TryStreamExt as _;
 use serde::Deserialize;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 
+use super::access::ServerGateway;
 use super::fault::Fault;
 use super::gateway::RequestId;
 use crate::app::App;
 use crate::error::{Error, Failure};
-use crate::identity::Authenticator;
+use crate::identity::audit::{self, AuditFilter, AuditFormat};
 use crate::insight::scoring::ExportScores;
 use crate::leads::export::{self, Content, ExportFormat, ExportProblem, ExportRequest, ScoreSource};
 
@@ -30,7 +32,7 @@ use crate::leads::export::{self, Content, ExportFormat, ExportProblem, ExportReq
 #[derive(Clone)]
 pub struct Exports {
     app: App,
-    authenticator: Arc<Authenticator>,
+    gateway: Arc<ServerGateway>,
     scores: Arc<dyn ScoreSource>,
 }
 
@@ -45,14 +47,74 @@ struct Asked {
 }
 
 impl Exports {
-    /// Gives out leads of an application to whom the authenticator knows, and to holders of links.
+    /// Gives out leads of an application to whom the gateway knows, and to holders of links.
     #[must_use]
-    pub fn new(app: App, authenticator: Arc<Authenticator>) -> Self {
+    pub fn new(app: App, gateway: Arc<ServerGateway>) -> Self {
         Self {
             app,
-            authenticator,
+            gateway,
             scores: Arc::new(ExportScores::default()),
         }
+    }
+
+    /// The route of the audit log: `format` (csv, ndjson) and what `auditEntries` filters by: `actor`, `action`, `subject`,
+    /// `since`, `until`.
+    pub fn audit_route<S: Clone + Send + Sync + 'static>(self) -> MethodRouter<S> {
+        axum::routing::get(async move |request: Request| {
+            let (parts, _) = request.into_parts();
+            match self.audit(&parts).await {
+                Ok(response) => response,
+                Err(fault) => fault.answer(&RequestId::from_headers(&parts.headers)),
+            }
+        })
+    }
+
+    async fn audit(&self, parts: &Parts) -> Result<Response, Fault> {
+        let caller = self.gateway.caller(parts).await?;
+        let Query(AuditAsked {
+            format,
+            actor,
+            action,
+            subject,
+            since,
+            until,
+        }) = Query::<AuditAsked>::try_from_uri(&parts.uri)
+            .map_err(|error| Fault::input(format!("the query cannot be read: {}", error.body_text())))?;
+        let (format, media, end) = match format.as_deref() {
+            None | Some("csv") => (AuditFormat::Csv, "text/csv; charset=utf-8", "csv"),
+            Some("ndjson") => (AuditFormat::Ndjson, "application/x-ndjson", "ndjson"),
+            Some(other) => {
+                let shown: String = other.chars().take(20).collect();
+                return Err(Fault::input(format!(
+                    "unknown format `{shown}`; one of csv, ndjson"
+                )));
+            }
+        };
+        let moment = |text: Option<String>, name: &str| {
+            text.map(|text| {
+                Timestamp::parse_rfc3339(&text).map_err(|_| {
+                    Fault::input(format!("`{name}` is not a moment such as 2026-01-31T12:00:00Z"))
+                })
+            })
+            .transpose()
+        };
+        let filter = AuditFilter {
+            actor,
+            action,
+            subject,
+            since: moment(since, "since")?,
+            until: moment(until, "until")?,
+        };
+        let chunks = audit::export(&self.app, &caller, format, filter).await?;
+        let mut response = Response::new(Body::from_stream(chunks));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+        let name = format!("attachment; filename=\"audit.{end}\"");
+        headers.insert(
+            header::CONTENT_DISPOSITION,
+            HeaderValue::from_str(&name).expect("plain ASCII"),
+        );
+        Ok(response)
     }
 
     /// The route to mount at `/exports/leads`.
@@ -107,11 +169,7 @@ impl Exports {
             }
             return Ok(export::open_link(&self.app, link, Arc::clone(&self.scores)).await?);
         }
-        let bearer = request
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let caller = self.authenticator.bearer(bearer).await?.caller;
+        let caller = self.gateway.caller(request).await?;
         let Query(Asked {
             format,
             filter,
@@ -122,6 +180,18 @@ impl Exports {
         let request = ExportRequest::read(format.as_deref(), filter.as_deref(), columns.as_deref())?;
         Ok(export::open(&self.app, &caller, request, Arc::clone(&self.scores)).await?)
     }
+}
+
+/// The query of an export of the audit log.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuditAsked {
+    format: Option<String>,
+    actor: Option<String>,
+    action: Option<String>,
+    subject: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
 }
 
 impl From<Failure<ExportProblem>> for Fault {

@@ -60,6 +60,7 @@ impl From<Error> for Fault {
             Error::NotFound(_) => StatusCode::NOT_FOUND,
             Error::Conflict(_) => StatusCode::CONFLICT,
             Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Error::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::Internal(source) => {
                 tracing::error!(?source, "an upload or download failed");
                 StatusCode::INTERNAL_SERVER_ERROR

@@ -16,11 +16,12 @@ use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument;
 
-use super::access::TokenGateway;
+use super::access::ServerGateway;
 use super::exports::Exports;
 use super::gateway::RequestId;
 use super::graphql_http::{GraphqlHttp, HttpLimits};
 use super::graphql_ws::{GraphqlWs, SocketLimits};
+use super::open_id::Callback;
 use super::uploads::Uploads;
 use super::{console, health};
 use crate::api::Api;
@@ -31,14 +32,14 @@ use crate::telemetry::metrics::{HTTP_DURATION, HTTP_REQUESTS};
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The sockets of the server, which outlive the requests they began as.
-pub type Sockets = GraphqlWs<Api, TokenGateway>;
+pub type Sockets = GraphqlWs<Api, ServerGateway>;
 
 /// What the server is made of.
 pub struct Parts {
     /// The application.
     pub app: App,
     /// Who may speak.
-    pub gateway: TokenGateway,
+    pub gateway: ServerGateway,
     /// The metrics of the process.
     pub metrics: Metrics,
     /// The address under which others reach the server, without a slash at the end.
@@ -57,10 +58,10 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         cors_origins,
     } = parts;
     let api = Api::new(&app, &public_url);
-    let authenticator = Arc::new(gateway.authenticator().clone());
-    let uploads = Uploads::new(app.clone(), Arc::clone(&authenticator));
-    let exports = Exports::new(app.clone(), authenticator);
     let gateway = Arc::new(gateway);
+    let callback = Callback::new(app.clone(), gateway.surroundings(), &public_url);
+    let uploads = Uploads::new(app.clone(), Arc::clone(&gateway));
+    let exports = Exports::new(app.clone(), Arc::clone(&gateway));
     let sockets = GraphqlWs::new(api.clone(), Arc::clone(&gateway), SocketLimits::default());
     let graphql = GraphqlHttp::new(api, gateway, HttpLimits::default());
     let metrics_page = async move |State(metrics): State<Metrics>| {
@@ -73,7 +74,9 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         .route("/graphql", graphql.route())
         .route("/graphql/ws", sockets.route())
         .route("/uploads", uploads.route())
+        .route("/exports/audit", exports.clone().audit_route())
         .route("/exports/leads", exports.route())
+        .route("/openid/callback", callback.route())
         .route("/health/live", get(health::live))
         .merge(
             Router::new()

@@ -13,18 +13,19 @@ use axum::routing::{MethodRouter, any};
 use serde::Deserialize;
 use serde_json::json;
 
+use super::access::ServerGateway;
 use super::fault::{Fault, json as written};
 use super::gateway::RequestId;
 use crate::app::App;
 use crate::error::Failure;
-use crate::identity::{Authenticator, Caller};
+use crate::identity::Caller;
 use crate::media::files::{self, Upload, UploadProblem};
 
 /// Takes uploads.
 #[derive(Clone, Debug)]
 pub struct Uploads {
     app: App,
-    authenticator: Arc<Authenticator>,
+    gateway: Arc<ServerGateway>,
 }
 
 /// The query of an upload without multipart.
@@ -35,10 +36,10 @@ struct Named {
 }
 
 impl Uploads {
-    /// Takes uploads for an application from whom the authenticator knows.
+    /// Takes uploads for an application from whom the gateway knows.
     #[must_use]
-    pub fn new(app: App, authenticator: Arc<Authenticator>) -> Self {
-        Self { app, authenticator }
+    pub fn new(app: App, gateway: Arc<ServerGateway>) -> Self {
+        Self { app, gateway }
     }
 
     /// The route to mount at `/uploads`; it must not stand behind a limit of the body's size.
@@ -75,11 +76,9 @@ impl Uploads {
                 message: format!("method {} is not allowed; send POST", request.method()),
             });
         }
-        let bearer = request
-            .headers()
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let caller = self.authenticator.bearer(bearer).await?.caller;
+        let (parts, body) = request.into_parts();
+        let caller = self.gateway.caller(&parts).await?;
+        let request = Request::from_parts(parts, body);
         let limit = self.app.storage().upload_max_bytes;
         let announced = request
             .headers()
@@ -184,6 +183,7 @@ mod tests {
     use crate::app::Storage;
     use crate::clock::Clock;
     use crate::db::{Db, DbOptions};
+    use crate::http::origin::Surroundings;
     use crate::identity::create_token;
 
     async fn house() -> (TempDir, Router, String) {
@@ -201,8 +201,9 @@ mod tests {
         let token = create_token(&app, &Caller::operator(), "test", &scopes, None)
             .await
             .expect("made");
-        let authenticator = Arc::new(Authenticator::new(app.clone()));
-        let router = Router::new().route("/uploads", Uploads::new(app, authenticator).route());
+        let surroundings = Surroundings::new("http://127.0.0.1", &[], &[]);
+        let gateway = Arc::new(ServerGateway::new(app.clone(), surroundings));
+        let router = Router::new().route("/uploads", Uploads::new(app, gateway).route());
         (dir, router, token.secret)
     }
 

@@ -1,12 +1,15 @@
 //! The caller of a use case.
 
 use std::fmt;
+use std::sync::Arc;
 
 use entity::ActorKind;
-use entity::id::TokenId;
+use entity::id::{SessionId, TokenId, UserId};
+use serde::{Deserialize, Serialize};
 
 use super::scope::{Scope, Scopes};
 use crate::error::Error;
+use crate::origin::Origin;
 
 /// Who does something.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +43,15 @@ impl fmt::Display for Actor {
     }
 }
 
+/// By what somebody came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Credential {
+    /// An API token.
+    Token(TokenId),
+    /// A session of a user.
+    Session(SessionId, UserId),
+}
+
 /// Which rows a caller may see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Rows {
@@ -57,6 +69,12 @@ pub struct Caller {
     pub scopes: Scopes,
     /// Which rows they may see.
     pub rows: Rows,
+    /// The user, when it is one.
+    pub user: Option<UserId>,
+    /// The session by which the user came in.
+    pub session: Option<SessionId>,
+    /// Where from.
+    pub origin: Arc<Origin>,
 }
 
 impl Caller {
@@ -70,6 +88,43 @@ impl Caller {
             },
             scopes,
             rows: Rows::All,
+            user: None,
+            session: None,
+            origin: Arc::default(),
+        }
+    }
+
+    /// A user, by one of their sessions.
+    #[must_use]
+    pub fn user(id: UserId, session: SessionId, scopes: Scopes) -> Self {
+        Self {
+            actor: Actor {
+                kind: ActorKind::User,
+                id: id.to_string(),
+            },
+            scopes,
+            rows: Rows::All,
+            user: Some(id),
+            session: Some(session),
+            origin: Arc::default(),
+        }
+    }
+
+    /// Somebody for whom work goes on that they were allowed to begin: what it does is still theirs in every history.
+    #[must_use]
+    pub fn on_behalf_of(actor: Actor) -> Self {
+        Self {
+            actor,
+            ..Self::system()
+        }
+    }
+
+    /// By what they came in; none for the command line and for Leadline itself.
+    #[must_use]
+    pub fn credential(&self) -> Option<Credential> {
+        match (self.user, self.session) {
+            (Some(user), Some(session)) => Some(Credential::Session(session, user)),
+            _ => TokenId::parse(&self.actor.id).ok().map(Credential::Token),
         }
     }
 
@@ -80,6 +135,9 @@ impl Caller {
             actor: Actor::of_id("operator"),
             scopes: Scopes::admin(),
             rows: Rows::All,
+            user: None,
+            session: None,
+            origin: Arc::default(),
         }
     }
 
@@ -90,7 +148,19 @@ impl Caller {
             actor: Actor::of_id("system"),
             scopes: Scopes::admin(),
             rows: Rows::All,
+            user: None,
+            session: None,
+            origin: Arc::default(),
         }
+    }
+
+    /// The user, for what only a person can have: a profile, a password.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for who is no user.
+    pub fn require_user(&self) -> Result<UserId, Error> {
+        self.user
+            .ok_or_else(|| Error::Forbidden(format!("this is for users; a {} is none", self.what())))
     }
 
     /// The one place where a permission is decided.

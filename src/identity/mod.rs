@@ -1,15 +1,39 @@
 //! Who calls, and what they may do.
 //!
-//! Today the only way in is an API token. Users, roles and sessions will make a [`Caller`] as well, and the rooms will
-//! not notice: every use case takes a `Caller` and asks it.
+//! An API token and a user's session both make a [`Caller`]. Every use case takes one and asks it, and knows nothing of how
+//! they came in.
+//!
+//! - `user`, `role`, `session`, `account`, `open_id`: people.
+//! - `token`: API tokens.
+//! - `mail`: what Leadline writes to people.
+//! - `audit`: who did what, from where.
+//! - one file each for what they share: scopes, secrets that are handed out, passwords, codes that are good once, limits of
+//!   guessing, access tokens (JWT).
 
+mod access_token;
+pub mod account;
+pub mod audit;
+mod authenticator;
 mod caller;
+mod code;
+mod device;
+mod keys;
+pub mod mail;
+pub mod open_id;
+pub mod passwords;
+pub mod role;
 mod scope;
+mod secret;
+pub mod session;
 mod store;
+mod throttle;
 mod token;
+pub mod user;
 
-pub use caller::{Actor, Caller, Rows};
+pub use access_token::{ACCESS_SECONDS, rotate_signing_key};
+pub use authenticator::{Authenticator, Holder, caller_again};
+pub use caller::{Actor, Caller, Credential, Rows};
+pub use keys::rotate_vault_keys;
+pub use passwords::Password;
 pub use scope::{Scope, ScopeError, Scopes};
-pub use token::{
-    Authenticator, CreatedToken, Holder, TokenProblem, create_token, list_tokens, revoke_token, token_holder,
-};
+pub use token::{CreatedToken, TokenProblem, create_token, list_tokens, revoke_token};

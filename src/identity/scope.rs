@@ -88,6 +88,48 @@ impl Scopes {
             }
     }
 
+    /// Whether it allows all that another set allows.
+    #[must_use]
+    pub const fn includes(self, other: Self) -> bool {
+        self.admin
+            || (!other.admin && other.write & !self.write == 0 && other.read & !(self.read | self.write) == 0)
+    }
+
+    /// What both allow.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        match (self.admin, other.admin) {
+            (true, _) => other,
+            (_, true) => self,
+            (false, false) => {
+                let write = self.write & other.write;
+                let read = (self.read | self.write) & (other.read | other.write);
+                Self {
+                    admin: false,
+                    read: read & !write,
+                    write,
+                }
+            }
+        }
+    }
+
+    /// The names of its scopes, without those that others include.
+    #[must_use]
+    pub fn names(self) -> Vec<String> {
+        let mut names = Vec::new();
+        if self.admin {
+            names.push(Scope::Admin.to_string());
+        }
+        for area in Area::ALL {
+            if self.write & (1 << area.index()) != 0 {
+                names.push(Scope::Write(*area).to_string());
+            } else if self.read & (1 << area.index()) != 0 {
+                names.push(Scope::Read(*area).to_string());
+            }
+        }
+        names
+    }
+
     /// Reads scopes separated by spaces or commas.
     ///
     /// # Errors
@@ -116,17 +158,7 @@ impl FromIterator<Scope> for Scopes {
 
 impl fmt::Display for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut names = Vec::new();
-        if self.admin {
-            names.push(Scope::Admin.to_string());
-        }
-        for area in Area::ALL {
-            if self.write & (1 << area.index()) != 0 {
-                names.push(Scope::Write(*area).to_string());
-            } else if self.read & (1 << area.index()) != 0 {
-                names.push(Scope::Read(*area).to_string());
-            }
-        }
+        let names = self.names();
         f.write_str(&if names.is_empty() {
             "none".to_owned()
         } else {
@@ -149,6 +181,26 @@ mod tests {
         assert!(Scopes::admin().allows(Scope::Write(Area::Jobs)));
         assert_eq!(scopes.to_string(), "leads:write scoring:read");
         assert_eq!(Scopes::parse(&scopes.to_string()), Ok(scopes));
+    }
+
+    #[test]
+    fn sets_are_compared_by_what_they_allow() {
+        let of = |text| Scopes::parse(text).expect("valid");
+        assert!(Scopes::admin().includes(of("leads:write")));
+        assert!(!of("leads:write").includes(Scopes::admin()));
+        assert!(of("leads:write").includes(of("leads:read")));
+        assert!(!of("leads:read").includes(of("leads:write")));
+        assert!(!of("leads:write").includes(of("jobs:read")));
+        assert!(of("leads:read").includes(Scopes::default()));
+        assert_eq!(
+            of("leads:write jobs:read").intersection(of("leads:read jobs:write")),
+            of("leads:read jobs:read")
+        );
+        assert_eq!(Scopes::admin().intersection(of("jobs:write")), of("jobs:write"));
+        assert_eq!(
+            of("leads:write").intersection(of("jobs:write")),
+            Scopes::default()
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ on_both! {
         let said = command(database, &["token", "create", "--name", "mine", "--scope", "leads:read", "jobs:write"]);
         assert_eq!(said.code, Some(0), "{said:?}");
         let token = said.out.strip_suffix('\n').expect("a line");
-        assert!(token.len() == 53 && token.starts_with("ldl_") && !token.contains(char::is_whitespace), "{token}");
+        assert!(token.len() == 58 && token.starts_with("leadline_") && !token.contains(char::is_whitespace), "{token}");
         assert!(said.err.contains("scopes: leads:read jobs:write"), "{said:?}");
         assert!(!said.err.contains(token), "only standard output tells it");
         let server = Server::start(database, Setup::default()).await;

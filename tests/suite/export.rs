@@ -249,7 +249,7 @@ on_both! {
         let reader = server.token(&["leads:read"]).await;
         let (status, code, message) = refusal(ask(server, None, &[]).await).await;
         assert_eq!((status, &*code), (401, "UNAUTHENTICATED"), "{message}");
-        let (status, code, _) = refusal(ask(server, Some("ldl_nonsense"), &[]).await).await;
+        let (status, code, _) = refusal(ask(server, Some("leadline_nonsense"), &[]).await).await;
         assert_eq!((status, &*code), (401, "UNAUTHENTICATED"));
         let other = server.token(&["jobs:read", "scoring:read"]).await;
         let (status, code, message) = refusal(ask(server, Some(&other), &[]).await).await;
@@ -383,7 +383,7 @@ on_both! {
         assert_eq!(open(&url).await.status(), 200);
         revoke_token(app, &Caller::operator(), token.token.id).await.unwrap();
         let (status, _, message) = refusal(open(&url).await).await;
-        assert_eq!((status, &*message), (403, "the link was made with a token: the token was revoked"));
+        assert_eq!((status, &*message), (403, "the link is good no more: the token was revoked"));
     }
 
     async fn a_link_is_checked_when_it_is_made(server: &Server) {

@@ -3,7 +3,9 @@
 #[macro_use]
 mod support;
 
+mod accounts;
 mod architecture;
+mod audit;
 mod cli;
 mod consent;
 mod console;
@@ -23,5 +25,7 @@ mod lifecycle;
 mod nodes;
 mod notes;
 mod scoring;
+mod secrets;
 mod server;
+mod sessions;
 mod tags;

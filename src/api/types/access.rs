@@ -6,6 +6,7 @@ use async_graphql::Context;
 use entity::EventKind;
 use futures_util::{Stream, StreamExt};
 
+use super::door::Door;
 use crate::app::App;
 use crate::error::Error;
 use crate::events::{Event, Filter, Place, Position, StreamError};
@@ -28,6 +29,9 @@ pub trait Access {
 
     /// The address under which others reach the server, without a slash at the end.
     fn public_url(&self) -> &str;
+
+    /// Where the request came in.
+    fn door(&self) -> &Door;
 }
 
 /// The address under which others reach the server.
@@ -47,6 +51,11 @@ impl Access for Context<'_> {
 
     fn public_url(&self) -> &str {
         &self.data_unchecked::<PublicUrl>().0
+    }
+
+    fn door(&self) -> &Door {
+        static NOWHERE: std::sync::LazyLock<Door> = std::sync::LazyLock::new(Door::default);
+        self.data_opt::<Door>().unwrap_or(&NOWHERE)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the GraphQL files of all rooms share: access to the application and the caller, pages, user errors, scalars.
 
 mod access;
+mod door;
 mod pages;
 mod permission;
 mod problems;
@@ -8,6 +9,7 @@ mod scalars;
 
 pub use access::{Access, Live};
 pub(super) use access::{CallerData, PublicUrl};
+pub use door::{ACCESS_COOKIE, Cookies, Door, OPEN_ID_COOKIE, REFRESH_COOKIE, forgotten_state, kept_tokens};
 pub use leadline_macros::scoped;
 pub use pages::{Listed, Pages, connection, page_request};
 pub use permission::{scope, scopes};

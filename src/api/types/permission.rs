@@ -9,7 +9,7 @@ use crate::identity::Scope;
 #[TypeDirective(location = "FieldDefinition")]
 pub fn scope(
     #[graphql(
-        desc = "E.g. `leads:read`; `leads:write` and `admin` include it. `any`: a token, whatever its scopes."
+        desc = "E.g. `leads:read`; `leads:write` and `admin` include it. `any`: a token, whatever its scopes; `none`: anybody."
     )]
     requires: String,
 ) {
@@ -44,6 +44,48 @@ macro_rules! scopes {
                 pub fn is_visible(ctx: &async_graphql::Context<'_>) -> bool {
                     use crate::api::types::Access as _;
                     ctx.caller().is_ok()
+                }
+            }
+
+            /// Anybody, signed in or not.
+            pub mod none {
+                /// As the directive shows it.
+                pub const NAME: &str = "none";
+
+                /// Asks for nothing.
+                pub struct Guard;
+
+                impl async_graphql::Guard for Guard {
+                    async fn check(&self, _: &async_graphql::Context<'_>) -> async_graphql::Result<()> {
+                        Ok(())
+                    }
+                }
+
+                /// Whether introspection shows the field.
+                #[must_use]
+                pub fn is_visible(_: &async_graphql::Context<'_>) -> bool {
+                    true
+                }
+            }
+
+            /// `admin`.
+            pub mod admin {
+                /// As scopes of tokens are written.
+                pub const NAME: &str = "admin";
+
+                /// Asks for the scope.
+                pub struct Guard;
+
+                impl async_graphql::Guard for Guard {
+                    async fn check(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<()> {
+                        super::super::require(ctx, crate::identity::Scope::Admin)
+                    }
+                }
+
+                /// Whether introspection shows the field.
+                #[must_use]
+                pub fn is_visible(ctx: &async_graphql::Context<'_>) -> bool {
+                    super::super::require(ctx, crate::identity::Scope::Admin).is_ok()
                 }
             }
 
@@ -95,4 +137,7 @@ scopes! {
     events_read, Read Events, "events:read";
     jobs_read, Read Jobs, "jobs:read";
     jobs_write, Write Jobs, "jobs:write";
+    users_read, Read Users, "users:read";
+    users_write, Write Users, "users:write";
+    audit_read, Read Audit, "audit:read";
 }

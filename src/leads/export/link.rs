@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entity::Timestamp;
-use entity::id::TokenId;
 use serde::{Deserialize, Serialize};
 
 use super::request::ExportRequest;
+use crate::identity::Credential;
 
 /// Stands before what is signed: a signature for one thing is none for another.
 const PURPOSE: &[u8] = b"leadline export link 1\n";
@@ -16,7 +16,7 @@ const PURPOSE: &[u8] = b"leadline export link 1\n";
 #[serde(deny_unknown_fields)]
 pub(super) struct Claims {
     /// In whose name.
-    pub(super) token: TokenId,
+    pub(super) credential: Credential,
     /// Until when.
     pub(super) until: Timestamp,
     /// What is asked for.
@@ -77,11 +77,13 @@ fn signature(key: &[u8; 32], body: &str) -> blake3::Hash {
 #[cfg(test)]
 mod tests {
     use super::super::request::ExportFormat;
+    use entity::id::TokenId;
+
     use super::*;
 
     fn claims() -> Claims {
         Claims {
-            token: TokenId::at(Timestamp::from_micros(5)),
+            credential: Credential::Token(TokenId::at(Timestamp::from_micros(5))),
             until: Timestamp::from_micros(1_000),
             request: ExportRequest {
                 format: ExportFormat::Xlsx,

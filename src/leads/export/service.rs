@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use entity::id::{LeadId, TokenId};
+use entity::id::LeadId;
 use entity::{ActorKind, Area, Timestamp};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::io::ReaderStream;
 
@@ -23,7 +24,7 @@ use super::workbook::{self, Part};
 use crate::app::App;
 use crate::db;
 use crate::error::{Error, Outcome, Problem};
-use crate::identity::{Actor, Caller, Scope, token_holder};
+use crate::identity::{Actor, Caller, Scope, audit, caller_again};
 use crate::leads::custom_fields;
 use crate::leads::filter::{ScoreScale, Terms};
 use crate::leads::import::Field;
@@ -144,6 +145,15 @@ pub async fn open(
         terms.scale = scores.scale(app).await?;
     }
     let format = request.format;
+    if caller.actor.kind != ActorKind::System {
+        audit::note(
+            app,
+            caller,
+            "LEADS_EXPORTED",
+            &json!({ "format": format.to_string() }),
+        )
+        .await?;
+    }
     let file_name = format!("leads-{}.{format}", terms.now.day());
     let mut reader = Reader {
         wants: Wants::of(&columns),
@@ -408,12 +418,13 @@ impl Drop for Progress {
 /// [`ExportProblem`]s of the request; a missing scope `leads:read`; a caller without a token; the database's.
 pub async fn link(app: &App, caller: &Caller, request: ExportRequest) -> Outcome<Link, ExportProblem> {
     let Plan { request, terms, .. } = plan(app, caller, request).await?;
-    let token = TokenId::parse(&caller.actor.id)
-        .map_err(|_| Error::Forbidden("links are for holders of tokens".into()))?;
+    let Some(credential) = caller.credential() else {
+        return Err(Error::Forbidden("links are for holders of tokens and for users".into()).into());
+    };
     let expires_at = terms.now.plus_seconds(LINK_SECONDS);
     let key = db::deployment_key(app.db(), terms.now).await?;
     let claims = Claims {
-        token,
+        credential,
         until: expires_at,
         request,
     };
@@ -442,12 +453,12 @@ pub async fn open_link(
     let now = app.clock().now();
     let key = db::deployment_key(app.db(), now).await?;
     let Claims {
-        token,
+        credential,
         until: _,
         request,
     } = link::verify(&key, link, now).map_err(|fault| Error::Forbidden(fault.to_string()))?;
-    let caller = token_holder(app, token).await.map_err(|error| match error {
-        Error::Unauthenticated(why) => Error::Forbidden(format!("the link was made with a token: {why}")),
+    let caller = caller_again(app, credential).await.map_err(|error| match error {
+        Error::Unauthenticated(why) => Error::Forbidden(format!("the link is good no more: {why}")),
         error => error,
     })?;
     open(app, &caller, request, scores).await

@@ -17,7 +17,7 @@ use super::targets::{Field, ImportKind};
 use crate::app::App;
 use crate::db::{CallKey, Once, Tx};
 use crate::error::{Error, Outcome, Problem};
-use crate::identity::{Actor, Caller, Rows, Scope, Scopes};
+use crate::identity::{Actor, Caller, Scope};
 use crate::jobs::{self, Counts, Job, JobContext, JobKind, JobOutcome};
 use crate::media::files;
 
@@ -295,11 +295,7 @@ impl<S: Sink + 'static> JobKind for ImportJob<S> {
         let spec =
             ImportSpec::new(self.kind, &choices).map_err(|error| Error::BadInput(error.to_string()))?;
         // The permission was decided when the import was asked for; what it does is still theirs in every history.
-        let caller = Caller {
-            actor: Actor::of_id(job.created_by()),
-            scopes: Scopes::admin(),
-            rows: Rows::All,
-        };
+        let caller = Caller::on_behalf_of(Actor::of_id(job.created_by()));
         let checkpoint: Checkpoint = job.checkpoint()?.unwrap_or_default();
         let mut watcher = JobWatcher {
             job,

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::source::{self, Named};
 
 /// Known by all; they know only one another.
-const BASE: &[&str] = &["config", "error", "clock", "telemetry"];
+const BASE: &[&str] = &["config", "error", "clock", "origin", "telemetry"];
 /// The layers below the wings.
-const FOUNDATION: &[&str] = &["db", "events", "jobs"];
+const FOUNDATION: &[&str] = &["db", "vault", "events", "jobs"];
 /// The wings with the wings each may know.
 const WINGS: &[(&str, &[&str])] = &[
     ("identity", &[]),

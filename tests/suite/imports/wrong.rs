@@ -124,7 +124,7 @@ on_both! {
     async fn who_may_not_is_told_which_scope_it_takes(server: &Server) {
         let (status, body) = send(server, None, "leads.csv", LEADS).await;
         assert_eq!((status, code(&body)), (401, "UNAUTHENTICATED"));
-        let (status, body) = send(server, Some("ldl_wrong"), "leads.csv", LEADS).await;
+        let (status, body) = send(server, Some("leadline_wrong"), "leads.csv", LEADS).await;
         assert_eq!((status, code(&body)), (401, "UNAUTHENTICATED"));
         let reader = server.token(&["leads:read", "engagement:read", "jobs:read"]).await;
         let (status, body) = send(server, Some(&reader), "leads.csv", LEADS).await;

@@ -14,7 +14,10 @@ mod database;
 mod nats;
 mod postgres;
 mod process;
+mod provider;
+mod secrets;
 mod server;
+mod smtp;
 mod socket;
 mod throwaway;
 
@@ -29,7 +32,10 @@ pub use self::database::{Backend, Database};
 pub use self::nats::Nats;
 pub use self::postgres::Postgres;
 pub use self::process::{Process, command, prepared};
+pub use self::provider::Provider;
+pub use self::secrets::{is_secret, secret_in};
 pub use self::server::{Server, Setup, ask, http};
+pub use self::smtp::Smtp;
 pub use self::socket::{Feed, Socket};
 
 /// Longest wait for anything: long, because machines that build and test at once are slow.
@@ -85,6 +91,7 @@ pub fn run<T>(test: impl Future<Output = T>) -> T {
             }
         }
     }
+    secrets::watch_logs();
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
