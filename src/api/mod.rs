@@ -21,4 +21,4 @@ pub mod types;
 pub use eager::Eager;
 pub use lead::Lead;
 pub use schema::{Api, sdl, with_caller};
-pub use sharing::reads_the_log_from_now_on;
+pub use sharing::shared_by;

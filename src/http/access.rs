@@ -13,7 +13,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share};
-use crate::api::{reads_the_log_from_now_on, with_caller};
+use crate::api::{shared_by, with_caller};
 use crate::app::App;
 use crate::error::Error;
 use crate::events::Filter;
@@ -186,9 +186,7 @@ impl Gateway for TokenGateway {
     fn share(&self, caller: &Arc<Speaker>, request: &mut Request) -> Option<Share> {
         let caller = caller.as_ref().as_ref()?;
         let begin = self.app.bus().position()?;
-        reads_the_log_from_now_on(request).then(|| Share {
-            rights: format!("{:?} {:?}", caller.scopes, caller.rows),
-            begin,
-        })
+        let rights = shared_by(caller, request)?;
+        Some(Share { rights, begin })
     }
 }

@@ -8,8 +8,9 @@ mod scope;
 mod store;
 mod token;
 
-pub use caller::{Actor, Caller, Rows};
+pub use caller::{Actor, Caller, RowFilter, Rows};
 pub use scope::{Scope, ScopeError, Scopes};
 pub use token::{
-    Authenticator, CreatedToken, Holder, TokenProblem, create_token, list_tokens, revoke_token, token_holder,
+    Authenticator, CreatedToken, Holder, TokenProblem, create_filtered_token, create_token, list_tokens,
+    revoke_token, rows_of, token_holder,
 };
