@@ -22,6 +22,7 @@ mod leads;
 mod lifecycle;
 mod nodes;
 mod notes;
+mod row_filter;
 mod scoring;
 mod server;
 mod tags;
