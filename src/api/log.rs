@@ -131,7 +131,8 @@ impl LogQuery {
         let before = after.as_deref().map(Live::position).transpose()?;
         let filter = filter.unwrap_or_default().filter();
         let wanted = u64::from(limit.unsigned_abs());
-        let seen = Visible::of(ctx.app(), &caller.rows).await?.leads_ever();
+        let seen = Visible::of(ctx.app(), &caller.rows).await?;
+        let seen = seen.among_ever((entity::event::Entity, entity::event::Column::LeadId));
         let mut found = events::latest(ctx.app().db().read(), &filter, seen, before, wanted + 1)
             .await
             .map_err(Error::from)?;

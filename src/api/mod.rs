@@ -15,6 +15,7 @@ mod node;
 mod nulls;
 mod schema;
 mod sharing;
+mod sight;
 mod timeline;
 pub mod types;
 

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_graphql::Context;
+use async_trait::async_trait;
 use entity::EventKind;
 use entity::id::LeadId;
 use futures_util::future::Either;
@@ -12,8 +13,7 @@ use futures_util::{Stream, StreamExt};
 use crate::app::App;
 use crate::error::Error;
 use crate::events::{Event, Filter, Place, Position, StreamError};
-use crate::identity::{Caller, Scope};
-use crate::leads::visible::Visible;
+use crate::identity::{Caller, Rows, Scope};
 
 /// Most events that are looked at together for who sees them.
 const MOST_READY: usize = 256;
@@ -21,6 +21,13 @@ const MOST_READY: usize = 256;
 /// The caller of a request, `None` for nobody.
 #[derive(Clone, Debug)]
 pub(in crate::api) struct CallerData(pub Option<Arc<Caller>>);
+
+/// Tells which leads are somebody's to see. Leads stand above these types, so the schema brings it.
+#[async_trait]
+pub(in crate::api) trait Sight: Send + Sync {
+    /// Of these leads, those that who sees these rows may see, deleted ones among them.
+    async fn of(&self, app: &App, rows: &Rows, leads: Vec<LeadId>) -> Result<HashSet<LeadId>, Error>;
+}
 
 /// Access to the application and the caller.
 pub trait Access {
@@ -72,14 +79,13 @@ impl Live {
         filter: Filter,
         after: Option<&str>,
     ) -> Result<impl Stream<Item = Result<Arc<Event>, Error>> + Send + use<>, Error> {
+        let sight = Arc::clone(ctx.data_unchecked::<Arc<dyn Sight>>());
         let (app, rows) = (ctx.app().clone(), ctx.caller()?.rows.clone());
         Self::open_for(ctx, scope, filter, after, move |events| {
-            let (app, rows) = (app.clone(), rows.clone());
+            let (sight, app, rows) = (Arc::clone(&sight), app.clone(), rows.clone());
             async move {
-                let visible = Visible::of(&app, &rows).await?;
                 let leads: HashSet<LeadId> = events.iter().filter_map(|event| event.lead_id).collect();
-                let leads: Vec<LeadId> = leads.into_iter().collect();
-                let seen = visible.those(&app, &leads).await?;
+                let seen = sight.of(&app, &rows, leads.into_iter().collect()).await?;
                 let is_seen = |event: &Arc<Event>| event.lead_id.is_some_and(|lead| seen.contains(&lead));
                 Ok(events.into_iter().filter(is_seen).collect())
             }
@@ -182,7 +188,10 @@ where
             for event in chunk {
                 match event {
                     Ok(event) => told.push(event),
-                    Err(error) => fault = Some(error),
+                    Err(error) => {
+                        fault = Some(error);
+                        break;
+                    }
                 }
             }
             if !told.is_empty() {

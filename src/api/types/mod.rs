@@ -7,7 +7,7 @@ mod problems;
 mod scalars;
 
 pub use access::{Access, Live};
-pub(super) use access::{CallerData, PublicUrl};
+pub(super) use access::{CallerData, PublicUrl, Sight};
 pub use leadline_macros::scoped;
 pub use pages::{Listed, Pages, connection, page_request};
 pub use permission::{scope, scopes};

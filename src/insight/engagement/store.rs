@@ -156,8 +156,8 @@ pub(super) async fn list(
     filter: &EngagementFilter,
     page: &PageRequest,
 ) -> Result<Page<Engagement>, DbErr> {
-    let mut select = filtered(filter).apply_if(visible.leads(), |select, leads| {
-        select.filter(Column::LeadId.in_subquery(leads))
+    let mut select = filtered(filter).apply_if(visible.among((Entity, Column::LeadId)), |select, seen| {
+        select.filter(seen)
     });
     page.apply(
         QueryTrait::query(&mut select),
@@ -210,8 +210,8 @@ pub(super) async fn by_ids(
 ) -> Result<HashMap<EngagementId, Arc<Engagement>>, DbErr> {
     let select = Entity::find()
         .filter(Column::Id.is_in(padded(ids)))
-        .apply_if(visible.leads(), |select, leads| {
-            select.filter(Column::LeadId.in_subquery(leads))
+        .apply_if(visible.is_seen((Entity, Column::LeadId)), |select, seen| {
+            select.filter(seen)
         });
     let rows = db::rows(db, select).await?;
     Ok(rows.into_iter().map(|row| (row.id, Arc::new(row))).collect())
@@ -273,7 +273,11 @@ pub(super) async fn sums(
         let words = channels.iter().map(|channel| channel.as_str().into());
         conditions.push(among(backend, "channel", KeyType::Text, words, &mut values));
     }
-    let seen = visible.and("lead_id", &mut values);
+    let seen = if lead_id.is_some() {
+        visible.and_seen("engagement.lead_id", &mut values)
+    } else {
+        visible.and_among("lead_id", &mut values)
+    };
     // No engagement is older than 1970, so that both databases' division rounds the same way.
     let text = format!(
         "SELECT engagement_type, channel, occurred_at / 86400000000 AS day, currency, count(*) AS number, \

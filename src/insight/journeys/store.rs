@@ -322,7 +322,7 @@ pub(super) async fn moves(
     let text = format!(
         "SELECT (entered_at - (entered_at % 86400000000 + 86400000000) % 86400000000) / 86400000000 AS day, stage, count(*) AS number FROM stage_stay \
          WHERE entered_at >= ? AND entered_at < ? AND (previous IS NOT NULL OR stage <> 'NEW'){} GROUP BY 1, 2",
-        visible.and("lead_id", &mut values)
+        visible.and_among("lead_id", &mut values)
     );
     let rows = db.query_all_raw(sql(backend, &text, values)).await?;
     rows.iter()
@@ -337,7 +337,7 @@ pub(super) async fn moves(
 /// How many leads there are for somebody.
 pub(super) async fn count_leads(db: &impl ConnectionTrait, visible: &Visible) -> Result<i64, DbErr> {
     let mut values = Vec::new();
-    let seen = visible.and("id", &mut values);
+    let seen = visible.and_among("id", &mut values);
     let text = format!("SELECT count(*) FROM lead WHERE deleted_at IS NULL{seen}");
     let row = db
         .query_one_raw(sql(db.get_database_backend(), &text, values))
@@ -359,7 +359,7 @@ pub(super) async fn sample(
     let mut seen = Vec::new();
     let joined = format!(
         "LEFT JOIN lead_score s ON s.lead_id = l.id WHERE l.deleted_at IS NULL{}",
-        visible.and("l.id", &mut seen)
+        visible.and_among("l.id", &mut seen)
     );
     let mut statements = Vec::new();
     if leads <= wanted {
@@ -377,7 +377,7 @@ pub(super) async fn sample(
         // The filter has to look at each anyway.
         let text = format!(
             "SELECT {columns} FROM lead l {joined} AND l.rowid % {} = 0",
-            leads / wanted
+            leads / wanted + 1
         );
         statements.push(sql(backend, &text, seen));
     } else {

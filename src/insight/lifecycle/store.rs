@@ -90,7 +90,7 @@ pub(super) async fn by_ids(
 ) -> Result<HashMap<StageStayId, StageStay>, DbErr> {
     let stays = stage_stay::Entity::find()
         .filter(stage_stay::Column::Id.is_in(padded(ids)))
-        .filter(stage_stay::Column::LeadId.in_subquery(visible.there()))
+        .filter(visible.is_there((stage_stay::Entity, stage_stay::Column::LeadId)))
         .all(db)
         .await?;
     Ok(stays.into_iter().map(|stay| (stay.id, stay)).collect())

@@ -40,7 +40,7 @@ pub(super) async fn by_ids(
 ) -> Result<HashMap<ConversionId, Conversion>, DbErr> {
     let found = conversion::Entity::find()
         .filter(conversion::Column::Id.is_in(padded(ids)))
-        .filter(conversion::Column::LeadId.in_subquery(visible.there()))
+        .filter(visible.is_there((conversion::Entity, conversion::Column::LeadId)))
         .all(db)
         .await?;
     Ok(found.into_iter().map(|row| (row.id, row)).collect())
@@ -62,9 +62,10 @@ pub(super) async fn list(
     page: &PageRequest,
 ) -> Result<Page<Conversion>, DbErr> {
     let ConversionFilter { kinds, from, to } = filter;
-    let mut select = conversion::Entity::find().apply_if(visible.leads(), |select, leads| {
-        select.filter(conversion::Column::LeadId.in_subquery(leads))
-    });
+    let mut select = conversion::Entity::find().apply_if(
+        visible.among((conversion::Entity, conversion::Column::LeadId)),
+        |select, seen| select.filter(seen),
+    );
     if !kinds.is_empty() {
         select = select.filter(conversion::Column::Kind.is_in(padded(kinds)));
     }

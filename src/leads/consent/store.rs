@@ -66,7 +66,7 @@ pub(super) async fn by_ids(
 ) -> Result<HashMap<ConsentId, ConsentRecord>, DbErr> {
     let words = consent_record::Entity::find()
         .filter(consent_record::Column::Id.is_in(padded(ids)))
-        .filter(consent_record::Column::LeadId.in_subquery(visible.there()))
+        .filter(visible.is_there((consent_record::Entity, consent_record::Column::LeadId)))
         .all(db)
         .await?;
     Ok(words.into_iter().map(|word| (word.id, word)).collect())

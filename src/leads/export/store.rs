@@ -149,15 +149,26 @@ pub(super) async fn namespaces(
     visible: &Visible,
     most: usize,
 ) -> Result<Vec<String>, DbErr> {
+    if let Some(seen) = visible.among((lead_identity::Entity, lead_identity::Column::LeadId)) {
+        // The leads have to be found anyway.
+        return lead_identity::Entity::find()
+            .select_only()
+            .column(lead_identity::Column::Namespace)
+            .distinct()
+            .filter(lead_identity::Column::Kind.eq(IdentityKind::External))
+            .filter(seen)
+            .order_by_asc(lead_identity::Column::Namespace)
+            .limit(most as u64)
+            .into_tuple()
+            .all(db)
+            .await;
+    }
     let mut found: Vec<String> = Vec::new();
     while found.len() < most {
         let mut query = lead_identity::Entity::find()
             .select_only()
             .column(lead_identity::Column::Namespace)
-            .filter(lead_identity::Column::Kind.eq(IdentityKind::External))
-            .apply_if(visible.leads(), |query, leads| {
-                query.filter(lead_identity::Column::LeadId.in_subquery(leads))
-            });
+            .filter(lead_identity::Column::Kind.eq(IdentityKind::External));
         if let Some(last) = found.last() {
             query = query.filter(lead_identity::Column::Namespace.gt(last.as_str()));
         }

@@ -501,13 +501,13 @@ pub(super) async fn existing(
     let mut values = Vec::with_capacity(ids.len().next_power_of_two());
     let among = among(
         backend,
-        "id",
+        "l.id",
         KeyType::Uuid,
         ids.iter().map(|id| id.0.into()),
         &mut values,
     );
-    let seen = visible.and("id", &mut values);
-    let text = format!("SELECT id FROM lead WHERE deleted_at IS NULL AND {among}{seen}");
+    let seen = visible.and_seen("l.id", &mut values);
+    let text = format!("SELECT l.id FROM lead l WHERE l.deleted_at IS NULL AND {among}{seen}");
     let rows = db.query_all_raw(sql(backend, &text, values)).await?;
     rows.iter().map(|row| row.try_get("", "id")).collect()
 }
@@ -540,7 +540,7 @@ pub(super) async fn known(
         ]
     });
     let table = key_table(backend, "k", columns, keys, &mut values);
-    let seen = visible.and("l.id", &mut values);
+    let seen = visible.and_seen("l.id", &mut values);
     let text = format!(
         "WITH {table} SELECT i.kind, i.namespace, i.value, i.lead_id FROM k CROSS JOIN lead_identity i \
          CROSS JOIN lead l WHERE i.kind = k.kind AND i.namespace = k.namespace AND i.value = k.value \

@@ -32,7 +32,7 @@ pub(super) async fn by_ids(
 ) -> Result<HashMap<NoteId, Note>, DbErr> {
     let notes = note::Entity::find()
         .filter(note::Column::Id.is_in(padded(ids)))
-        .filter(note::Column::LeadId.in_subquery(visible.there()))
+        .filter(visible.is_there((note::Entity, note::Column::LeadId)))
         .all(db)
         .await?;
     Ok(notes.into_iter().map(|note| (note.id, note)).collect())

@@ -149,7 +149,7 @@ pub(super) async fn leads_counts(
         "SELECT lead_tag.tag_id, COUNT(*) AS leads FROM lead_tag JOIN lead ON lead.id = lead_tag.lead_id \
          WHERE lead_tag.tag_id IN ({}) AND lead.deleted_at IS NULL{} GROUP BY lead_tag.tag_id",
         vec!["?"; tags.len()].join(","),
-        visible.and("lead.id", &mut values)
+        visible.and_among("lead.id", &mut values)
     );
     let mut counts = HashMap::new();
     for row in db.query_all_raw(sql(backend, &text, values)).await? {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
+use serde_json::Value;
 
 use crate::app::App;
 use crate::error::Error;
@@ -63,11 +64,39 @@ pub async fn row_filter(app: &App, json: &str) -> Result<RowFilter, Error> {
     filter
         .check(&definitions)
         .map_err(|error| Error::BadInput(format!("row filter: {error}")))?;
-    if filter == LeadFilter::default() {
-        let message = "row filter: an empty one hides nothing; leave it out for a token that shows all leads";
-        return Err(Error::BadInput(message.into()));
+    let tree = serde_json::to_value(&filter)?;
+    if let Some(place) = empty(&tree, "filter".to_owned()) {
+        return Err(Error::BadInput(format!(
+            "row filter: {place} is empty, which hides nothing; say which leads, or leave the filter out for a token that \
+             shows all of them"
+        )));
     }
     Ok(RowFilter::new(&serde_json::to_string(&filter)?))
+}
+
+/// The first place of a tree where nothing is said. A condition without content holds for every lead: in a filter of
+/// somebody's own that is harmless, in a row filter it would show what it was meant to hide.
+fn empty(tree: &Value, place: String) -> Option<String> {
+    match tree {
+        Value::Object(parts) if parts.is_empty() => Some(place),
+        Value::Array(items) if items.is_empty() => Some(place),
+        Value::Object(parts) => parts
+            .iter()
+            .find_map(|(name, part)| empty(part, format!("{place}.{name}"))),
+        Value::Array(items) => items
+            .iter()
+            .enumerate()
+            .find_map(|(n, item)| empty(item, format!("{place}.{n}"))),
+        _ => None,
+    }
+}
+
+/// Reads what [`row_filter`] wrote, and nothing else: a text that is read but says something else when it is written again
+/// (a list where an object belongs) is none.
+fn read(text: &RowFilter) -> Option<Arc<LeadFilter>> {
+    let filter: LeadFilter = serde_json::from_str(text.as_str()).ok()?;
+    let again = serde_json::to_string(&filter).ok()?;
+    (again == text.as_str() && filter != LeadFilter::default()).then(|| Arc::new(filter))
 }
 
 /// The tree of a row filter and how it reads scores; `None`, told to the log once, for one that cannot be used any more:
@@ -77,10 +106,7 @@ pub(super) async fn checked(
     text: &RowFilter,
 ) -> Result<Option<(Arc<LeadFilter>, ScoreScale)>, Error> {
     let known = app.memory::<Known>();
-    let read = known
-        .read
-        .get_with_by_ref(text, || serde_json::from_str(text.as_str()).ok().map(Arc::new));
-    let Some(filter) = read else {
+    let Some(filter) = known.read.get_with_by_ref(text, || read(text)) else {
         known.tell(text, "it is no lead filter of this version");
         return Ok(None);
     };

@@ -17,30 +17,21 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use entity::id::LeadId;
-use sea_orm::DbBackend;
 
 pub use filters::{ScaleSource, read_scores_by, row_filter};
 pub use guard::Guard;
 
 use self::filters::checked;
+use self::store::Part;
 use crate::app::App;
 use crate::db::Tx;
 use crate::error::Error;
 use crate::identity::Rows;
-use crate::leads::filter::{LeadFilter, Terms};
+use crate::leads::filter::Terms;
 
 /// Which leads a caller sees, ready for statements; good for the moment it was made for.
 #[derive(Clone, Debug)]
 pub struct Visible(Option<Arc<Part>>);
-
-/// A part of the leads.
-#[derive(Debug)]
-struct Part {
-    /// Without one there is none that can be read: nothing is shown.
-    filter: Option<Arc<LeadFilter>>,
-    terms: Terms,
-    backend: DbBackend,
-}
 
 impl Visible {
     /// What these rows are now.
@@ -56,11 +47,8 @@ impl Visible {
             Some((filter, scale)) => (Some(filter), scale),
             None => (None, Default::default()),
         };
-        Ok(Self(Some(Arc::new(Part {
-            filter,
-            terms: Terms { now, scale },
-            backend: app.db().backend(),
-        }))))
+        let part = Part::new(filter, Terms { now, scale }, app.db());
+        Ok(Self(Some(Arc::new(part))))
     }
 
     /// All leads.

@@ -1,23 +1,41 @@
 //! The SQL behind the question.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use entity::id::LeadId;
 use entity::lead;
 use sea_orm::sea_query::{
-    Condition, Expr, ExprTrait, LockType, PostgresQueryBuilder, Query, SelectStatement, SqliteQueryBuilder,
-    Value,
+    Condition, Expr, ExprTrait, IntoColumnRef, LockType, PostgresQueryBuilder, Query, SelectStatement,
+    SimpleExpr, SqliteQueryBuilder, Value,
 };
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
     QueryTrait,
 };
 
-use super::{Part, Visible};
-use crate::db::{Tx, padded};
-use crate::leads::filter;
+use super::Visible;
+use crate::db::{Db, Tx, padded};
+use crate::leads::filter::{self, LeadFilter, Terms};
+
+/// A part of the leads.
+#[derive(Debug)]
+pub(super) struct Part {
+    filter: Option<Arc<LeadFilter>>,
+    terms: Terms,
+    backend: DbBackend,
+}
 
 impl Part {
+    /// Those for which a checked filter holds; none without one that can be used.
+    pub(super) fn new(filter: Option<Arc<LeadFilter>>, terms: Terms, db: &Db) -> Self {
+        Self {
+            filter,
+            terms,
+            backend: db.backend(),
+        }
+    }
+
     fn condition(&self) -> Condition {
         match &self.filter {
             Some(filter) => filter::condition(filter, &self.terms, self.backend),
@@ -34,6 +52,19 @@ impl Part {
         }
         query
     }
+
+    /// A query of this database as text with `?` for its values, which are pushed onto `values`.
+    fn text(&self, query: &SelectStatement, values: &mut Vec<Value>) -> String {
+        let (text, found) = match self.backend {
+            DbBackend::Postgres => {
+                let (text, found) = query.build(PostgresQueryBuilder);
+                (unnumbered(&text), found)
+            }
+            _ => query.build(SqliteQueryBuilder),
+        };
+        values.extend(found.0);
+        text
+    }
 }
 
 fn ids() -> SelectStatement {
@@ -43,6 +74,17 @@ fn ids() -> SelectStatement {
         .to_owned()
 }
 
+/// That there is a lead with this id among those of a query.
+fn has(mut leads: SelectStatement, id: SimpleExpr) -> SimpleExpr {
+    Expr::exists(
+        leads
+            .and_where(Expr::col((lead::Entity, lead::Column::Id)).eq(id))
+            .to_owned(),
+    )
+}
+
+// Two forms of one question. What reads a list asks for membership: the leads are found once. What reads few rows by their
+// keys asks for each: SQLite would find all leads first. PostgreSQL's planner knows no difference.
 impl Visible {
     /// The condition on the columns of `lead`, for a query over that table; none where nothing is hidden. Whether the lead
     /// is deleted is another question.
@@ -51,43 +93,55 @@ impl Visible {
         self.0.as_ref().map(|part| part.condition())
     }
 
-    /// The ids of all leads that are there, not deleted, and the caller's to see, as a query within another.
-    #[must_use]
-    pub fn there(&self) -> SelectStatement {
-        match &self.0 {
+    /// For few rows of another table: that the lead in a column is there, not deleted, and the caller's to see.
+    pub fn is_there(&self, column: impl IntoColumnRef) -> SimpleExpr {
+        let leads = match &self.0 {
             Some(part) => part.leads(false),
             None => ids().and_where(lead::Column::DeletedAt.is_null()).to_owned(),
-        }
+        };
+        has(leads, Expr::col(column).into())
     }
 
     /// The same for statements that ask it of nobody who sees all leads: none for them.
-    #[must_use]
-    pub fn leads(&self) -> Option<SelectStatement> {
-        self.0.as_ref().map(|part| part.leads(false))
+    pub fn is_seen(&self, column: impl IntoColumnRef) -> Option<SimpleExpr> {
+        let part = self.0.as_ref()?;
+        Some(has(part.leads(false), Expr::col(column).into()))
     }
 
-    /// The same with deleted leads: for the log, which tells of a deletion as well.
-    #[must_use]
-    pub fn leads_ever(&self) -> Option<SelectStatement> {
-        self.0.as_ref().map(|part| part.leads(true))
+    /// The same for lists.
+    pub fn among(&self, column: impl IntoColumnRef) -> Option<SimpleExpr> {
+        let part = self.0.as_ref()?;
+        Some(Expr::col(column).in_subquery(part.leads(false)))
     }
 
-    /// The same for a statement written as text: ` AND column IN (…)` with its values pushed onto `values`, or nothing.
+    /// The same for lists with deleted leads: for the log, which tells of a deletion as well.
+    pub fn among_ever(&self, column: impl IntoColumnRef) -> Option<SimpleExpr> {
+        let part = self.0.as_ref()?;
+        Some(Expr::col(column).in_subquery(part.leads(true)))
+    }
+
+    /// The same for a list in a statement written as text: ` AND column IN (…)` with its values pushed onto `values`, or
+    /// nothing.
     #[must_use]
-    pub fn and(&self, column: &str, values: &mut Vec<Value>) -> String {
+    pub fn and_among(&self, column: &str, values: &mut Vec<Value>) -> String {
         let Some(part) = &self.0 else {
             return String::new();
         };
-        let query = part.leads(false);
-        let (text, found) = match part.backend {
-            DbBackend::Postgres => {
-                let (text, values) = query.build(PostgresQueryBuilder);
-                (unnumbered(&text), values)
-            }
-            _ => query.build(SqliteQueryBuilder),
-        };
-        values.extend(found.0);
+        let text = part.text(&part.leads(false), values);
         format!(" AND {column} IN ({text})")
+    }
+
+    /// The same for few rows; the column is not one of a table that is called `lead` in the statement.
+    #[must_use]
+    pub fn and_seen(&self, column: &'static str, values: &mut Vec<Value>) -> String {
+        let Some(part) = &self.0 else {
+            return String::new();
+        };
+        let query = Query::select()
+            .expr(has(part.leads(false), Expr::cust(column)))
+            .to_owned();
+        let text = part.text(&query, values);
+        format!(" AND ({text})")
     }
 }
 
