@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use entity::Timestamp;
-use entity::id::LeadId;
+use entity::id::{LeadId, NoteId};
+use entity::note;
+use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryFilter, QueryTrait};
 use tempfile::TempDir;
 
 use super::filters::kept;
@@ -50,8 +52,11 @@ async fn who_sees_all_is_asked_nothing() {
     let leads = [LeadId::at(Timestamp(1))];
     assert_eq!(visible.those(&app, &leads).await.unwrap().len(), 1);
     let mut values = Vec::new();
-    assert_eq!(visible.and("lead_id", &mut values), "");
-    assert!(values.is_empty() && visible.leads().is_none() && visible.condition().is_none());
+    assert_eq!(visible.and_among("lead_id", &mut values), "");
+    assert_eq!(visible.and_seen("lead_id", &mut values), "");
+    let column = (entity::note::Entity, entity::note::Column::LeadId);
+    assert!(values.is_empty() && visible.among(column).is_none() && visible.is_seen(column).is_none());
+    assert!(visible.condition().is_none() && visible.among_ever(column).is_none());
     assert_eq!(app.db().statement_count(), before);
 }
 
@@ -78,6 +83,9 @@ async fn what_cannot_be_read_shows_nothing_and_is_told_once() {
     let broken = [
         "",
         "[]",
+        "{}",
+        r#"{"source":[]}"#,
+        r#"{ "source":{"eq":"x"} }"#,
         r#"{"sauce":{"eq":"x"}}"#,
         r#"{"not":{"custom":[{"key":"gone","isSet":true}]}}"#,
     ];
@@ -131,4 +139,27 @@ fn keys_are_parted_by_what_is_seen() {
         (&parts[&Rows::All][..], &parts[&part][..]),
         (&[1, 2][..], &[1][..])
     );
+}
+
+#[tokio::test]
+async fn few_rows_are_asked_for_by_their_keys() {
+    let (_folder, app) = house().await;
+    let filter = RowFilter::new(r#"{"source":{"eq":"x"}}"#);
+    for rows in [Rows::All, Rows::Where(filter)] {
+        let visible = Visible::of(&app, &rows).await.unwrap();
+        let seen = visible.is_there((note::Entity, note::Column::LeadId));
+        let select = note::Entity::find_by_id(NoteId::at(Timestamp(1))).filter(seen);
+        let text = select.build(DbBackend::Sqlite).to_string();
+        let plan = crate::db::sql(DbBackend::Sqlite, &format!("EXPLAIN QUERY PLAN {text}"), []);
+        let steps = app.db().read().query_all_raw(plan).await.unwrap();
+        let steps: Vec<String> = steps
+            .iter()
+            .map(|row| row.try_get("", "detail").unwrap())
+            .collect();
+        assert!(
+            steps.iter().any(|step| step.starts_with("SEARCH lead ")),
+            "{steps:?}"
+        );
+        assert!(!steps.iter().any(|step| step.contains("SCAN")), "{steps:?}");
+    }
 }

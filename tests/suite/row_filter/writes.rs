@@ -296,6 +296,24 @@ on_both! {
         assert_eq!(kept["lead"]["consents"], json!([{ "channel": "EMAIL", "state": "GRANTED" }]));
     }
 
+    async fn what_was_done_once_is_not_told_of_a_lead_that_left(server: &Server) {
+        let scene = Scene::new(server).await;
+        let [ann, bob] = &scene.inside;
+        let (token, twin) = (partner(server, &["admin"], PARTNER).await, partner(server, &["admin"], PARTNER).await);
+        let input = json!({ "leadId": ann.lead, "type": "EMAIL_SENT", "idempotencyKey": "once" });
+        let made = does(server, &token, ENGAGE, input.clone()).await;
+        assert_eq!(does(server, &token, ENGAGE, input.clone()).await, made);
+        // Another's key is another key.
+        let others = json!({ "leadId": bob.lead, "type": "EMAIL_SENT", "idempotencyKey": "once" });
+        assert_eq!(does(server, &twin, ENGAGE, others).await["userErrors"], json!([]));
+        let upsert = json!({ "email": "ann@example.com", "city": "Rome", "idempotencyKey": "twice" });
+        assert_eq!(does(server, &token, UPSERT, upsert.clone()).await["lead"]["id"], json!(ann.lead));
+        does(server, server.admin(), UPDATE, json!({ "id": ann.lead, "source": "other" })).await;
+        let again = server.graphql_as(Some(&token), ENGAGE, json!({ "input": input })).await;
+        assert_eq!((code(&again), &again["data"]["it"]), ("NOT_FOUND", &json!(null)));
+        assert_eq!(does(server, &token, UPSERT, upsert).await["lead"], json!(null));
+    }
+
     async fn who_sees_a_part_makes_no_key_to_the_rest(server: &Server) {
         let filter = row_filter(server.app(), PARTNER).await.unwrap();
         let caller = Caller { scopes: Scopes::admin(), ..Caller::operator() }.with_rows(Rows::Where(filter));
@@ -314,7 +332,11 @@ on_both! {
         assert!(message.contains("unknown field `sauce`, expected one of `and`, `or`, `not`, `ids`, `email`"), "{message}");
         let message = refused(r#"{"custom":[{"key":"size","isSet":true}]}"#).await;
         assert!(message.starts_with("row filter: filter.custom.0: "), "{message}");
-        assert!(refused("{}").await.contains("an empty one hides nothing"));
+        for (empty, place) in [("{}", "filter"), ("[]", "filter"), (r#"{"source":{}}"#, "filter.source"), (r#"{"and":[]}"#, "filter.and"),
+            (r#"{"or":[{"source":{"eq":"x"}},{"tags":{"none":[]}}]}"#, "filter.or.1.tags.none")] {
+            let message = refused(empty).await;
+            assert!(message.starts_with(&format!("row filter: {place} is empty, which hides nothing")), "{message}");
+        }
         assert!(refused("nonsense").await.contains("expected a JSON object such as"));
         let one = row_filter(server.app(), r#"{ "stage": {"in":["NEW"]}, "source":{"eq":"x"} }"#).await.unwrap();
         let same = row_filter(server.app(), r#"{"source":{"eq":"x"},"stage":{"in":["NEW"]}}"#).await.unwrap();
