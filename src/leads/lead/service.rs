@@ -110,7 +110,7 @@ const fn operation(mode: UpsertMode) -> &'static str {
     }
 }
 
-/// Creates, updates or upserts leads in a transaction of their own; see [`upsert_many`].
+/// Creates, updates or upserts leads in a transaction of their own; see [`upsert_many`](super::upsert_many).
 ///
 /// # Errors
 /// A missing scope `leads:write`; the database's.

@@ -99,13 +99,13 @@ impl Visible {
             Some(part) => part.leads(false),
             None => ids().and_where(lead::Column::DeletedAt.is_null()).to_owned(),
         };
-        has(leads, Expr::col(column).into())
+        has(leads, Expr::col(column))
     }
 
     /// The same for statements that ask it of nobody who sees all leads: none for them.
     pub fn is_seen(&self, column: impl IntoColumnRef) -> Option<SimpleExpr> {
         let part = self.0.as_ref()?;
-        Some(has(part.leads(false), Expr::col(column).into()))
+        Some(has(part.leads(false), Expr::col(column)))
     }
 
     /// The same for lists.

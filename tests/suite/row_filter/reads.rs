@@ -408,9 +408,20 @@ on_both! {
         let own = seen(&token).await;
         assert_eq!(own["leads"]["nodes"], json!([{ "id": scene.outside[0].lead }]));
         assert_eq!(own["engagements"]["nodes"].as_array().unwrap().len(), 2);
-        let filter = json!({ "tags": { "any": [scene.tag] }, "email": { "startsWith": "B" }, "consents": [{ "channel": "EMAIL", "purpose": "MARKETING" }] });
+        let filter = json!({ "tags": { "any": [scene.tag] }, "email": { "startsWith": "B" }, "consents": [{ "channel": "EMAIL", "purpose": "MARKETING" }],
+            "not": { "or": [{ "firstName": { "contains": "Ö$1?" } }, { "interests": { "any": ["golf"] } }] }, "createdAt": { "withinDays": 2 } });
         let token = partner(server, &["admin"], &filter.to_string()).await;
         assert_eq!(seen(&token).await["leads"]["nodes"], json!([{ "id": scene.inside[1].lead }]));
+        // Where the statement is written by hand the values of the filter stand in their places as well.
+        let sums = "{ engagementStats(from: \"2026-03-01\") { total } tags { nodes { leadsCount } } journeysOverview { leads }
+            activitySummary(by: MONTH, from: \"2026-03-01\", to: \"2026-03-31\") { nodes { total } } }";
+        assert_eq!(server.data_as(&token, sums, json!({})).await, json!({ "engagementStats": { "total": 1 },
+            "tags": { "nodes": [{ "leadsCount": 1 }] }, "journeysOverview": { "leads": 1 }, "activitySummary": { "nodes": [{ "total": 1 }] } }));
+        for (name, refused) in [("bob", false), ("ann", true), ("cyd", true)] {
+            let known = json!({ "kind": "EMAIL", "value": format!("{name}@example.com") });
+            let answer = does(server, &token, ENGAGE, json!({ "identity": known, "type": "EMAIL_SENT" })).await;
+            assert_eq!(answer["engagement"].is_null(), refused, "{answer}");
+        }
         does(server, server.admin(), TAGGED, json!({ "leadIds": [scene.inside[1].lead], "remove": [scene.tag] })).await;
         assert_eq!(seen(&token).await, json!({ "leads": { "nodes": [] }, "engagements": { "nodes": [] } }));
     }
