@@ -28,6 +28,8 @@ pub struct Model {
     pub last_used_at: Option<Timestamp>,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
+    /// Which leads it shows, as a lead filter in JSON; all of them without one.
+    pub row_filter: Option<String>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

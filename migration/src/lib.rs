@@ -10,6 +10,7 @@ mod m0002_identity;
 mod m0003_leads;
 mod m0004_insight;
 mod m0005_users;
+mod m0006_row_filter;
 
 /// All migrations in their order.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0003_leads::Migration),
             Box::new(m0004_insight::Migration),
             Box::new(m0005_users::Migration),
+            Box::new(m0006_row_filter::Migration),
         ]
     }
 }

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::events::{self, Event, Filter, Position};
 use crate::identity::Scope;
 use crate::leads::lead::graphql as lead;
+use crate::leads::visible::Visible;
 
 const READ: Scope = Scope::Read(Area::Events);
 
@@ -110,7 +111,8 @@ pub struct LogQuery;
 #[scoped]
 #[Object]
 impl LogQuery {
-    /// What happened, the latest first, as far back as the log is kept.
+    /// What happened, the latest first, as far back as the log is kept. A token with a row filter is told of the leads that
+    /// it shows alone.
     #[scope("events:read")]
     #[graphql(complexity = "first.unwrap_or(25) as usize * child_complexity")]
     async fn activity(
@@ -120,7 +122,8 @@ impl LogQuery {
         #[graphql(desc = "How many, 1–100; 25 when absent.")] first: Option<i32>,
         #[graphql(desc = "Only what happened before the event with this cursor.")] after: Option<String>,
     ) -> Result<Connection<LogCursor, EventNode, EmptyFields, EmptyFields>> {
-        ctx.caller()?.require(READ)?;
+        let caller = ctx.caller()?;
+        caller.require(READ)?;
         let limit = first.unwrap_or(25);
         if !(1..=100).contains(&limit) {
             return Err(Error::BadInput(format!("`first` is {limit}; it has to be from 1 to 100")).into());
@@ -128,7 +131,9 @@ impl LogQuery {
         let before = after.as_deref().map(Live::position).transpose()?;
         let filter = filter.unwrap_or_default().filter();
         let wanted = u64::from(limit.unsigned_abs());
-        let mut found = events::latest(ctx.app().db().read(), &filter, before, wanted + 1)
+        let seen = Visible::of(ctx.app(), &caller.rows).await?;
+        let seen = seen.among_ever((entity::event::Entity, entity::event::Column::LeadId));
+        let mut found = events::latest(ctx.app().db().read(), &filter, seen, before, wanted + 1)
             .await
             .map_err(Error::from)?;
         let more = found.len() as u64 > wanted;
@@ -149,7 +154,7 @@ pub struct LogSubscription;
 #[scoped]
 #[Subscription]
 impl LogSubscription {
-    /// Whatever happens, in order.
+    /// Whatever happens, in order. A token with a row filter is told of the leads that it shows alone.
     #[scope("events:read")]
     async fn events(
         &self,

@@ -15,10 +15,11 @@ mod node;
 mod nulls;
 mod schema;
 mod sharing;
+mod sight;
 mod timeline;
 pub mod types;
 
 pub use eager::Eager;
 pub use lead::Lead;
 pub use schema::{Api, sdl, with_caller};
-pub use sharing::reads_the_log_from_now_on;
+pub use sharing::shared_by;

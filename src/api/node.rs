@@ -22,7 +22,7 @@ use super::Lead;
 use super::types::{Access, scoped};
 use crate::app::App;
 use crate::error::Error;
-use crate::identity::{Rows, Scope};
+use crate::identity::{Caller, Rows, Scope};
 use crate::insight::engagement::graphql::{self as engagement, EngagementNode};
 use crate::insight::lifecycle::{self, StageStay, graphql::StageStayNode};
 use crate::insight::revenue::{self, graphql::Conversion};
@@ -33,6 +33,7 @@ use crate::leads::custom_fields::{self, graphql::CustomField};
 use crate::leads::lead::graphql as lead;
 use crate::leads::notes::{self, graphql::Note};
 use crate::leads::tags::{self, graphql::Tag};
+use crate::leads::visible::by_rows;
 use crate::media::files::{self, graphql::Upload};
 
 /// Most ids of one call.
@@ -144,21 +145,41 @@ macro_rules! loaders {
                 &self,
                 keys: &[(Rows, $id)],
             ) -> std::result::Result<HashMap<(Rows, $id), $value>, Arc<Error>> {
-                let ids: Vec<$id> = keys.iter().map(|(_, id)| *id).collect();
-                let found = $load(&self.0, Rows::All, &ids).await.map_err(Arc::new)?;
-                Ok(found.into_iter().map(|(id, value)| ((Rows::All, id), value)).collect())
+                let mut all = HashMap::with_capacity(keys.len());
+                for (rows, ids) in by_rows(keys) {
+                    let found = $load(&self.0, rows, &ids).await.map_err(Arc::new)?;
+                    all.extend(found.into_iter().map(|(id, value)| ((rows.clone(), id), value)));
+                }
+                Ok(all)
             }
         }
     )*};
 }
 
 loaders! {
-    TagId => tags::Tag, tags::get_many;
     NoteId => notes::Note, notes::get_many;
-    CustomFieldId => custom_fields::CustomField, custom_fields::get_many;
     ConsentId => consent::ConsentRecord, consent::get_many;
     ConversionId => revenue::Conversion, revenue::get_many;
     StageStayId => StageStay, lifecycle::get_many;
+}
+
+macro_rules! loaders_for_all {
+    ($($id:ident => $value:ty, $load:path;)*) => {$(
+        impl Loader<$id> for NodeLoader {
+            type Value = $value;
+            type Error = Arc<Error>;
+
+            async fn load(&self, ids: &[$id]) -> std::result::Result<HashMap<$id, $value>, Arc<Error>> {
+                $load(&self.0, ids).await.map_err(Arc::new)
+            }
+        }
+    )*};
+}
+
+// The words of a deployment, the same for everybody; jobs and uploads are shown to whom they belong.
+loaders_for_all! {
+    TagId => tags::Tag, tags::get_many;
+    CustomFieldId => custom_fields::CustomField, custom_fields::get_many;
     ScoreModelId => StoredModel, scoring::get_many;
     JobId => jobs::Job, jobs::get_many;
     UploadId => files::Upload, files::get_many;
@@ -178,22 +199,56 @@ where
     let caller = ctx.caller()?;
     caller.require(Scope::Read(area))?;
     let loader = ctx.data_unchecked::<DataLoader<NodeLoader>>();
-    Ok(loader.load_one((caller.rows, id)).await?.map(shown))
+    Ok(loader.load_one((caller.rows.clone(), id)).await?.map(shown))
+}
+
+/// The same for what hangs on no lead.
+async fn load_apart<I, N>(
+    ctx: &Context<'_>,
+    area: Area,
+    id: I,
+    seen: impl FnOnce(&Caller, &N) -> bool,
+    shown: impl FnOnce(N) -> Node,
+) -> Result<Option<Node>>
+where
+    NodeLoader: Loader<I, Value = N, Error = Arc<Error>>,
+    I: Copy + Eq + Hash + Send + Sync + 'static,
+    N: Clone + Send + Sync + 'static,
+{
+    let caller = ctx.caller()?;
+    caller.require(Scope::Read(area))?;
+    let loader = ctx.data_unchecked::<DataLoader<NodeLoader>>();
+    let found = loader.load_one(id).await?;
+    Ok(found.filter(|found| seen(caller, found)).map(shown))
+}
+
+fn by_all<N>(_: &Caller, _: &N) -> bool {
+    true
 }
 
 async fn find(ctx: &Context<'_>, id: AnyId) -> Result<Option<Node>> {
     match id {
         AnyId::LeadId(id) => Ok(lead::load(ctx, id).await?.map(|lead| Node::Lead(lead.0))),
         AnyId::EngagementId(id) => Ok(engagement::load(ctx, id).await?.map(Node::EngagementNode)),
-        AnyId::TagId(id) => load(ctx, Area::Leads, id, |row| Tag(row).into()).await,
+        AnyId::TagId(id) => load_apart(ctx, Area::Leads, id, by_all, |row| Tag(row).into()).await,
         AnyId::NoteId(id) => load(ctx, Area::Leads, id, |row| Note(row).into()).await,
-        AnyId::CustomFieldId(id) => load(ctx, Area::Leads, id, |row| CustomField(row).into()).await,
+        AnyId::CustomFieldId(id) => {
+            load_apart(ctx, Area::Leads, id, by_all, |row| CustomField(row).into()).await
+        }
         AnyId::ConsentId(id) => load(ctx, Area::Leads, id, |row| ConsentRecord(row).into()).await,
-        AnyId::UploadId(id) => load(ctx, Area::Leads, id, |row| Upload(row).into()).await,
+        AnyId::UploadId(id) => {
+            let own = |caller: &Caller, row: &files::Upload| caller.sees_made_by(&row.created_by);
+            load_apart(ctx, Area::Leads, id, own, |row| Upload(row).into()).await
+        }
         AnyId::ConversionId(id) => load(ctx, Area::Engagement, id, |row| Conversion(row).into()).await,
         AnyId::StageStayId(id) => load(ctx, Area::Lifecycle, id, |row| StageStayNode(row).into()).await,
-        AnyId::ScoreModelId(id) => load(ctx, Area::Scoring, id, |row| ScoreModel(row).into()).await,
-        AnyId::JobId(id) => load(ctx, Area::Jobs, id, |row| Job::new(row).into()).await,
+        AnyId::ScoreModelId(id) => {
+            load_apart(ctx, Area::Scoring, id, by_all, |row| ScoreModel(row).into()).await
+        }
+        AnyId::JobId(id) => {
+            let own = |caller: &Caller, row: &jobs::Job| caller.sees_made_by(&row.created_by);
+            load_apart(ctx, Area::Jobs, id, own, |row| Job::new(row).into()).await
+        }
         // They lie with their lead, and are found by nothing else.
         AnyId::ScoreEntryId(_) => Err(elsewhere(
             "entries of a score's history",

@@ -14,8 +14,9 @@ use super::documents::Documents;
 use super::log::{LogQuery, LogSubscription};
 use super::meta::MetaQuery;
 use super::node::{NodeLoader, NodeQuery};
+use super::sight::LeadSight;
 use super::timeline::TimelineLoader;
-use super::types::{CallerData, Door, PublicUrl};
+use super::types::{CallerData, Door, PublicUrl, Sight};
 use super::{errors, nulls};
 use crate::app::App;
 use crate::identity::Caller;
@@ -163,6 +164,7 @@ impl Api {
             .data(batched(TimelineLoader(app.clone())))
             .data(batched(notes::NoteLoader(app.clone())))
             .data(batched(lead::IdentityLoader(app.clone())))
+            .data::<Arc<dyn Sight>>(Arc::new(LeadSight))
             .data(app.clone())
             .data(PublicUrl(public_url.into()))
             .finish();

@@ -3,6 +3,8 @@
 use async_graphql::parser::types::Selection;
 use async_graphql::{Request, Value};
 
+use crate::identity::Caller;
+
 /// The subscriptions whose results depend on nothing but their arguments, the rights of the caller and the event log.
 const READING_THE_LOG: &[&str] = &[
     "engagementRecorded",
@@ -14,8 +16,49 @@ const READING_THE_LOG: &[&str] = &[
     "stageChanged",
 ];
 
+/// Those of them that depend on who asks as well, where the caller does not see all rows: jobs are shown to whom they belong.
+const OF_THE_ACTOR: &[&str] = &["jobProgressed"];
+
+/// What must be the same of two callers for whom a request is run once; `None` for one that is not shared.
+pub fn shared_by(caller: &Caller, request: &mut Request) -> Option<String> {
+    if !reads_the_log_from_now_on(request) {
+        return None;
+    }
+    let Caller {
+        actor,
+        scopes,
+        rows,
+        // No subscription tells who asks or from where.
+        user: _,
+        session: _,
+        origin: _,
+    } = caller;
+    let is_own = |field: &&str| OF_THE_ACTOR.contains(field);
+    let actor = if rows.is_all() || !root_fields(request).iter().any(|name| is_own(&name.as_str())) {
+        None
+    } else {
+        Some(actor)
+    };
+    Some(format!("{scopes:?} {rows:?} {actor:?}"))
+}
+
+/// The names of the fields at the root of all operations.
+fn root_fields(request: &mut Request) -> Vec<String> {
+    let Ok(document) = request.parsed_query() else {
+        return Vec::new();
+    };
+    let operations = document.operations.iter();
+    let selections = operations.flat_map(|(_, operation)| &operation.node.selection_set.node.items);
+    selections
+        .filter_map(|selection| match &selection.node {
+            Selection::Field(field) => Some(field.node.name.node.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
 /// Whether a request is one subscription that reads the event log from now on, not after a cursor of its own.
-pub fn reads_the_log_from_now_on(request: &mut Request) -> bool {
+fn reads_the_log_from_now_on(request: &mut Request) -> bool {
     let wanted = request.operation_name.clone();
     let variables = request.variables.clone();
     let Ok(document) = request.parsed_query() else {
@@ -59,6 +102,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::identity::{Actor, RowFilter, Rows};
 
     fn shared(query: &str, variables: serde_json::Value) -> bool {
         let mut request = Request::new(query).variables(Variables::from_json(variables));
@@ -95,6 +139,41 @@ mod tests {
             let mut request = Request::new(query).operation_name("B");
             assert!(!reads_the_log_from_now_on(&mut request), "{query}");
         }
+    }
+
+    #[test]
+    fn who_sees_the_same_shares_but_for_what_is_ones_own() {
+        let caller = |id: &str, rows: &Rows| Caller {
+            actor: Actor::of_id(id),
+            ..Caller::operator().with_rows(rows.clone())
+        };
+        let key = |caller: Caller, query: &str| shared_by(&caller, &mut Request::new(query));
+        let (one, other) = (RowFilter::new("one"), RowFilter::new("other"));
+        let (one, other) = (Rows::Where(one), Rows::Where(other));
+        let changes = "subscription { leadChanged { cursor } }";
+        assert!(key(caller("token_a", &one), changes).is_some());
+        assert_eq!(
+            key(caller("token_a", &one), changes),
+            key(caller("token_b", &one), changes)
+        );
+        assert_ne!(
+            key(caller("token_a", &one), changes),
+            key(caller("token_a", &other), changes)
+        );
+        assert_ne!(
+            key(caller("token_a", &one), changes),
+            key(caller("token_a", &Rows::All), changes)
+        );
+        let jobs = "subscription { mine: jobProgressed { cursor } }";
+        assert_ne!(
+            key(caller("token_a", &one), jobs),
+            key(caller("token_b", &one), jobs)
+        );
+        assert_eq!(
+            key(caller("token_a", &Rows::All), jobs),
+            key(caller("token_b", &Rows::All), jobs)
+        );
+        assert_eq!(key(caller("token_a", &one), "subscription { tick }"), None);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::db::{Keyset, Page, PageRequest, SortValue};
 use crate::error::Error;
 use crate::events;
-use crate::identity::{Rows, Scope};
+use crate::identity::Scope;
 use crate::insight::engagement::{self, graphql::EngagementNode};
 use crate::insight::lifecycle::{self, graphql::StageStayNode};
 use crate::insight::revenue::{self, graphql::Conversion};
@@ -138,7 +138,6 @@ impl From<Happened> for TimelineEntry {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct TimelinePage {
     lead: LeadId,
-    rows: Rows,
     kinds: Vec<TimelineKind>,
     pages: Pages,
 }
@@ -157,19 +156,13 @@ impl Loader<TimelinePage> for TimelineLoader {
         // Leads of one list ask for the same page of their timelines.
         let mut alike: HashMap<_, Vec<&TimelinePage>> = HashMap::new();
         for key in keys {
-            alike
-                .entry((key.rows, &key.kinds, &key.pages))
-                .or_default()
-                .push(key);
+            alike.entry((&key.kinds, &key.pages)).or_default().push(key);
         }
         let mut found = HashMap::with_capacity(keys.len());
-        for ((rows, kinds, pages), keys) in alike {
+        for ((kinds, pages), keys) in alike {
             let request = page_request(pages, ORDER).map_err(Arc::new)?;
             let leads: Vec<LeadId> = keys.iter().map(|key| key.lead).collect();
-            let mut merged = self
-                .merged(rows, kinds, &leads, &request)
-                .await
-                .map_err(Arc::new)?;
+            let mut merged = self.merged(kinds, &leads, &request).await.map_err(Arc::new)?;
             for key in keys {
                 let page = merged
                     .remove(&key.lead)
@@ -185,7 +178,6 @@ impl TimelineLoader {
     /// The same page of each kind of entry of each lead, put together.
     async fn merged(
         &self,
-        rows: Rows,
         kinds: &[TimelineKind],
         leads: &[LeadId],
         request: &PageRequest,
@@ -195,7 +187,7 @@ impl TimelineLoader {
         for kind in kinds {
             let found: Vec<(LeadId, Page<Happened>)> = match kind {
                 TimelineKind::Engagement => told(
-                    engagement::timeline(app, rows, leads, request).await?,
+                    engagement::timeline(app, leads, request).await?,
                     Happened::Engagement,
                 ),
                 TimelineKind::Note => told(notes::written(app, leads, request).await?, Happened::Note),
@@ -287,7 +279,6 @@ impl LeadTimelineFields {
         let asked = kinds.unwrap_or_else(|| KINDS.to_vec());
         let key = TimelinePage {
             lead: self.0,
-            rows: caller.rows,
             kinds: KINDS
                 .into_iter()
                 .filter(|kind| asked.contains(kind) && caller.scopes.allows(kind.scope()))

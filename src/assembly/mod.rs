@@ -29,10 +29,11 @@ use crate::insight::engagement;
 use crate::insight::journeys::JourneysHandler;
 use crate::insight::lifecycle::LifecycleHandler;
 use crate::insight::revenue;
-use crate::insight::scoring::{BacktestKind, RecalculateKind, ScoreUpkeep, ScoringHandler};
+use crate::insight::scoring::{BacktestKind, RecalculateKind, ScoreScales, ScoreUpkeep, ScoringHandler};
 use crate::jobs::{JobKind, JobRegistry, Worker};
 use crate::leads::custom_fields;
 use crate::leads::import::{ImportJob, ImportKind, LeadSink};
+use crate::leads::visible::read_scores_by;
 use crate::media::files::UploadSweep;
 use crate::telemetry::Metrics;
 use crate::vault::CheckError;
@@ -217,6 +218,7 @@ impl<'a> Plan<'a> {
             .in_region(settings.default_region)
             .with_access(settings.access.clone());
         app.vault().check(app.db().write()).await?;
+        read_scores_by(&app, Arc::new(ScoreScales::default()));
         let mut running = Running {
             app,
             stop: CancellationToken::new(),

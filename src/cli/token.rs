@@ -9,7 +9,8 @@ use super::failure::Failure;
 use super::output::{moment, print, table};
 use super::runtime::with_app;
 use crate::config::Settings;
-use crate::identity::{Caller, create_token, list_tokens, revoke_token};
+use crate::identity::{Caller, Rows, create_filtered_token, list_tokens, revoke_token};
+use crate::leads::visible::row_filter;
 
 /// Make, list and revoke API tokens
 #[derive(Debug, clap::Args)]
@@ -28,6 +29,10 @@ enum Action {
         /// What it may do: `admin`, or an area such as `leads:read`, `leads:write`
         #[arg(long, required = true, num_args = 1.., value_name = "SCOPE")]
         scope: Vec<String>,
+        /// Which leads it shows, with all that hangs on them: a lead filter as in GraphQL, such as
+        /// '{"source":{"eq":"partner-x"}}'; all of them when left out
+        #[arg(long, value_name = "JSON")]
+        rows: Option<String>,
         /// How long it lasts: a number and one of s, m, h, d, w, such as 30d; for ever when left out
         #[arg(long, value_name = "DURATION", value_parser = seconds)]
         expires_in: Option<i64>,
@@ -49,10 +54,15 @@ pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failu
             Action::Create {
                 name,
                 scope,
+                rows,
                 expires_in,
             } => {
+                let rows = match rows {
+                    Some(json) => Rows::Where(row_filter(app, &json).await?),
+                    None => Rows::All,
+                };
                 let expires_at = expires_in.map(|seconds| now.plus_seconds(seconds));
-                let created = create_token(app, &operator, &name, &scope, expires_at).await?;
+                let created = create_filtered_token(app, &operator, &name, &scope, rows, expires_at).await?;
                 let token = &created.token;
                 let until =
                     expires_at.map_or_else(|| "for ever".to_owned(), |at| format!("until {}", moment(at)));
@@ -103,7 +113,7 @@ fn listed(tokens: &[api_token::Model], now: Timestamp) -> String {
         (None, Some(at)) => format!("valid until {}", moment(at)),
         (None, None) => "valid".to_owned(),
     };
-    let rows: Vec<[String; 6]> = tokens
+    let rows: Vec<[String; 7]> = tokens
         .iter()
         .map(|token| {
             [
@@ -113,10 +123,14 @@ fn listed(tokens: &[api_token::Model], now: Timestamp) -> String {
                 state(token),
                 token.last_used_at.map_or_else(|| "never".to_owned(), moment),
                 token.scopes.clone(),
+                token.row_filter.clone().unwrap_or_else(|| "all".to_owned()),
             ]
         })
         .collect();
-    table(["ID", "NAME", "TOKEN", "STATE", "LAST USED", "SCOPES"], &rows)
+    table(
+        ["ID", "NAME", "TOKEN", "STATE", "LAST USED", "SCOPES", "ROWS"],
+        &rows,
+    )
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use crate::leads::custom_fields::{self, NewCustomField};
 use crate::leads::lead::{self, ExternalId, ItemOutcome, LeadChange, Patch, UpsertMode};
 use crate::leads::notes::{self, NewNote};
 use crate::leads::tags::{self, NewTag};
+use crate::leads::visible::Visible;
 
 /// Leads or engagements of one transaction.
 const BATCH: usize = 1_000;
@@ -321,7 +322,7 @@ impl Filling<'_> {
             return Err(refused("consent", "", wrong));
         }
         let mut log = said.events;
-        let answers = engagement::record_many(&tx, self.caller, now, engagements).await?;
+        let answers = engagement::record_many(&tx, self.caller, &Visible::all(), now, engagements).await?;
         for answer in answers {
             match answer {
                 engagement::Answer::Recorded(_) => self.filled.engagements += 1,
@@ -329,7 +330,7 @@ impl Filling<'_> {
                 engagement::Answer::Refused(problems) => return Err(refused("engagement", "", &problems)),
             }
         }
-        for answer in revenue::record_many(&tx, self.caller, now, conversions).await? {
+        for answer in revenue::record_many(&tx, self.caller, &Visible::all(), now, conversions).await? {
             match answer {
                 revenue::Answer::Recorded(_) => self.filled.conversions += 1,
                 revenue::Answer::Duplicate(_) => {}

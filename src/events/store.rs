@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use entity::id::LeadId;
 use entity::{EventKind, Timestamp, audit_entry, event, event_cursor, event_head};
-use sea_orm::sea_query::{Condition, OnConflict};
+use sea_orm::sea_query::{Condition, OnConflict, SimpleExpr};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait,
     QueryFilter, QueryOrder, QuerySelect,
@@ -153,13 +153,15 @@ pub async fn page(
         .await
 }
 
-/// The wanted events before a position (up to the last when `None`), the latest first.
+/// The wanted events before a position (up to the last when `None`), the latest first; those alone that `seen`
+/// holds for where it is given.
 ///
 /// # Errors
 /// The database's.
 pub async fn latest(
     db: &impl ConnectionTrait,
     filter: &Filter,
+    seen: Option<SimpleExpr>,
     before: Option<Position>,
     limit: u64,
 ) -> Result<Vec<Event>, DbErr> {
@@ -169,6 +171,9 @@ pub async fn latest(
         subjects,
     } = filter;
     let mut query = event::Entity::find();
+    if let Some(seen) = seen {
+        query = query.filter(seen);
+    }
     if let Some(before) = before {
         query = query.filter(event::Column::Position.lt(before));
     }

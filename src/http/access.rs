@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share};
 use super::origin::{Surroundings, cookie};
 use crate::api::types::{ACCESS_COOKIE, Cookies, Door, REFRESH_COOKIE};
-use crate::api::{reads_the_log_from_now_on, with_caller};
+use crate::api::{shared_by, with_caller};
 use crate::app::App;
 use crate::error::Error;
 use crate::events::{Event, Filter};
@@ -327,9 +327,7 @@ impl Gateway for ServerGateway {
     fn share(&self, speaker: &Arc<Speaker>, request: &mut Request) -> Option<Share> {
         let caller = speaker.caller.as_ref()?;
         let begin = self.app.bus().position()?;
-        reads_the_log_from_now_on(request).then(|| Share {
-            rights: format!("{:?} {:?}", caller.scopes, caller.rows),
-            begin,
-        })
+        let rights = shared_by(caller, request)?;
+        Some(Share { rights, begin })
     }
 }

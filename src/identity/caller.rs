@@ -52,12 +52,39 @@ pub enum Credential {
     Session(SessionId, UserId),
 }
 
-/// Which rows a caller may see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Which rows a caller may see. Part of keys of loaders and of live subscriptions: cheap to clone, hash and compare.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Rows {
-    /// All of them. (Row filters of partners' tokens will be another variant; stores match on this type, so that the
-    /// compiler names every place that has to think of it.)
+    /// All of them.
     All,
+    /// Those of leads for which a filter holds, and what hangs on them.
+    Where(RowFilter),
+}
+
+impl Rows {
+    /// Whether nothing is hidden.
+    #[must_use]
+    pub const fn is_all(&self) -> bool {
+        matches!(self, Self::All)
+    }
+}
+
+/// A lead filter as JSON in its one form. This wing keeps the text; `leads::visible` makes and reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RowFilter(Arc<str>);
+
+impl RowFilter {
+    /// Keeps a filter.
+    #[must_use]
+    pub fn new(json: &str) -> Self {
+        Self(json.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// Who calls a use case, what they may do, which rows they may see.
@@ -161,6 +188,34 @@ impl Caller {
     pub fn require_user(&self) -> Result<UserId, Error> {
         self.user
             .ok_or_else(|| Error::Forbidden(format!("this is for users; a {} is none", self.what())))
+    }
+
+    /// The same, who sees these rows.
+    #[must_use]
+    pub fn with_rows(self, rows: Rows) -> Self {
+        Self { rows, ..self }
+    }
+
+    /// Whether the caller may see what somebody made that hangs on no lead, such as a job or an upload: a caller who does
+    /// not see all rows sees nobody else's.
+    #[must_use]
+    pub fn sees_made_by(&self, actor: &str) -> bool {
+        self.rows.is_all() || self.actor.id == actor
+    }
+
+    /// The one place where it is decided who may do what concerns all leads, or tells of all of them.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for a caller who does not see all rows.
+    pub fn require_all_rows(&self) -> Result<(), Error> {
+        if self.rows.is_all() {
+            Ok(())
+        } else {
+            Err(Error::Forbidden(format!(
+                "this concerns the whole deployment; this {} has a row filter and sees a part of the leads alone",
+                self.what()
+            )))
+        }
     }
 
     /// The one place where a permission is decided.

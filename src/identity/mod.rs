@@ -32,8 +32,10 @@ pub mod user;
 
 pub use access_token::{ACCESS_SECONDS, rotate_signing_key};
 pub use authenticator::{Authenticator, Holder, caller_again};
-pub use caller::{Actor, Caller, Credential, Rows};
+pub use caller::{Actor, Caller, Credential, RowFilter, Rows};
 pub use keys::rotate_vault_keys;
 pub use passwords::Password;
 pub use scope::{Scope, ScopeError, Scopes};
-pub use token::{CreatedToken, TokenProblem, create_token, list_tokens, revoke_token};
+pub use token::{
+    CreatedToken, TokenProblem, create_filtered_token, create_token, list_tokens, revoke_token, rows_of,
+};

@@ -4,7 +4,7 @@ use entity::id::TokenId;
 use entity::{EventKind, Timestamp, api_token};
 use serde_json::json;
 
-use super::caller::Caller;
+use super::caller::{Caller, RowFilter, Rows};
 use super::scope::{Scope, Scopes};
 use super::secret::{self, SecretKind};
 use super::store;
@@ -46,7 +46,24 @@ pub async fn create_token(
     scopes: &[String],
     expires_at: Option<Timestamp>,
 ) -> Outcome<CreatedToken, TokenProblem> {
+    create_filtered_token(app, caller, name, scopes, Rows::All, expires_at).await
+}
+
+/// The same for a token that shows a part of the leads.
+///
+/// # Errors
+/// As [`create_token`]; [`Error::Forbidden`] for a caller who does not see all rows.
+pub async fn create_filtered_token(
+    app: &App,
+    caller: &Caller,
+    name: &str,
+    scopes: &[String],
+    rows: Rows,
+    expires_at: Option<Timestamp>,
+) -> Outcome<CreatedToken, TokenProblem> {
     caller.require(Scope::Admin)?;
+    // Whoever sees a part must not make a key to the rest.
+    caller.require_all_rows()?;
     let name = name.trim();
     if name.is_empty() || name.chars().count() > 100 {
         let problem = Problem::new(
@@ -74,6 +91,10 @@ pub async fn create_token(
         expires_at,
         last_used_at: None,
         revoked_at: None,
+        row_filter: match rows {
+            Rows::All => None,
+            Rows::Where(filter) => Some(filter.as_str().to_owned()),
+        },
     };
     let tx = app.db().begin().await?;
     store::insert(&tx, token.clone()).await?;
@@ -81,7 +102,7 @@ pub async fn create_token(
         kind: EventKind::TokenCreated,
         lead_id: None,
         subject: token.id.to_string(),
-        payload: json!({ "scopes": token.scopes }),
+        payload: json!({ "scopes": token.scopes, "filtered": token.row_filter.is_some() }),
     };
     events::append(&tx, &caller.actor.id, now, vec![event]).await?;
     tx.commit().await?;
@@ -94,6 +115,7 @@ pub async fn create_token(
 /// [`Error::Forbidden`] without `admin`; the database's.
 pub async fn list_tokens(app: &App, caller: &Caller) -> Result<Vec<api_token::Model>, Error> {
     caller.require(Scope::Admin)?;
+    caller.require_all_rows()?;
     Ok(store::all(app.db().read()).await?)
 }
 
@@ -107,6 +129,7 @@ pub async fn revoke_token(
     id: TokenId,
 ) -> Outcome<api_token::Model, TokenProblem> {
     caller.require(Scope::Admin)?;
+    caller.require_all_rows()?;
     let now = app.clock().now();
     let tx = app.db().begin().await?;
     let Some(mut token) = store::find(&*tx, id).await? else {
@@ -140,5 +163,29 @@ pub(super) fn caller(_: &App, token: api_token::Model) -> Result<(Caller, Option
         return Err(Error::Unauthenticated("the token was revoked".to_owned()));
     }
     let scopes = Scopes::parse(&token.scopes).map_err(Error::internal)?;
-    Ok((Caller::token(token.id, scopes), token.expires_at))
+    let rows = shown_by(&token);
+    Ok((Caller::token(token.id, scopes).with_rows(rows), token.expires_at))
+}
+
+/// Which rows a token shows.
+fn shown_by(token: &api_token::Model) -> Rows {
+    match &token.row_filter {
+        None => Rows::All,
+        Some(filter) => Rows::Where(RowFilter::new(filter)),
+    }
+}
+
+/// Which rows an actor may see by now, for work that goes on in its name after its request: also that of a token that
+/// has ended since.
+///
+/// # Errors
+/// [`Error::NotFound`] for a token that is not there; the database's.
+pub async fn rows_of(app: &App, actor: &str) -> Result<Rows, Error> {
+    let Ok(id) = TokenId::parse(actor) else {
+        return Ok(Rows::All);
+    };
+    match store::find(app.db().read(), id).await? {
+        Some(token) => Ok(shown_by(&token)),
+        None => Err(Error::NotFound(format!("there is no token `{id}`"))),
+    }
 }

@@ -303,7 +303,22 @@ impl JobSubscription {
             subjects: id.map(|id| id.to_string()).into_iter().collect::<HashSet<_>>(),
             ..Filter::kinds(&[EventKind::JobProgressed])
         };
-        let events = Live::open(ctx, Scope::Read(Area::Jobs), filter, after.as_deref())?;
+        let (app, caller) = (ctx.app().clone(), ctx.caller()?.clone());
+        let own = move |events: Vec<Arc<Event>>| {
+            let (app, caller) = (app.clone(), caller.clone());
+            async move {
+                let id = |event: &Event| event.subject.parse::<JobId>().ok();
+                let ids: HashSet<JobId> = events.iter().filter_map(|event| id(event)).collect();
+                let ids: Vec<JobId> = ids.into_iter().collect();
+                let jobs = super::get_many(&app, &ids).await?;
+                let is_own = |event: &Arc<Event>| {
+                    let job = id(event).and_then(|id| jobs.get(&id));
+                    job.is_some_and(|job| caller.sees_made_by(&job.created_by))
+                };
+                Ok(events.into_iter().filter(is_own).collect())
+            }
+        };
+        let events = Live::open_for(ctx, Scope::Read(Area::Jobs), filter, after.as_deref(), own)?;
         Ok(events.map(|event| {
             let event = event?;
             let then = serde_json::from_str(&event.payload).map_err(Error::from)?;

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::db::{Keyset, Page, PageRequest, SortValue, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
-use crate::identity::{Caller, Rows, Scope};
+use crate::identity::{Caller, Scope};
 
 /// A queued job whose wake-up got lost is woken by the sweep after this many seconds, and then again.
 pub(super) const WAKE_AGAIN_SECONDS: i64 = 10;
@@ -111,11 +111,18 @@ pub async fn wake(app: &App, id: JobId) {
 pub async fn cancel(app: &App, caller: &Caller, id: JobId) -> Outcome<Job, JobProblem> {
     caller.require(Scope::Write(Area::Jobs))?;
     let now = app.clock().now();
+    let missing = || Problem::new("id", JobProblem::NotFound, format!("there is no job `{id}`"));
     let tx = app.db().begin().await?;
+    if !caller.rows.is_all() {
+        let job = store::find(&*tx, id).await?;
+        if job.is_none_or(|job| !caller.sees_made_by(&job.created_by)) {
+            return Err(missing().into());
+        }
+    }
     let waited = store::cancel_queued(&tx, id, now).await?;
     let runs = !waited && store::request_cancel(&tx, id, now).await?;
     let Some(job) = store::find(&*tx, id).await? else {
-        return Err(Problem::new("id", JobProblem::NotFound, format!("there is no job `{id}`")).into());
+        return Err(missing().into());
     };
     if waited {
         tell_as(&tx, &caller.actor.id, &job, now).await?;
@@ -136,7 +143,8 @@ pub async fn cancel(app: &App, caller: &Caller, id: JobId) -> Outcome<Job, JobPr
 /// A missing scope `jobs:read`; the database's.
 pub async fn find(app: &App, caller: &Caller, id: JobId) -> Result<Option<Job>, Error> {
     caller.require(Scope::Read(Area::Jobs))?;
-    Ok(store::find(app.db().read(), id).await?)
+    let job = store::find(app.db().read(), id).await?;
+    Ok(job.filter(|job| caller.sees_made_by(&job.created_by)))
 }
 
 /// The job that a call with the same key queued before, as it is now. Whoever calls has asked for the scope of that call.
@@ -153,15 +161,17 @@ pub async fn queued_before(app: &App, id: JobId) -> Result<Job, Error> {
 ///
 /// # Errors
 /// The database's.
-pub async fn kind_of(app: &App, id: JobId) -> Result<Option<String>, Error> {
-    Ok(store::find(app.db().read(), id).await?.map(|job| job.kind))
+pub async fn kind_of(app: &App, caller: &Caller, id: JobId) -> Result<Option<String>, Error> {
+    let job = store::find(app.db().read(), id).await?;
+    let job = job.filter(|job| caller.sees_made_by(&job.created_by));
+    Ok(job.map(|job| job.kind))
 }
 
 /// Jobs by id; those that are not there are left out.
 ///
 /// # Errors
-/// The database's. The caller's scope has been asked for by whoever lets the loader in.
-pub async fn get_many(app: &App, _: Rows, ids: &[JobId]) -> Result<HashMap<JobId, Job>, Error> {
+/// The database's. Whoever shows them asks for the scope, and [whose](Caller::sees_made_by) they are.
+pub async fn get_many(app: &App, ids: &[JobId]) -> Result<HashMap<JobId, Job>, Error> {
     Ok(store::by_ids(app.db().read(), ids).await?)
 }
 
@@ -176,7 +186,8 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<Job>, Error> {
     caller.require(Scope::Read(Area::Jobs))?;
-    Ok(store::list(app.db().read(), filter, page).await?)
+    let maker = (!caller.rows.is_all()).then_some(caller.actor.id.as_str());
+    Ok(store::list(app.db().read(), filter, maker, page).await?)
 }
 
 /// Tells that a job was queued, went on or ended, with how it stands then.

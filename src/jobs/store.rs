@@ -32,9 +32,13 @@ pub(super) async fn by_ids(db: &impl ConnectionTrait, ids: &[JobId]) -> Result<H
 pub(super) async fn list(
     db: &impl ConnectionTrait,
     filter: &JobFilter,
+    maker: Option<&str>,
     page: &PageRequest,
 ) -> Result<Page<Job>, DbErr> {
     let mut select = job::Entity::find();
+    if let Some(maker) = maker {
+        select = select.filter(job::Column::CreatedBy.eq(maker));
+    }
     if !filter.states.is_empty() {
         select = select.filter(job::Column::State.is_in(filter.states.iter().copied()));
     }

@@ -11,4 +11,4 @@ pub mod lead;
 pub mod notes;
 pub mod tags;
 mod text;
-mod visible;
+pub mod visible;

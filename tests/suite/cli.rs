@@ -25,6 +25,25 @@ on_both! {
         assert!(listed.out.contains("mine") && !listed.out.contains(token), "{listed:?}");
     }
 
+    async fn a_token_may_show_a_part_of_the_leads(database: &Database) {
+        let create = |rows: &str| command(database, &["token", "create", "--name", "partner", "--scope", "leads:write", "--rows", rows]);
+        let said = create(r#"{"source":{"eq":"partner-x"}}"#);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let token = said.out.trim();
+        let listed = command(database, &["token", "list"]);
+        assert!(listed.out.contains("ROWS") && listed.out.contains(r#"{"source":{"eq":"partner-x"}}"#), "{listed:?}");
+        let server = Server::start(database, Setup::default()).await;
+        for (email, source) in [("ann@example.com", "partner-x"), ("cyd@example.com", "other")] {
+            let create = "mutation ($input: LeadCreateInput!) { leadCreate(input: $input) { lead { id } } }";
+            server.data(create, json!({ "input": { "email": email, "source": source } })).await;
+        }
+        let leads = server.data_as(token, "{ leads { nodes { email } } }", json!({})).await;
+        assert_eq!(leads["leads"]["nodes"], json!([{ "email": "ann@example.com" }]));
+        let said = create(r#"{"sauce":{"eq":"partner-x"}}"#);
+        assert_ne!(said.code, Some(0), "{said:?}");
+        assert!(said.err.contains("unknown field `sauce`, expected one of `and`, `or`, `not`, `ids`"), "{said:?}");
+    }
+
     async fn a_newer_database_is_left_alone(database: &Database) {
         let migrated = command(database, &["migrate"]);
         assert_eq!(migrated.code, Some(0), "{migrated:?}");

@@ -24,6 +24,7 @@ mod leads;
 mod lifecycle;
 mod nodes;
 mod notes;
+mod row_filter;
 mod scoring;
 mod secrets;
 mod server;

@@ -14,6 +14,7 @@ use crate::identity::{Caller, Scope, role, session};
 /// A user whom the caller may change: one who may do no more than they.
 async fn changeable(tx: &Tx, caller: &Caller, id: UserId) -> Outcome<User, UserProblem> {
     caller.require(Scope::Write(Area::Users))?;
+    caller.require_all_rows()?;
     let Some(user) = user::locked(tx, id).await? else {
         return Err(Problem::new("id", UserProblem::NotFound, format!("there is no user `{id}`")).into());
     };

@@ -63,6 +63,7 @@ pub async fn invite(
     role: &str,
 ) -> Outcome<Invitation, InvitationProblem> {
     caller.require(Scope::Write(Area::Users))?;
+    caller.require_all_rows()?;
     let email = user::checked_email(email)
         .map_err(|message| Problem::new("email", InvitationProblem::InvalidEmail, message))?;
     let now = app.clock().now();
@@ -102,6 +103,7 @@ pub async fn invite(
 /// A missing scope `users:read`; the database's.
 pub async fn list(app: &App, caller: &Caller) -> Result<Vec<Invitation>, Error> {
     caller.require(Scope::Read(Area::Users))?;
+    caller.require_all_rows()?;
     Ok(store::open(app.db().read(), app.clock().now()).await?)
 }
 
@@ -111,6 +113,7 @@ pub async fn list(app: &App, caller: &Caller) -> Result<Vec<Invitation>, Error> 
 /// [`InvitationProblem::NotFound`]; a missing scope `users:write`.
 pub async fn revoke(app: &App, caller: &Caller, id: InvitationId) -> Outcome<Invitation, InvitationProblem> {
     caller.require(Scope::Write(Area::Users))?;
+    caller.require_all_rows()?;
     let now = app.clock().now();
     let tx = app.db().begin().await?;
     let invitation = store::find(&*tx, id).await?;

@@ -31,6 +31,7 @@ pub async fn create(
     password: &Password,
 ) -> Outcome<User, UserProblem> {
     caller.require(Scope::Write(Area::Users))?;
+    caller.require_all_rows()?;
     let email = checked(email)?;
     password.check(&email).map_err(invalid_password)?;
     let hash = passwords::hash(app, password).await?;

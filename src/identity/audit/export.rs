@@ -99,6 +99,7 @@ pub async fn export(
     filter: AuditFilter,
 ) -> Result<BoxStream<'static, Result<Bytes, Error>>, Error> {
     caller.require(Scope::Read(Area::Audit))?;
+    caller.require_all_rows()?;
     note(app, caller, "AUDIT_EXPORTED", &json!({})).await?;
     let head = match format {
         AuditFormat::Csv => Some(Ok(Bytes::from(format!("{}\n", HEAD.join(","))))),

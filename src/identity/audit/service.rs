@@ -49,6 +49,7 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<AuditEntry>, Error> {
     caller.require(Scope::Read(Area::Audit))?;
+    caller.require_all_rows()?;
     Ok(store::list(app.db().read(), filter, page).await?)
 }
 

@@ -77,6 +77,7 @@ pub fn keyset(mail: &Mail) -> Keyset {
 /// A missing scope `admin`; the database's.
 pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page<Mail>, Error> {
     caller.require(Scope::Admin)?;
+    caller.require_all_rows()?;
     Ok(store::list(app.db().read(), page).await?)
 }
 
@@ -86,6 +87,7 @@ pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page
 /// A missing scope `admin`; the database's.
 pub async fn get(app: &App, caller: &Caller, id: MailId) -> Result<Option<Mail>, Error> {
     caller.require(Scope::Admin)?;
+    caller.require_all_rows()?;
     Ok(store::find(app.db().read(), id).await?)
 }
 
@@ -95,6 +97,7 @@ pub async fn get(app: &App, caller: &Caller, id: MailId) -> Result<Option<Mail>,
 /// A missing scope `admin`; the database's and the vault's.
 pub async fn get_body(app: &App, caller: &Caller, mail: &Mail) -> Result<String, Error> {
     caller.require(Scope::Admin)?;
+    caller.require_all_rows()?;
     read_body(app, mail).await
 }
 

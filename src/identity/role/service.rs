@@ -77,6 +77,7 @@ impl From<CustomRole> for Role {
 /// A missing scope `users:read`; the database's.
 pub async fn list(app: &App, caller: &Caller) -> Result<Vec<Role>, Error> {
     caller.require(Scope::Read(Area::Users))?;
+    caller.require_all_rows()?;
     let custom = store::all(app.db().read()).await?;
     Ok(built_in()
         .into_iter()
@@ -109,6 +110,7 @@ pub async fn scopes_of(db: &impl ConnectionTrait, key: &str) -> Result<Scopes, E
 /// [`RoleProblem`]s; a missing scope `users:write`.
 pub async fn create(app: &App, caller: &Caller, draft: RoleDraft) -> Outcome<Role, RoleProblem> {
     caller.require(Scope::Write(Area::Users))?;
+    caller.require_all_rows()?;
     let now = app.clock().now();
     if !is_key(&draft.key) {
         let message = "a key has 2 to 40 lower-case letters, digits and hyphens, and begins with a letter";
@@ -147,6 +149,7 @@ pub async fn create(app: &App, caller: &Caller, draft: RoleDraft) -> Outcome<Rol
 /// [`RoleProblem`]s; a missing scope `users:write`.
 pub async fn update(app: &App, caller: &Caller, draft: RoleDraft) -> Outcome<Role, RoleProblem> {
     caller.require(Scope::Write(Area::Users))?;
+    caller.require_all_rows()?;
     let now = app.clock().now();
     let role = checked(caller, draft)?;
     let tx = app.db().begin().await?;
@@ -173,6 +176,7 @@ pub async fn update(app: &App, caller: &Caller, draft: RoleDraft) -> Outcome<Rol
 /// [`RoleProblem`]s; a missing scope `users:write`.
 pub async fn delete(app: &App, caller: &Caller, key: &str) -> Outcome<Role, RoleProblem> {
     caller.require(Scope::Write(Area::Users))?;
+    caller.require_all_rows()?;
     let tx = app.db().begin().await?;
     let role = Role::from(custom(&tx, caller, key).await?);
     let holders = store::holders(&*tx, key).await?;

@@ -315,6 +315,7 @@ pub(in crate::identity) async fn switch_off(tx: &Tx, id: UserId) -> Result<(), E
 pub async fn recovery_codes_left(app: &App, caller: Option<&Caller>, id: UserId) -> Result<u64, Error> {
     if let Some(caller) = caller.filter(|caller| caller.user != Some(id)) {
         caller.require(Scope::Read(Area::Users))?;
+        caller.require_all_rows()?;
     }
     Ok(store::recovery_codes_left(app.db().read(), id).await?)
 }

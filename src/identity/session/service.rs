@@ -318,6 +318,7 @@ pub async fn sign_out(app: &App, caller: &Caller) -> Result<(), Error> {
 pub async fn live(app: &App, caller: &Caller, user: UserId) -> Result<Vec<Session>, Error> {
     if caller.user != Some(user) {
         caller.require(Scope::Read(Area::Users))?;
+        caller.require_all_rows()?;
     }
     list(app, user).await
 }

@@ -100,6 +100,7 @@ pub async fn of_email(app: &App, email: &str) -> Result<Option<User>, Error> {
 /// A missing scope `users:read`; the database's.
 pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page<User>, Error> {
     caller.require(Scope::Read(Area::Users))?;
+    caller.require_all_rows()?;
     Ok(store::list(app.db().read(), page).await?)
 }
 
@@ -110,6 +111,7 @@ pub async fn list(app: &App, caller: &Caller, page: &PageRequest) -> Result<Page
 pub async fn get(app: &App, caller: &Caller, id: UserId) -> Result<Option<User>, Error> {
     if caller.user != Some(id) {
         caller.require(Scope::Read(Area::Users))?;
+        caller.require_all_rows()?;
     }
     Ok(store::find(app.db().read(), id).await?)
 }

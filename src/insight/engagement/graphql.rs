@@ -24,6 +24,7 @@ use crate::identity::{Rows, Scope};
 use crate::insight::journeys;
 use crate::leads::contact::normalise_namespace;
 use crate::leads::lead::{self, Identity};
+use crate::leads::visible::by_rows;
 
 const READ: Scope = Scope::Read(Area::Engagement);
 
@@ -159,14 +160,12 @@ impl Loader<(Rows, EngagementId)> for EngagementLoader {
         &self,
         keys: &[(Rows, EngagementId)],
     ) -> std::result::Result<HashMap<(Rows, EngagementId), Self::Value>, Arc<Error>> {
-        let ids: Vec<EngagementId> = keys.iter().map(|(_, id)| *id).collect();
-        let found = super::get_many(&self.0, Rows::All, &ids)
-            .await
-            .map_err(Arc::new)?;
-        Ok(found
-            .into_iter()
-            .map(|(id, row)| ((Rows::All, id), row))
-            .collect())
+        let mut all = HashMap::with_capacity(keys.len());
+        for (rows, ids) in by_rows(keys) {
+            let found = super::get_many(&self.0, rows, &ids).await.map_err(Arc::new)?;
+            all.extend(found.into_iter().map(|(id, row)| ((rows.clone(), id), row)));
+        }
+        Ok(all)
     }
 }
 
@@ -178,14 +177,17 @@ pub async fn load(ctx: &Context<'_>, id: EngagementId) -> Result<Option<Engageme
     let caller = ctx.caller()?;
     caller.require(READ)?;
     let loader = ctx.data_unchecked::<DataLoader<EngagementLoader>>();
-    Ok(loader.load_one((caller.rows, id)).await?.map(EngagementNode))
+    Ok(loader
+        .load_one((caller.rows.clone(), id))
+        .await?
+        .map(EngagementNode))
 }
 
 /// Loads the latest engagements of leads for all requests together.
 pub struct NewestLoader(pub App);
 
 /// The latest so many of a lead.
-type Newest = (Rows, LeadId, u64);
+type Newest = (LeadId, u64);
 
 impl Loader<Newest> for NewestLoader {
     type Value = Arc<Vec<Arc<Engagement>>>;
@@ -193,18 +195,16 @@ impl Loader<Newest> for NewestLoader {
 
     async fn load(&self, keys: &[Newest]) -> std::result::Result<HashMap<Newest, Self::Value>, Arc<Error>> {
         // Whoever wants fewer than others get the beginning of what is read for them.
-        let most = keys.iter().map(|(_, _, limit)| *limit).max().unwrap_or(1);
-        let mut leads: Vec<LeadId> = keys.iter().map(|(_, lead, _)| *lead).collect();
+        let most = keys.iter().map(|(_, limit)| *limit).max().unwrap_or(1);
+        let mut leads: Vec<LeadId> = keys.iter().map(|(lead, _)| *lead).collect();
         leads.sort_unstable();
         leads.dedup();
-        let found = super::newest(&self.0, Rows::All, &leads, most)
-            .await
-            .map_err(Arc::new)?;
+        let found = super::newest(&self.0, &leads, most).await.map_err(Arc::new)?;
         Ok(keys
             .iter()
             .map(|key| {
-                let rows = found.get(&key.1).map_or(&[][..], Vec::as_slice);
-                let limit = usize::try_from(key.2).unwrap_or(usize::MAX).min(rows.len());
+                let rows = found.get(&key.0).map_or(&[][..], Vec::as_slice);
+                let limit = usize::try_from(key.1).unwrap_or(usize::MAX).min(rows.len());
                 (*key, Arc::new(rows[..limit].to_vec()))
             })
             .collect())
@@ -275,7 +275,7 @@ async fn list(ctx: &Context<'_>, filter: EngagementFilter, pages: Pages) -> Resu
     {
         caller.require(READ)?;
         let loader = ctx.data_unchecked::<DataLoader<NewestLoader>>();
-        let rows = loader.load_one((caller.rows, *lead, request.limit + 1)).await?;
+        let rows = loader.load_one((*lead, request.limit + 1)).await?;
         return Ok(edges(Page::new(
             &request,
             rows.map_or_else(Vec::new, |rows| rows.to_vec()),
@@ -480,7 +480,15 @@ impl EngagementQuery {
         } = filter.unwrap_or_default();
         let to = to.unwrap_or_else(|| ctx.app().clock().now().day());
         let caller = ctx.caller()?;
-        let stats = if lead_id.is_some() {
+        // The daily summaries are of all leads.
+        let summed = lead_id.is_none() && caller.rows.is_all();
+        if lead_id.is_none() {
+            journeys::check_range(from, to)?;
+        }
+        let stats = if summed {
+            caller.require(READ)?;
+            journeys::engagement_stats(ctx.app(), from, to, &types, &channels).await?
+        } else {
             let filter = EngagementFilter {
                 lead_id,
                 types,
@@ -489,9 +497,6 @@ impl EngagementQuery {
                 to: Some(to.start().plus_days(1)),
             };
             super::stats(ctx.app(), caller, &filter).await?
-        } else {
-            caller.require(READ)?;
-            journeys::engagement_stats(ctx.app(), from, to, &types, &channels).await?
         };
         Ok(stats.into())
     }

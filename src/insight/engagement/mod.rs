@@ -24,5 +24,6 @@ pub use model::{
 pub use payload::{Recorded, Reweighed};
 pub use service::{
     Answer, EngagementFilter, EngagementProblem, LeadKey, MOST_AT_ONCE, NewEngagement, Stats, get_many, list,
-    newest, record, record_keyed, record_many, stats, timeline,
+    newest, record, record_keyed, record_many, seen_sums, stats, timeline,
 };
+pub use store::Sum;

@@ -1,6 +1,6 @@
 //! Use cases of engagements.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use entity::id::{EngagementId, LeadId};
@@ -17,6 +17,7 @@ use crate::error::{Error, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Rows, Scope};
 use crate::leads::lead::{self, Identity};
+use crate::leads::visible::{self, Visible};
 
 /// Most engagements of one call.
 pub const MOST_AT_ONCE: usize = 1_000;
@@ -39,6 +40,8 @@ pub enum EngagementProblem {
     LeadNotFound,
     /// More items than one call takes.
     TooMany,
+    /// Its dedupe key belongs to something outside of what the row filter of the token shows.
+    OutsideRowFilter,
 }
 
 impl From<ProblemCode> for EngagementProblem {
@@ -121,11 +124,12 @@ async fn record_once(
 ) -> Result<Vec<Answer>, Error> {
     let now = app.clock().now();
     let once = Once::new(key, &caller.actor.id, "record engagements")?;
+    let seen = Visible::of(app, &caller.rows).await?;
     let tx = app.db().begin().await?;
     if let Some(before) = once.before(&tx, now).await? {
-        return again(&tx, caller.rows, before).await;
+        return again(&tx, &seen, before).await;
     }
-    let answers = record_many(&tx, caller, now, items).await?;
+    let answers = record_many(&tx, caller, &seen, now, items).await?;
     if key.is_some() {
         if answers.iter().all(|answer| matches!(answer, Answer::Refused(_))) {
             // Nothing was done: the key may be used again with a better input.
@@ -158,7 +162,7 @@ impl Kept {
 }
 
 /// What was answered before, with the engagements as they are now.
-async fn again(tx: &Tx, rows: Rows, before: Vec<Kept>) -> Result<Vec<Answer>, Error> {
+async fn again(tx: &Tx, visible: &Visible, before: Vec<Kept>) -> Result<Vec<Answer>, Error> {
     let ids: Vec<EngagementId> = before
         .iter()
         .filter_map(|kept| match kept {
@@ -166,7 +170,7 @@ async fn again(tx: &Tx, rows: Rows, before: Vec<Kept>) -> Result<Vec<Answer>, Er
             Kept::Refused(_) => None,
         })
         .collect();
-    let found = store::by_ids(&**tx, rows, &ids).await?;
+    let found = store::by_ids(&**tx, visible, &ids).await?;
     let row = |id| {
         let row = found.get(&id).cloned();
         row.ok_or_else(|| Error::NotFound(format!("the engagement `{id}` of this call is gone")))
@@ -183,17 +187,19 @@ async fn again(tx: &Tx, rows: Rows, before: Vec<Kept>) -> Result<Vec<Answer>, Er
         .collect()
 }
 
-/// The same within a transaction of the caller's own, for imports; the caller's scope has been asked for.
+/// The same within a transaction of the caller's own, for imports; the caller's scope has been asked for. `seen` is what
+/// the caller sees.
 ///
 /// # Errors
 /// The database's.
 pub async fn record_many(
     tx: &Tx,
     caller: &Caller,
+    seen: &Visible,
     now: Timestamp,
     items: Vec<NewEngagement>,
 ) -> Result<Vec<Answer>, Error> {
-    let leads = Leads::find(tx, caller.rows, &items).await?;
+    let leads = Leads::find(tx, seen, &items).await?;
     let mut answers: Vec<Option<Answer>> = vec![None; items.len()];
     let mut rows: Vec<(usize, Engagement)> = Vec::with_capacity(items.len());
     for (place, NewEngagement { lead, draft }) in items.into_iter().enumerate() {
@@ -220,6 +226,7 @@ pub async fn record_many(
     drop(messages);
 
     let mut fresh = without_duplicates(tx, rows, &mut answers).await?;
+    hide_strangers(tx, seen, &mut answers).await?;
     let reweighed = weigh(tx, &mut fresh).await?;
     let mut log = Vec::with_capacity(fresh.len() + reweighed.len());
     for (_, row) in &fresh {
@@ -244,7 +251,7 @@ struct Leads {
 }
 
 impl Leads {
-    async fn find(tx: &Tx, rows: Rows, items: &[NewEngagement]) -> Result<Self, Error> {
+    async fn find(tx: &Tx, seen: &Visible, items: &[NewEngagement]) -> Result<Self, Error> {
         let mut ids = HashSet::new();
         let mut identities = HashSet::new();
         for item in items {
@@ -254,8 +261,8 @@ impl Leads {
             }
         }
         Ok(Self {
-            by_id: lead::existing(tx, rows, &ids).await?,
-            by_identity: lead::known(tx, rows, &identities).await?,
+            by_id: lead::existing(tx, seen, &ids).await?,
+            by_identity: lead::known(tx, seen, &identities).await?,
         })
     }
 
@@ -329,6 +336,27 @@ fn row_of(draft: EngagementDraft, lead_id: LeadId, now: Timestamp) -> Engagement
         received_at: now,
         dedupe_key,
     }
+}
+
+/// Refuses what is a duplicate of something that the caller must not see.
+async fn hide_strangers(tx: &Tx, seen: &Visible, answers: &mut [Option<Answer>]) -> Result<(), Error> {
+    if seen.is_all() {
+        return Ok(());
+    }
+    let first = |answer: &Option<Answer>| match answer {
+        Some(Answer::Duplicate(first)) => Some(first.lead_id),
+        _ => None,
+    };
+    let leads: Vec<LeadId> = answers.iter().filter_map(first).collect();
+    let inside = seen.those_in(tx, &leads).await?;
+    for answer in answers {
+        if first(answer).is_some_and(|lead| !inside.contains(&lead)) {
+            let code = EngagementProblem::OutsideRowFilter;
+            let problem = Problem::new("dedupeKey", code, visible::outside());
+            *answer = Some(Answer::Refused(vec![problem]));
+        }
+    }
+    Ok(())
 }
 
 /// Stores the rows whose dedupe key is new and answers for the others with the first.
@@ -523,21 +551,21 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<Engagement>, Error> {
     may_read(caller)?;
-    Ok(store::list(app.db().read(), caller.rows, filter, page).await?)
+    let visible = Visible::of(app, &caller.rows).await?;
+    Ok(store::list(app.db().read(), &visible, filter, page).await?)
 }
 
-/// The latest engagements of many leads, at most `limit` of each, with one statement. The scope has been asked for by
-/// whoever lets the loader in.
+/// The latest engagements of many leads, at most `limit` of each, with one statement. Whoever shows the leads has asked
+/// for scope and sight.
 ///
 /// # Errors
 /// The database's.
 pub async fn newest(
     app: &App,
-    rows: Rows,
     leads: &[LeadId],
     limit: u64,
 ) -> Result<HashMap<LeadId, Vec<Arc<Engagement>>>, Error> {
-    Ok(store::newest(app.db().read(), rows, leads, limit).await?)
+    Ok(store::newest(app.db().read(), leads, limit).await?)
 }
 
 /// Engagements by id; those that are not there are left out. The scope has been asked for by whoever lets the loader in.
@@ -546,10 +574,11 @@ pub async fn newest(
 /// The database's.
 pub async fn get_many(
     app: &App,
-    rows: Rows,
+    rows: &Rows,
     ids: &[EngagementId],
 ) -> Result<HashMap<EngagementId, Arc<Engagement>>, Error> {
-    Ok(store::by_ids(app.db().read(), rows, ids).await?)
+    let visible = Visible::of(app, rows).await?;
+    Ok(store::by_ids(app.db().read(), &visible, ids).await?)
 }
 
 /// What engagements add up to by type, channel and day.
@@ -558,7 +587,38 @@ pub async fn get_many(
 /// A missing scope `engagement:read`; the database's.
 pub async fn stats(app: &App, caller: &Caller, filter: &EngagementFilter) -> Result<Stats, Error> {
     may_read(caller)?;
-    Ok(store::stats(app.db().read_lagging(), caller.rows, filter).await?)
+    let visible = Visible::of(app, &caller.rows).await?;
+    let mut by_type = BTreeMap::<EngagementType, i64>::new();
+    let mut by_channel = BTreeMap::<Channel, i64>::new();
+    let mut by_day = BTreeMap::<entity::Day, i64>::new();
+    let mut revenue = BTreeMap::<String, i64>::new();
+    for sum in seen_sums(app, &visible, filter).await? {
+        *by_type.entry(sum.kind).or_default() += sum.count;
+        *by_channel.entry(sum.channel).or_default() += sum.count;
+        *by_day.entry(sum.day).or_default() += sum.count;
+        if let Some((currency, minor)) = sum.revenue {
+            *revenue.entry(currency).or_default() += minor;
+        }
+    }
+    Ok(Stats {
+        total: by_type.values().sum(),
+        by_type: by_type.into_iter().collect(),
+        by_channel: by_channel.into_iter().collect(),
+        by_day: by_day.into_iter().collect(),
+        revenue: revenue.into_iter().collect(),
+    })
+}
+
+/// The same by type, channel, day and currency at once. Whoever asks has asked for a scope.
+///
+/// # Errors
+/// The database's.
+pub async fn seen_sums(
+    app: &App,
+    visible: &Visible,
+    filter: &EngagementFilter,
+) -> Result<Vec<store::Sum>, Error> {
+    Ok(store::sums(app.db().read_lagging(), visible, filter).await?)
 }
 
 /// Blanks what is personal in the engagements of erased leads.
@@ -570,16 +630,15 @@ pub(super) async fn blank(tx: &Tx, leads: &[LeadId]) -> Result<(), Error> {
 /// cursor, which only one lead can have, or at the end.
 ///
 /// # Errors
-/// The database's. Whoever lets the loader in has asked for the scope.
+/// The database's. Whoever shows the leads has asked for scope and sight.
 pub async fn timeline(
     app: &App,
-    rows: Rows,
     leads: &[LeadId],
     page: &PageRequest,
 ) -> Result<HashMap<LeadId, Page<Arc<Engagement>>>, Error> {
     let db = app.db().read();
     if page.after.is_none() && page.before.is_none() && !page.backward {
-        let found = store::newest(db, rows, leads, page.limit + 1).await?;
+        let found = store::newest(db, leads, page.limit + 1).await?;
         let pages = found
             .into_iter()
             .map(|(lead, rows)| (lead, Page::new(page, rows)));
@@ -591,7 +650,7 @@ pub async fn timeline(
             lead_id: Some(*lead),
             ..EngagementFilter::default()
         };
-        let found = store::list(db, rows, &filter, page).await?;
+        let found = store::list(db, &Visible::all(), &filter, page).await?;
         pages.insert(*lead, found.map(Arc::new));
     }
     Ok(pages)

@@ -1,6 +1,6 @@
 //! All SQL of engagements.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use entity::engagement::{Column, Entity};
@@ -12,11 +12,11 @@ use sea_orm::{
     Select,
 };
 
-use super::{Engagement, EngagementFilter, Stats};
+use super::{Engagement, EngagementFilter};
 use crate::db::{
     self, Conflict, Direction, KeyType, Page, PageRequest, Tx, among, insert_refs, key_table, padded, sql,
 };
-use crate::identity::Rows;
+use crate::leads::visible::Visible;
 
 /// Locks of messages fall into this many, so that a batch cannot use up the server's table of locks.
 const LOCK_BUCKETS: u32 = 512;
@@ -152,12 +152,13 @@ fn filtered(filter: &EngagementFilter) -> Select<Entity> {
 
 pub(super) async fn list(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    visible: &Visible,
     filter: &EngagementFilter,
     page: &PageRequest,
 ) -> Result<Page<Engagement>, DbErr> {
-    let Rows::All = rows;
-    let mut select = filtered(filter);
+    let mut select = filtered(filter).apply_if(visible.among((Entity, Column::LeadId)), |select, seen| {
+        select.filter(seen)
+    });
     page.apply(
         QueryTrait::query(&mut select),
         Expr::col((Entity, Column::OccurredAt)),
@@ -170,11 +171,9 @@ pub(super) async fn list(
 /// The latest of each lead: as many entries of the index of a lead are read as are wanted, and their rows.
 pub(super) async fn newest(
     db: &impl ConnectionTrait,
-    rows: Rows,
     leads: &[LeadId],
     limit: u64,
 ) -> Result<HashMap<LeadId, Vec<Arc<Engagement>>>, DbErr> {
-    let Rows::All = rows;
     let backend = db.get_database_backend();
     let mut values = Vec::new();
     let keys = leads.iter().map(|lead| [lead.0.into()]);
@@ -206,20 +205,38 @@ pub(super) async fn newest(
 
 pub(super) async fn by_ids(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    visible: &Visible,
     ids: &[EngagementId],
 ) -> Result<HashMap<EngagementId, Arc<Engagement>>, DbErr> {
-    let Rows::All = rows;
-    let rows = db::rows(db, Entity::find().filter(Column::Id.is_in(padded(ids)))).await?;
+    let select = Entity::find()
+        .filter(Column::Id.is_in(padded(ids)))
+        .apply_if(visible.is_seen((Entity, Column::LeadId)), |select, seen| {
+            select.filter(seen)
+        });
+    let rows = db::rows(db, select).await?;
     Ok(rows.into_iter().map(|row| (row.id, Arc::new(row))).collect())
 }
 
-pub(super) async fn stats(
+/// Engagements of a type, by a channel, on a day, with or without revenue in a currency.
+#[derive(Debug)]
+pub struct Sum {
+    /// The type.
+    pub kind: EngagementType,
+    /// The channel.
+    pub channel: Channel,
+    /// The UTC day.
+    pub day: Day,
+    /// How many.
+    pub count: i64,
+    /// Currency and minor units.
+    pub revenue: Option<(String, i64)>,
+}
+
+pub(super) async fn sums(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    visible: &Visible,
     filter: &EngagementFilter,
-) -> Result<Stats, DbErr> {
-    let Rows::All = rows;
+) -> Result<Vec<Sum>, DbErr> {
     let backend = db.get_database_backend();
     let EngagementFilter {
         lead_id,
@@ -256,35 +273,32 @@ pub(super) async fn stats(
         let words = channels.iter().map(|channel| channel.as_str().into());
         conditions.push(among(backend, "channel", KeyType::Text, words, &mut values));
     }
+    let seen = if lead_id.is_some() {
+        visible.and_seen("engagement.lead_id", &mut values)
+    } else {
+        visible.and_among("lead_id", &mut values)
+    };
     // No engagement is older than 1970, so that both databases' division rounds the same way.
     let text = format!(
         "SELECT engagement_type, channel, occurred_at / 86400000000 AS day, currency, count(*) AS number, \
-         CAST(COALESCE(sum(revenue_minor), 0) AS BIGINT) AS revenue FROM engagement WHERE {} GROUP BY 1, 2, 3, 4",
+         CAST(COALESCE(sum(revenue_minor), 0) AS BIGINT) AS revenue FROM engagement WHERE {}{seen} GROUP BY 1, 2, 3, 4",
         conditions.join(" AND ")
     );
-    let mut by_type = BTreeMap::<EngagementType, i64>::new();
-    let mut by_channel = BTreeMap::<Channel, i64>::new();
-    let mut by_day = BTreeMap::<i64, i64>::new();
-    let mut revenue = BTreeMap::<String, i64>::new();
-    for row in db.query_all_raw(sql(backend, &text, values)).await? {
-        let number: i64 = row.try_get("", "number")?;
-        *by_type.entry(row.try_get("", "engagement_type")?).or_default() += number;
-        *by_channel.entry(row.try_get("", "channel")?).or_default() += number;
-        *by_day.entry(row.try_get("", "day")?).or_default() += number;
-        if let Some(currency) = row.try_get::<Option<String>>("", "currency")? {
-            *revenue.entry(currency).or_default() += row.try_get::<i64>("", "revenue")?;
-        }
-    }
-    Ok(Stats {
-        total: by_type.values().sum(),
-        by_type: by_type.into_iter().collect(),
-        by_channel: by_channel.into_iter().collect(),
-        by_day: by_day
-            .into_iter()
-            .map(|(day, number)| (Timestamp(day * entity::time::DAY_MICROS).day(), number))
-            .collect::<Vec<(Day, i64)>>(),
-        revenue: revenue.into_iter().collect(),
-    })
+    let rows = db.query_all_raw(sql(backend, &text, values)).await?;
+    rows.iter()
+        .map(|row| {
+            let day: i64 = row.try_get("", "day")?;
+            let currency: Option<String> = row.try_get("", "currency")?;
+            let minor: i64 = row.try_get("", "revenue")?;
+            Ok(Sum {
+                kind: row.try_get("", "engagement_type")?,
+                channel: row.try_get("", "channel")?,
+                day: Timestamp(day * entity::time::DAY_MICROS).day(),
+                count: row.try_get("", "number")?,
+                revenue: currency.map(|currency| (currency, minor)),
+            })
+        })
+        .collect()
 }
 
 pub(super) async fn blank(tx: &Tx, leads: &[LeadId]) -> Result<(), DbErr> {

@@ -225,9 +225,7 @@ async fn stats_add_up_and_the_newest_come_first() {
             revenue: vec![("EUR".into(), 4_900)],
         }
     );
-    let newest = newest(&scene.app, crate::identity::Rows::All, &[scene.lead], 2)
-        .await
-        .expect("found");
+    let newest = newest(&scene.app, &[scene.lead], 2).await.expect("found");
     let moments: Vec<Timestamp> = newest[&scene.lead].iter().map(|row| row.occurred_at).collect();
     assert_eq!(moments, [NOW.plus_seconds(60), NOW.plus_seconds(30)]);
 }

@@ -17,7 +17,7 @@ use crate::api::{Eager, Lead};
 use crate::app::App;
 use crate::error::Error;
 use crate::events::{Event, Filter};
-use crate::identity::{Rows, Scope};
+use crate::identity::Scope;
 use crate::insight::engagement::graphql::{ChannelCount, TypeCount};
 use crate::insight::scoring;
 use crate::leads::lead::{self, graphql as lead_graphql};
@@ -27,20 +27,12 @@ const READ: Scope = Scope::Read(Area::Journeys);
 /// Loads journeys for all requests together.
 pub struct JourneyLoader(pub App);
 
-impl Loader<(Rows, LeadId)> for JourneyLoader {
+impl Loader<LeadId> for JourneyLoader {
     type Value = Arc<Journey>;
     type Error = Arc<Error>;
 
-    async fn load(
-        &self,
-        keys: &[(Rows, LeadId)],
-    ) -> std::result::Result<HashMap<(Rows, LeadId), Self::Value>, Arc<Error>> {
-        let ids: Vec<LeadId> = keys.iter().map(|(_, id)| *id).collect();
-        let found = super::journeys(&self.0, &ids).await.map_err(Arc::new)?;
-        Ok(found
-            .into_iter()
-            .map(|(id, journey)| ((Rows::All, id), journey))
-            .collect())
+    async fn load(&self, ids: &[LeadId]) -> std::result::Result<HashMap<LeadId, Self::Value>, Arc<Error>> {
+        super::journeys(&self.0, ids).await.map_err(Arc::new)
     }
 }
 
@@ -77,7 +69,7 @@ async fn load(ctx: &Context<'_>, lead: &Arc<lead::Lead>) -> Result<JourneyNode> 
     caller.require(READ)?;
     let loader = ctx.data_unchecked::<DataLoader<JourneyLoader>>();
     let journey = loader
-        .load_one((caller.rows, lead.id))
+        .load_one(lead.id)
         .await?
         .ok_or_else(|| Error::NotFound(format!("there is no lead `{}`", lead.id)))?;
     Ok(JourneyNode {

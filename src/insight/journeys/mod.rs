@@ -16,5 +16,5 @@ mod tests;
 pub use handler::JourneysHandler;
 pub use model::{Converted, DayActivity, DeploymentActivity, JourneyFacts, Milestone, Period};
 pub use service::{
-    ActivityOf, Journey, Overview, activity, deployment, engagement_stats, journeys, overview,
+    ActivityOf, Journey, Overview, activity, check_range, deployment, engagement_stats, journeys, overview,
 };

@@ -14,7 +14,8 @@ use super::store::{self, Stored};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
-use crate::insight::engagement::Stats;
+use crate::insight::engagement::{self, EngagementFilter, Stats};
+use crate::leads::visible::Visible;
 
 /// Most days of one summary: a little over ten years.
 const MOST_DAYS: i32 = 3_700;
@@ -165,7 +166,11 @@ pub struct ActivityOf {
     pub to: Day,
 }
 
-fn check_range(from: Day, to: Day) -> Result<(), Error> {
+/// Whether a summary of these days can be asked for.
+///
+/// # Errors
+/// [`Error::BadInput`] for a range that is none or too long.
+pub fn check_range(from: Day, to: Day) -> Result<(), Error> {
     if from > to {
         return Err(Error::BadInput(format!("`from` ({from}) is after `to` ({to})")));
     }
@@ -244,10 +249,45 @@ pub async fn deployment(
     caller.require(Scope::Read(Area::Journeys))?;
     check_range(from, to)?;
     let mut sums: BTreeMap<Day, DeploymentActivity> = BTreeMap::new();
-    for (day, activity) in store::deployment(app.db().read(), from, to).await? {
+    let days = if caller.rows.is_all() {
+        store::deployment(app.db().read(), from, to).await?
+    } else {
+        some_leads(app, caller, from, to).await?
+    };
+    for (day, activity) in days {
         sums.entry(by.start_of(day)).or_default().merge(&activity);
     }
     Ok(sums)
+}
+
+/// What the leads that a caller sees did by day: the days of the deployment are of all leads, so it is counted from what
+/// hangs on the leads.
+async fn some_leads(
+    app: &App,
+    caller: &Caller,
+    from: Day,
+    to: Day,
+) -> Result<Vec<(Day, DeploymentActivity)>, Error> {
+    let visible = Visible::of(app, &caller.rows).await?;
+    let (start, end) = (from.start(), to.start().plus_days(1));
+    let filter = EngagementFilter {
+        from: Some(start),
+        to: Some(end),
+        ..EngagementFilter::default()
+    };
+    let mut days: BTreeMap<Day, DeploymentActivity> = BTreeMap::new();
+    for sum in engagement::seen_sums(app, &visible, &filter).await? {
+        let revenue = sum
+            .revenue
+            .as_ref()
+            .map(|(currency, minor)| (currency.as_str(), *minor));
+        let sums = days.entry(sum.day).or_default();
+        sums.add(sum.kind, sum.channel, sum.count, revenue);
+    }
+    for (day, stage, count) in store::moves(app.db().read_lagging(), &visible, start, end).await? {
+        days.entry(day).or_default().add_moves(stage, count);
+    }
+    Ok(days.into_iter().collect())
 }
 
 /// What the engagements of all leads add up to, read from the days of the deployment. The scope has been asked for.
@@ -324,8 +364,9 @@ const CHUNK: usize = 1_000;
 pub async fn overview(app: &App, caller: &Caller) -> Result<Overview, Error> {
     caller.require(Scope::Read(Area::Journeys))?;
     let db = app.db().read_lagging();
-    let leads = store::count_leads(db).await?;
-    let sampled = store::sample(db, SAMPLE, leads).await?;
+    let visible = Visible::of(app, &caller.rows).await?;
+    let leads = store::count_leads(db, &visible).await?;
+    let sampled = store::sample(db, &visible, SAMPLE, leads).await?;
     let mut overview = Overview {
         leads,
         looked_at: i64::try_from(sampled.len()).unwrap_or(i64::MAX),

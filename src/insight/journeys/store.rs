@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use entity::id::LeadId;
-use entity::{Day, EventKind, Timestamp, activity_day, deployment_day, journey, score_history, stage_stay};
+use entity::{
+    Day, EventKind, Stage, Timestamp, activity_day, deployment_day, journey, score_history, stage_stay,
+};
 use sea_orm::sea_query::Value;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
@@ -11,6 +13,7 @@ use super::model::{DayActivity, DeploymentActivity, JourneyFacts, LeadFold};
 use crate::db::{KeyType, Tx, among, key_table, padded, sql, upsert_many};
 use crate::error::Error;
 use crate::events::{Event, Position};
+use crate::leads::visible::Visible;
 
 /// The journeys of some leads; a lead without one is left out.
 pub(super) async fn facts(tx: &Tx, leads: &HashSet<LeadId>) -> Result<Vec<(LeadId, JourneyFacts)>, Error> {
@@ -305,11 +308,39 @@ pub(super) async fn stays(
         .await
 }
 
-/// How many leads there are.
-pub(super) async fn count_leads(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
-    let text = "SELECT count(*) FROM lead WHERE deleted_at IS NULL";
+/// Moves of the leads that somebody sees, by the UTC day and the stage that was entered. The stay in which a lead became
+/// known counts as a move unless that is NEW, as the event of it does. Leads may be known since before 1970, where division
+/// alone would round up.
+pub(super) async fn moves(
+    db: &impl ConnectionTrait,
+    visible: &Visible,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<(Day, Stage, i64)>, DbErr> {
+    let backend = db.get_database_backend();
+    let mut values = vec![from.micros().into(), to.micros().into()];
+    let text = format!(
+        "SELECT (entered_at - (entered_at % 86400000000 + 86400000000) % 86400000000) / 86400000000 AS day, stage, count(*) AS number FROM stage_stay \
+         WHERE entered_at >= ? AND entered_at < ? AND (previous IS NOT NULL OR stage <> 'NEW'){} GROUP BY 1, 2",
+        visible.and_among("lead_id", &mut values)
+    );
+    let rows = db.query_all_raw(sql(backend, &text, values)).await?;
+    rows.iter()
+        .map(|row| {
+            let day: i64 = row.try_get("", "day")?;
+            let day = Timestamp(day * entity::time::DAY_MICROS).day();
+            Ok((day, row.try_get("", "stage")?, row.try_get("", "number")?))
+        })
+        .collect()
+}
+
+/// How many leads there are for somebody.
+pub(super) async fn count_leads(db: &impl ConnectionTrait, visible: &Visible) -> Result<i64, DbErr> {
+    let mut values = Vec::new();
+    let seen = visible.and_among("id", &mut values);
+    let text = format!("SELECT count(*) FROM lead WHERE deleted_at IS NULL{seen}");
     let row = db
-        .query_one_raw(sql(db.get_database_backend(), text, []))
+        .query_one_raw(sql(db.get_database_backend(), &text, values))
         .await?
         .ok_or_else(|| DbErr::RecordNotFound("count".into()))?;
     row.try_get_by_index(0)
@@ -319,24 +350,36 @@ pub(super) async fn count_leads(db: &impl ConnectionTrait) -> Result<i64, DbErr>
 /// (PostgreSQL draws each with the same chance; SQLite takes every so many-th row).
 pub(super) async fn sample(
     db: &impl ConnectionTrait,
+    visible: &Visible,
     wanted: i64,
     leads: i64,
 ) -> Result<Vec<Sampled>, DbErr> {
     let backend = db.get_database_backend();
     let columns = "l.id, l.created_at, s.decay_key, s.decay_rate";
-    let joined = "LEFT JOIN lead_score s ON s.lead_id = l.id WHERE l.deleted_at IS NULL";
+    let mut seen = Vec::new();
+    let joined = format!(
+        "LEFT JOIN lead_score s ON s.lead_id = l.id WHERE l.deleted_at IS NULL{}",
+        visible.and_among("l.id", &mut seen)
+    );
     let mut statements = Vec::new();
     if leads <= wanted {
         statements.push(sql(
             backend,
             &format!("SELECT {columns} FROM lead l {joined}"),
-            [],
+            seen,
         ));
     } else if backend == DbBackend::Postgres {
         #[expect(clippy::cast_precision_loss, reason = "numbers of leads")]
         let percent = wanted as f64 / leads as f64 * 100.0;
         let text = format!("SELECT {columns} FROM lead l TABLESAMPLE BERNOULLI ({percent}) {joined}");
-        statements.push(sql(backend, &text, []));
+        statements.push(sql(backend, &text, seen));
+    } else if !visible.is_all() {
+        // The filter has to look at each anyway.
+        let text = format!(
+            "SELECT {columns} FROM lead l {joined} AND l.rowid % {} = 0",
+            leads / wanted + 1
+        );
+        statements.push(sql(backend, &text, seen));
     } else {
         let text = "SELECT COALESCE(max(rowid), 0) FROM lead";
         let row = db.query_one_raw(sql(backend, text, [])).await?;

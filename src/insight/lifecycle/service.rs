@@ -15,6 +15,7 @@ use crate::db::{CallKey, Keyset, Once, Page, PageRequest, SortValue, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Rows, Scope};
+use crate::leads::visible::{Visible, outside};
 
 /// Most leads that one call moves.
 pub const MOST_AT_ONCE: usize = 1_000;
@@ -40,6 +41,8 @@ pub enum LifecycleProblem {
     TooMany,
     /// Somebody else changed the settings meanwhile.
     Outdated,
+    /// The lead would be outside of what the row filter of the token shows.
+    OutsideRowFilter,
 }
 
 /// A move by a person or token.
@@ -59,6 +62,7 @@ pub struct StageChange {
 pub type Changed = Result<StageStay, Vec<Problem<LifecycleProblem>>>;
 
 /// A stay that is to be opened.
+#[derive(Clone)]
 pub(super) struct Step {
     pub(super) to: Stage,
     pub(super) at: Timestamp,
@@ -80,15 +84,17 @@ pub async fn change_stages(
     caller.require(Scope::Write(Area::Lifecycle))?;
     let now = app.clock().now();
     let once = Once::new(key, &caller.actor.id, "change stages")?;
+    let visible = Visible::of(app, &caller.rows).await?;
     let tx = app.db().begin().await?;
     if let Some(before) = once.before(&tx, now).await? {
-        return again(&tx, caller.rows, before).await;
+        return again(&tx, &visible, before).await;
     }
     let mut ids: Vec<LeadId> = changes.iter().map(|change| change.lead_id).collect();
     ids.sort_unstable();
     ids.dedup();
     let mut heads = store::heads(&tx, &ids, true).await?;
-    heads.retain(|head| !head.deleted);
+    let inside = visible.those_in(&tx, &ids).await?;
+    heads.retain(|head| !head.deleted && inside.contains(&head.id));
     let mut open = open_stays(&tx, &heads, now).await?;
     let mut seen = HashSet::new();
     let mut moves = Vec::new();
@@ -109,10 +115,24 @@ pub async fn change_stages(
         };
         answers.push(answer);
     }
-    let mut entered = write_moves(&tx, &caller.actor.id, now, moves).await?;
+    let mut guard = visible.guard(&tx).await?;
+    let mut entered = loop {
+        moves.retain(|(open, _)| !guard.refused().contains(&open.lead_id));
+        let entered = write_moves(&tx, &caller.actor.id, now, moves.clone()).await?;
+        if guard.holds(entered.keys().map(|id| (*id, *id))).await? {
+            break entered;
+        }
+    };
+    let mut made = |id: LeadId| {
+        if guard.refused().contains(&id) {
+            let code = LifecycleProblem::OutsideRowFilter;
+            return Err(vec![Problem::new("leadId", code, outside())]);
+        }
+        Ok(entered.remove(&id).expect("each good move opens a stay"))
+    };
     let answers: Vec<Changed> = answers
         .into_iter()
-        .map(|answer| answer.map(|id| entered.remove(&id).expect("each good move opens a stay")))
+        .map(|answer| answer.and_then(&mut made))
         .collect();
     // Where nothing was done the key may be used again with a better input.
     if answers.iter().any(Result::is_ok) {
@@ -132,9 +152,9 @@ pub async fn change_stages(
 type Kept = Result<StageStayId, Vec<Problem<LifecycleProblem>>>;
 
 /// What was answered before, with the stays as they are now.
-async fn again(tx: &Tx, rows: Rows, before: Vec<Kept>) -> Result<Vec<Changed>, Error> {
+async fn again(tx: &Tx, visible: &Visible, before: Vec<Kept>) -> Result<Vec<Changed>, Error> {
     let ids: Vec<StageStayId> = before.iter().flatten().copied().collect();
-    let stays = store::by_ids(&**tx, rows, &ids).await?;
+    let stays = store::by_ids(&**tx, visible, &ids).await?;
     let shown = |kept: Kept| {
         kept.and_then(|id| {
             stays.get(&id).cloned().ok_or_else(|| {
@@ -314,10 +334,11 @@ fn id_after(previous: StageStayId, now: Timestamp) -> StageStayId {
 /// The database's. Whoever lets the loader in has asked for the scope.
 pub async fn get_many(
     app: &App,
-    rows: Rows,
+    rows: &Rows,
     ids: &[StageStayId],
 ) -> Result<HashMap<StageStayId, StageStay>, Error> {
-    Ok(store::by_ids(app.db().read(), rows, ids).await?)
+    let visible = Visible::of(app, rows).await?;
+    Ok(store::by_ids(app.db().read(), &visible, ids).await?)
 }
 
 /// The open stay of each lead that has one.
@@ -441,6 +462,7 @@ pub async fn update_settings(
     change: SettingsChange,
 ) -> Outcome<StoredSettings, LifecycleProblem> {
     caller.require(Scope::Write(Area::Lifecycle))?;
+    caller.require_all_rows()?;
     let now = app.clock().now();
     let tx = app.db().begin().await?;
     let before = settings_in(&tx).await?;

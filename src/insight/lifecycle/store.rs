@@ -18,8 +18,8 @@ use super::model::is_response;
 use crate::db::{
     Conflict, Direction, Page, PageRequest, Tx, insert_many, padded, placeholders, sql, upsert_many,
 };
-use crate::identity::Rows;
 use crate::insight::engagement::{is_outbound_message, is_touch_point};
+use crate::leads::visible::Visible;
 
 /// What the lifecycle needs to know of a lead itself.
 #[derive(Clone, Copy, Debug)]
@@ -85,12 +85,12 @@ pub(super) async fn open_stays(
 
 pub(super) async fn by_ids(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    visible: &Visible,
     ids: &[StageStayId],
 ) -> Result<HashMap<StageStayId, StageStay>, DbErr> {
     let stays = stage_stay::Entity::find()
         .filter(stage_stay::Column::Id.is_in(padded(ids)))
-        .filter(stage_stay::Column::LeadId.in_subquery(crate::leads::lead::visible(rows)))
+        .filter(visible.is_there((stage_stay::Entity, stage_stay::Column::LeadId)))
         .all(db)
         .await?;
     Ok(stays.into_iter().map(|stay| (stay.id, stay)).collect())

@@ -16,28 +16,18 @@ use crate::api::{Eager, Lead};
 use crate::app::App;
 use crate::db::{CallKey, Keyset, SortValue};
 use crate::error::{Error, Problem};
-use crate::identity::{Rows, Scope};
+use crate::identity::Scope;
 use crate::insight::engagement::LeadKey;
 
 /// Loads the conversions of leads for all requests together.
 pub struct ConversionLoader(pub App);
 
-impl Loader<(Rows, LeadId)> for ConversionLoader {
+impl Loader<LeadId> for ConversionLoader {
     type Value = Vec<super::Conversion>;
     type Error = Arc<Error>;
 
-    async fn load(
-        &self,
-        keys: &[(Rows, LeadId)],
-    ) -> std::result::Result<HashMap<(Rows, LeadId), Self::Value>, Arc<Error>> {
-        let ids: Vec<LeadId> = keys.iter().map(|(_, id)| *id).collect();
-        let found = super::of_leads(&self.0, Rows::All, &ids)
-            .await
-            .map_err(Arc::new)?;
-        Ok(found
-            .into_iter()
-            .map(|(id, rows)| ((Rows::All, id), rows))
-            .collect())
+    async fn load(&self, ids: &[LeadId]) -> std::result::Result<HashMap<LeadId, Self::Value>, Arc<Error>> {
+        super::of_leads(&self.0, ids).await.map_err(Arc::new)
     }
 }
 
@@ -94,7 +84,7 @@ impl LeadConversionFields {
         let caller = ctx.caller()?;
         caller.require(Scope::Read(Area::Engagement))?;
         let loader = ctx.data_unchecked::<DataLoader<ConversionLoader>>();
-        let rows = loader.load_one((caller.rows, self.0)).await?.unwrap_or_default();
+        let rows = loader.load_one(self.0).await?.unwrap_or_default();
         Ok(rows.into_iter().map(Conversion).collect())
     }
 }
@@ -128,7 +118,7 @@ impl ConversionQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The conversion's id, `conv_…`.")] id: ConversionId,
     ) -> Result<Option<Conversion>> {
-        let mut found = super::get_many(ctx.app(), ctx.caller()?.rows, &[id]).await?;
+        let mut found = super::get_many(ctx.app(), &ctx.caller()?.rows, &[id]).await?;
         Ok(found.remove(&id).map(Conversion))
     }
 

@@ -10,6 +10,7 @@ use crate::db::Tx;
 use crate::error::Error;
 use crate::identity::Caller;
 use crate::leads::import::{Fault, Field, FileContext, Landed, Record, Sink, Value};
+use crate::leads::visible::Visible;
 
 /// Where imported conversions land. A row without a dedupe key has one made of all its values, so that the same file
 /// twice creates nothing twice; two rows that are the same in every mapped column are one conversion.
@@ -26,14 +27,15 @@ impl Sink for ConversionSink {
 
     async fn write(
         &self,
-        _: &App,
+        app: &App,
         tx: &Tx,
         caller: &Caller,
         now: Timestamp,
         _: &FileContext,
         items: Vec<NewConversion>,
     ) -> Result<Vec<Landed>, Error> {
-        let answers = record_many(tx, caller, now, items).await?;
+        let seen = Visible::of(app, &caller.rows).await?;
+        let answers = record_many(tx, caller, &seen, now, items).await?;
         Ok(answers
             .into_iter()
             .map(|answer| match answer {

@@ -16,6 +16,7 @@ use crate::identity::{Caller, Rows, Scope};
 use crate::insight::engagement::LeadKey;
 use crate::leads::contact::Currency;
 use crate::leads::lead;
+use crate::leads::visible::{self, Visible};
 
 /// Most conversions of one call.
 pub const MOST_AT_ONCE: usize = 1_000;
@@ -42,6 +43,8 @@ pub enum ConversionProblem {
     LeadNotFound,
     /// More items than one call takes.
     TooMany,
+    /// Its dedupe key belongs to something outside of what the row filter of the token shows.
+    OutsideRowFilter,
 }
 
 /// A conversion that is about to be recorded.
@@ -187,11 +190,12 @@ async fn record_once(
 ) -> Result<Vec<Answer>, Error> {
     let now = app.clock().now();
     let once = Once::new(key, &caller.actor.id, "record conversions")?;
+    let seen = Visible::of(app, &caller.rows).await?;
     let tx = app.db().begin().await?;
     if let Some(before) = once.before(&tx, now).await? {
-        return again(&tx, caller.rows, before).await;
+        return again(&tx, &seen, before).await;
     }
-    let answers = record_many(&tx, caller, now, items).await?;
+    let answers = record_many(&tx, caller, &seen, now, items).await?;
     if answers.iter().all(|answer| matches!(answer, Answer::Refused(_))) {
         // Nothing was done: the key may be used again with a better input.
         tx.rollback().await?;
@@ -222,7 +226,7 @@ impl Kept {
 }
 
 /// What was answered before, with the conversions as they are now.
-async fn again(tx: &Tx, rows: Rows, before: Vec<Kept>) -> Result<Vec<Answer>, Error> {
+async fn again(tx: &Tx, visible: &Visible, before: Vec<Kept>) -> Result<Vec<Answer>, Error> {
     let ids: Vec<ConversionId> = before
         .iter()
         .filter_map(|kept| match kept {
@@ -230,7 +234,7 @@ async fn again(tx: &Tx, rows: Rows, before: Vec<Kept>) -> Result<Vec<Answer>, Er
             Kept::Refused(_) => None,
         })
         .collect();
-    let found = store::by_ids(&**tx, rows, &ids).await?;
+    let found = store::by_ids(&**tx, visible, &ids).await?;
     let row = |id| {
         let row = found.get(&id).cloned();
         row.ok_or_else(|| Error::NotFound(format!("the conversion `{id}` of this call is gone")))
@@ -247,13 +251,15 @@ async fn again(tx: &Tx, rows: Rows, before: Vec<Kept>) -> Result<Vec<Answer>, Er
         .collect()
 }
 
-/// The same within a transaction of the caller's own, for imports; the caller's scope has been asked for.
+/// The same within a transaction of the caller's own, for imports; the caller's scope has been asked for. `seen` is what
+/// the caller sees.
 ///
 /// # Errors
 /// The database's.
 pub async fn record_many(
     tx: &Tx,
     caller: &Caller,
+    seen: &Visible,
     now: Timestamp,
     items: Vec<NewConversion>,
 ) -> Result<Vec<Answer>, Error> {
@@ -264,10 +270,17 @@ pub async fn record_many(
             LeadKey::Known(identity) => drop(identities.insert(identity)),
         }
     }
-    let by_id = lead::existing(tx, caller.rows, &ids).await?;
-    let by_identity = lead::known(tx, caller.rows, &identities).await?;
+    let by_id = lead::existing(tx, seen, &ids).await?;
+    let by_identity = lead::known(tx, seen, &identities).await?;
     let keys: Vec<String> = items.iter().filter_map(|item| item.dedupe_key.clone()).collect();
     let mut known: HashMap<String, Conversion> = store::by_dedupe_keys(tx, &keys).await?;
+    // Their keys are taken, and whose they are is not told.
+    let mut hidden: HashSet<LeadId> = HashSet::new();
+    if !seen.is_all() {
+        let leads: Vec<LeadId> = known.values().map(|first| first.lead_id).collect();
+        let inside = seen.those_in(tx, &leads).await?;
+        hidden.extend(leads.into_iter().filter(|lead| !inside.contains(lead)));
+    }
     let mut fresh = Vec::new();
     let mut answers = Vec::with_capacity(items.len());
     for item in items {
@@ -290,7 +303,12 @@ pub async fn record_many(
             continue;
         }
         if let Some(first) = item.dedupe_key.as_ref().and_then(|key| known.get(key)) {
-            answers.push(Answer::Duplicate(first.clone()));
+            answers.push(if hidden.contains(&first.lead_id) {
+                let code = ConversionProblem::OutsideRowFilter;
+                Answer::Refused(vec![Problem::new("dedupeKey", code, visible::outside())])
+            } else {
+                Answer::Duplicate(first.clone())
+            });
             continue;
         }
         let row = row_of(item, lead_id, now);
@@ -368,7 +386,8 @@ pub async fn list(
     page: &PageRequest,
 ) -> Result<Page<Conversion>, Error> {
     caller.require(Scope::Read(Area::Engagement))?;
-    Ok(store::list(app.db().read(), caller.rows, filter, page).await?)
+    let visible = Visible::of(app, &caller.rows).await?;
+    Ok(store::list(app.db().read(), &visible, filter, page).await?)
 }
 
 /// Conversions by id; those that are not there, or whose lead is not the caller's to see, are left out.
@@ -377,22 +396,19 @@ pub async fn list(
 /// The database's. The caller's scope has been asked for by whoever lets the loader in.
 pub async fn get_many(
     app: &App,
-    rows: Rows,
+    rows: &Rows,
     ids: &[ConversionId],
 ) -> Result<HashMap<ConversionId, Conversion>, Error> {
-    Ok(store::by_ids(app.db().read(), rows, ids).await?)
+    let visible = Visible::of(app, rows).await?;
+    Ok(store::by_ids(app.db().read(), &visible, ids).await?)
 }
 
 /// The newest conversions of some leads, at most 100 each, newest first.
 ///
 /// # Errors
-/// The database's. The caller's scope has been asked for by whoever lets the loader in.
-pub async fn of_leads(
-    app: &App,
-    rows: Rows,
-    leads: &[LeadId],
-) -> Result<HashMap<LeadId, Vec<Conversion>>, Error> {
-    Ok(store::of_leads(app.db().read(), rows, leads).await?)
+/// The database's. Whoever shows the leads has asked for scope and sight.
+pub async fn of_leads(app: &App, leads: &[LeadId]) -> Result<HashMap<LeadId, Vec<Conversion>>, Error> {
+    Ok(store::of_leads(app.db().read(), leads).await?)
 }
 
 /// The same page of the conversions of each lead, the latest first. One statement for all, unless the page begins at a

@@ -9,8 +9,7 @@ use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Que
 
 use super::{Conversion, ConversionFilter};
 use crate::db::{Conflict, Direction, Page, PageRequest, Tx, insert_many, newest_of_leads, padded};
-use crate::identity::Rows;
-use crate::leads::lead;
+use crate::leads::visible::Visible;
 
 /// Conversions of a lead that are shown at most.
 const SHOWN: u64 = 100;
@@ -36,12 +35,12 @@ pub(super) async fn by_dedupe_keys(tx: &Tx, keys: &[String]) -> Result<HashMap<S
 
 pub(super) async fn by_ids(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    visible: &Visible,
     ids: &[ConversionId],
 ) -> Result<HashMap<ConversionId, Conversion>, DbErr> {
     let found = conversion::Entity::find()
         .filter(conversion::Column::Id.is_in(padded(ids)))
-        .filter(conversion::Column::LeadId.in_subquery(lead::visible(rows)))
+        .filter(visible.is_there((conversion::Entity, conversion::Column::LeadId)))
         .all(db)
         .await?;
     Ok(found.into_iter().map(|row| (row.id, row)).collect())
@@ -49,10 +48,8 @@ pub(super) async fn by_ids(
 
 pub(super) async fn of_leads(
     db: &impl ConnectionTrait,
-    rows: Rows,
     leads: &[LeadId],
 ) -> Result<HashMap<LeadId, Vec<Conversion>>, DbErr> {
-    let Rows::All = rows;
     let pages = timeline(db, leads, &PageRequest::first(SHOWN)).await?;
     Ok(pages.into_iter().map(|(lead, page)| (lead, page.items)).collect())
 }
@@ -60,13 +57,15 @@ pub(super) async fn of_leads(
 /// Conversions of all leads, the latest first.
 pub(super) async fn list(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    visible: &Visible,
     filter: &ConversionFilter,
     page: &PageRequest,
 ) -> Result<Page<Conversion>, DbErr> {
-    let Rows::All = rows;
     let ConversionFilter { kinds, from, to } = filter;
-    let mut select = conversion::Entity::find();
+    let mut select = conversion::Entity::find().apply_if(
+        visible.among((conversion::Entity, conversion::Column::LeadId)),
+        |select, seen| select.filter(seen),
+    );
     if !kinds.is_empty() {
         select = select.filter(conversion::Column::Kind.is_in(padded(kinds)));
     }

@@ -1,4 +1,4 @@
-//! The scores of exported leads.
+//! The scores of exported leads, and how filters read scores.
 
 use std::collections::HashMap;
 
@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::leads::export::{ExportedScore, ScoreSource};
 use crate::leads::filter::ScoreScale;
+use crate::leads::visible::ScaleSource;
 
 /// Tells exports the scores of leads, as they are when they are read.
 #[derive(Debug, Default)]
@@ -32,6 +33,17 @@ impl ScoreSource for ExportScores {
             .collect())
     }
 
+    async fn scale(&self, app: &App) -> Result<ScoreScale, Error> {
+        scale(app, &self.0).await
+    }
+}
+
+/// Tells row filters how scores are read.
+#[derive(Debug, Default)]
+pub struct ScoreScales(ScoresCache);
+
+#[async_trait]
+impl ScaleSource for ScoreScales {
     async fn scale(&self, app: &App) -> Result<ScoreScale, Error> {
         scale(app, &self.0).await
     }

@@ -65,6 +65,7 @@ pub(super) async fn enqueue_recalculation(
 /// A missing scope `scoring:write`; a key used for another call; the database's.
 pub async fn recalculate(app: &App, caller: &Caller, key: Option<&CallKey>) -> Result<Job, Error> {
     caller.require(Scope::Write(Area::Scoring))?;
+    caller.require_all_rows()?;
     let now = app.clock().now();
     let once = Once::new(key, &caller.actor.id, "scoresRecalculate")?;
     let tx = app.db().begin().await?;
@@ -268,6 +269,7 @@ pub async fn backtest(
     key: Option<&CallKey>,
 ) -> Outcome<Job, ScoringProblem> {
     caller.require(Scope::Write(Area::Scoring))?;
+    caller.require_all_rows()?;
     let now = app.clock().now();
     let in_force = models::published(app, caller).await?;
     let once = Once::new(key, &caller.actor.id, "scoreModelBacktest")?;
@@ -299,6 +301,8 @@ pub async fn backtest(
 /// A missing scope `scoring:read`; the database's.
 pub async fn backtest_result(app: &App, caller: &Caller, id: JobId) -> Result<Option<BacktestResult>, Error> {
     caller.require(Scope::Read(Area::Scoring))?;
+    // It compares all leads.
+    caller.require_all_rows()?;
     // Whoever may read scores may read what a back-test of them found.
     let Some(job) = jobs::find(app, &Caller::system(), id).await? else {
         return Ok(None);

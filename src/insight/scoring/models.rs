@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::db::{CallKey, Once, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
-use crate::identity::{Caller, Rows, Scope};
+use crate::identity::{Caller, Scope};
 use crate::jobs::{Job, queued_before};
 
 const LONGEST_NOTE: usize = 500;
@@ -146,11 +146,7 @@ pub async fn model(app: &App, caller: &Caller, id: ScoreModelId) -> Result<Optio
 ///
 /// # Errors
 /// The database's. The caller's scope has been asked for by whoever lets the loader in.
-pub async fn get_many(
-    app: &App,
-    _: Rows,
-    ids: &[ScoreModelId],
-) -> Result<HashMap<ScoreModelId, StoredModel>, Error> {
+pub async fn get_many(app: &App, ids: &[ScoreModelId]) -> Result<HashMap<ScoreModelId, StoredModel>, Error> {
     Ok(store::models_by_ids(app.db().read(), ids).await?)
 }
 
@@ -212,6 +208,7 @@ pub async fn create_draft(
     key: Option<&CallKey>,
 ) -> Outcome<StoredModel, ScoringProblem> {
     caller.require(Scope::Write(Area::Scoring))?;
+    caller.require_all_rows()?;
     let problems = check(&change);
     if !problems.is_empty() {
         return Err(problems.into());
@@ -260,6 +257,7 @@ pub async fn update_draft(
     change: DraftChange,
 ) -> Outcome<StoredModel, ScoringProblem> {
     caller.require(Scope::Write(Area::Scoring))?;
+    caller.require_all_rows()?;
     let problems = check(&change);
     if !problems.is_empty() {
         return Err(problems.into());
@@ -305,6 +303,7 @@ pub async fn publish(
     key: Option<&CallKey>,
 ) -> Outcome<(StoredModel, Job), ScoringProblem> {
     caller.require(Scope::Write(Area::Scoring))?;
+    caller.require_all_rows()?;
     let now = app.clock().now();
     let once = Once::new(key, &caller.actor.id, "scoreModelPublish")?;
     let tx = app.db().begin().await?;

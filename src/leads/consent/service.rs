@@ -14,7 +14,7 @@ use crate::db::{CallKey, Keyset, Once, Page, PageRequest, SortValue, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Rows, Scope};
-use crate::leads::visible;
+use crate::leads::visible::{self, Visible};
 
 /// Most words of one call.
 pub const MOST_RECORDS: usize = 1_000;
@@ -32,6 +32,8 @@ pub enum ConsentProblem {
     TooMany,
     /// There is no such lead.
     LeadNotFound,
+    /// The lead would be outside of what the row filter of the token shows.
+    OutsideRowFilter,
 }
 
 /// Which words of a history.
@@ -98,10 +100,11 @@ pub async fn histories(
 /// The database's. The caller's scope has been asked for by whoever lets the loader in.
 pub async fn get_many(
     app: &App,
-    rows: Rows,
+    rows: &Rows,
     ids: &[ConsentId],
 ) -> Result<HashMap<ConsentId, ConsentRecord>, Error> {
-    Ok(store::by_ids(app.db().read(), rows, ids).await?)
+    let visible = Visible::of(app, rows).await?;
+    Ok(store::by_ids(app.db().read(), &visible, ids).await?)
 }
 
 /// Records words about consents in one transaction, once for a key; answers for each, in the order given.
@@ -122,23 +125,37 @@ pub async fn record(
     let now = app.clock().now();
     let leads: Vec<LeadId> = new.iter().map(|new| new.lead_id).collect();
     let once = Once::new(key, &caller.actor.id, "record consents")?;
+    let seen = Visible::of(app, &caller.rows).await?;
     let tx = app.db().begin().await?;
     if let Some(before) = once.before(&tx, now).await? {
-        return Ok(again(&tx, caller.rows, before).await?);
+        return Ok(again(&tx, &seen, before).await?);
     }
-    let there = visible::lock(&tx, caller.rows, &leads).await?;
-    let known: Vec<NewConsent> = new
-        .iter()
-        .filter(|new| there.contains(&new.lead_id))
-        .cloned()
-        .collect();
-    let Recorded { records, events } = record_many(&tx, &caller.actor.id, now, &known).await?;
-    events::append(&tx, &caller.actor.id, now, events).await?;
+    let there = visible::lock(&tx, &seen, &leads).await?;
+    let mut guard = seen.guard(&tx).await?;
+    let records = loop {
+        let known: Vec<NewConsent> = new
+            .iter()
+            .filter(|new| there.contains(&new.lead_id) && !guard.refused().contains(&new.lead_id))
+            .cloned()
+            .collect();
+        let Recorded { records, events } = record_many(&tx, &caller.actor.id, now, &known).await?;
+        events::append(&tx, &caller.actor.id, now, events).await?;
+        if guard
+            .holds(known.iter().map(|new| (new.lead_id, new.lead_id)))
+            .await?
+        {
+            break records;
+        }
+    };
     let mut records = records.into_iter();
     let answer = |lead: &LeadId| {
         if !there.contains(lead) {
             let message = visible::missing(*lead);
             return Err(Problem::new("leadId", ConsentProblem::LeadNotFound, message));
+        }
+        if guard.refused().contains(lead) {
+            let code = ConsentProblem::OutsideRowFilter;
+            return Err(Problem::new("leadId", code, visible::outside()));
         }
         let record = records.next().expect("one for each word of a known lead");
         record
@@ -165,11 +182,11 @@ type Kept = Result<ConsentId, Problem<ConsentProblem>>;
 /// What was answered before, with the words as they are now.
 async fn again(
     tx: &Tx,
-    rows: Rows,
+    visible: &Visible,
     before: Vec<Kept>,
 ) -> Result<Vec<Result<ConsentRecord, Problem<ConsentProblem>>>, Error> {
     let ids: Vec<ConsentId> = before.iter().flatten().copied().collect();
-    let words = store::by_ids(&**tx, rows, &ids).await?;
+    let words = store::by_ids(&**tx, visible, &ids).await?;
     let shown = |kept: Kept| {
         kept.and_then(|id| {
             words.get(&id).cloned().ok_or_else(|| {

@@ -15,8 +15,7 @@ use super::{Consent, ConsentRecord, HistoryFilter};
 use crate::db::{
     Direction, Page, PageRequest, Tx, insert_new, newest_of_leads, padded, placeholders, upsert_many,
 };
-use crate::identity::Rows;
-use crate::leads::visible;
+use crate::leads::visible::Visible;
 
 /// Makes other transactions wait that record consents of these leads.
 pub(super) async fn lock(tx: &Tx, leads: &[LeadId]) -> Result<(), DbErr> {
@@ -62,12 +61,12 @@ pub(super) async fn by_fingerprints(
 
 pub(super) async fn by_ids(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    visible: &Visible,
     ids: &[ConsentId],
 ) -> Result<HashMap<ConsentId, ConsentRecord>, DbErr> {
     let words = consent_record::Entity::find()
         .filter(consent_record::Column::Id.is_in(padded(ids)))
-        .filter(consent_record::Column::LeadId.in_subquery(visible::all(rows)))
+        .filter(visible.is_there((consent_record::Entity, consent_record::Column::LeadId)))
         .all(db)
         .await?;
     Ok(words.into_iter().map(|word| (word.id, word)).collect())

@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::db::{CallKey, Once, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, Filter, NewEvent};
-use crate::identity::{Caller, Rows, Scope};
+use crate::identity::{Caller, Scope};
 use crate::leads::text::{block, line};
 
 /// Longest label, in characters.
@@ -132,7 +132,6 @@ pub async fn definitions(app: &App) -> Result<Arc<Definitions>, Error> {
 /// The database's. The caller's scope has been asked for by whoever lets the loader in.
 pub async fn get_many(
     app: &App,
-    _: Rows,
     ids: &[CustomFieldId],
 ) -> Result<HashMap<CustomFieldId, CustomField>, Error> {
     let definitions = definitions(app).await?;
@@ -178,6 +177,7 @@ pub async fn create(
     call: Option<&CallKey>,
 ) -> Outcome<CustomField, CustomFieldProblem> {
     caller.require(Scope::Write(Area::Leads))?;
+    caller.require_all_rows()?;
     let NewCustomField {
         key,
         label,
@@ -238,6 +238,7 @@ pub async fn update(
     change: CustomFieldChange,
 ) -> Outcome<CustomField, CustomFieldProblem> {
     caller.require(Scope::Write(Area::Leads))?;
+    caller.require_all_rows()?;
     let tx = app.db().begin().await?;
     let before = existing(&tx, id).await?;
     let CustomFieldChange {
@@ -281,6 +282,7 @@ pub async fn archive(
     archived: bool,
 ) -> Outcome<CustomField, CustomFieldProblem> {
     caller.require(Scope::Write(Area::Leads))?;
+    caller.require_all_rows()?;
     let tx = app.db().begin().await?;
     let mut field = existing(&tx, id).await?;
     if field.archived_at.is_some() != archived {

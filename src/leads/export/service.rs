@@ -29,6 +29,7 @@ use crate::leads::custom_fields;
 use crate::leads::filter::{ScoreScale, Terms};
 use crate::leads::import::Field;
 use crate::leads::lead::Lead;
+use crate::leads::visible::Visible;
 
 /// Leads that are read at once: with the size of a lead the bound of the memory.
 pub const BATCH_LEADS: u64 = 500;
@@ -107,7 +108,8 @@ async fn plan(app: &App, caller: &Caller, request: ExportRequest) -> Outcome<Pla
             .named(names)
             .map_err(|message| Problem::new("columns", ExportProblem::InvalidColumns, message))?,
         None => {
-            let namespaces = store::namespaces(app.db().read(), MOST_NAMESPACES).await?;
+            let visible = Visible::of(app, &caller.rows).await?;
+            let namespaces = store::namespaces(app.db().read(), &visible, MOST_NAMESPACES).await?;
             choices(&namespaces).all()
         }
     };
@@ -303,8 +305,9 @@ impl Reader {
         let Some(last) = self.last else {
             return Ok(Vec::new());
         };
+        let visible = Visible::of(&self.app, &self.caller.rows).await?;
         let selected = store::Selected {
-            rows: self.caller.rows,
+            visible: &visible,
             filter: &self.request.filter,
             terms: &self.terms,
         };

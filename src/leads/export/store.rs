@@ -8,13 +8,14 @@ use entity::{
 };
 use sea_orm::sea_query::{Expr, ExprTrait, JoinType, Query};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait, Select,
 };
 
 use crate::db::padded;
-use crate::identity::Rows;
 use crate::leads::filter::{self, LeadFilter, Terms};
 use crate::leads::lead::Lead;
+use crate::leads::visible::Visible;
 
 /// The highest id there is now: where an export ends, however many leads come while it runs.
 pub(super) async fn last_id(db: &impl ConnectionTrait) -> Result<Option<LeadId>, DbErr> {
@@ -29,7 +30,7 @@ pub(super) async fn last_id(db: &impl ConnectionTrait) -> Result<Option<LeadId>,
 
 /// Which leads.
 pub(super) struct Selected<'a> {
-    pub(super) rows: Rows,
+    pub(super) visible: &'a Visible,
     pub(super) filter: &'a LeadFilter,
     pub(super) terms: &'a Terms,
 }
@@ -48,13 +49,16 @@ pub(super) async fn batch(
 }
 
 fn query(
-    Selected { rows, filter, terms }: &Selected<'_>,
+    Selected {
+        visible,
+        filter,
+        terms,
+    }: &Selected<'_>,
     after: Option<LeadId>,
     last: LeadId,
     limit: u64,
     backend: DbBackend,
 ) -> Select<lead::Entity> {
-    let Rows::All = rows;
     let mut query = lead::Entity::find()
         .filter(lead::Column::Id.lte(last))
         .filter(lead::Column::DeletedAt.is_null())
@@ -64,6 +68,7 @@ fn query(
     }
     query
         .filter(filter::condition(filter, terms, backend))
+        .apply_if(visible.condition(), |query, condition| query.filter(condition))
         .order_by_asc(lead::Column::Id)
         .limit(limit)
 }
@@ -139,7 +144,25 @@ pub(super) async fn consents(
 
 /// The namespaces of external ids in their order, `most` of them at most. Each is one step in the index, whatever the
 /// number of ids.
-pub(super) async fn namespaces(db: &impl ConnectionTrait, most: usize) -> Result<Vec<String>, DbErr> {
+pub(super) async fn namespaces(
+    db: &impl ConnectionTrait,
+    visible: &Visible,
+    most: usize,
+) -> Result<Vec<String>, DbErr> {
+    if let Some(seen) = visible.among((lead_identity::Entity, lead_identity::Column::LeadId)) {
+        // The leads have to be found anyway.
+        return lead_identity::Entity::find()
+            .select_only()
+            .column(lead_identity::Column::Namespace)
+            .distinct()
+            .filter(lead_identity::Column::Kind.eq(IdentityKind::External))
+            .filter(seen)
+            .order_by_asc(lead_identity::Column::Namespace)
+            .limit(most as u64)
+            .into_tuple()
+            .all(db)
+            .await;
+    }
     let mut found: Vec<String> = Vec::new();
     while found.len() < most {
         let mut query = lead_identity::Entity::find()
@@ -191,7 +214,7 @@ mod tests {
         for filter in [LeadFilter::default(), named] {
             let id = LeadId::at(Timestamp::from_micros(0));
             let selected = Selected {
-                rows: Rows::All,
+                visible: &Visible::all(),
                 filter: &filter,
                 terms: &terms,
             };

@@ -17,7 +17,7 @@ use super::targets::{Field, ImportKind};
 use crate::app::App;
 use crate::db::{CallKey, Once, Tx};
 use crate::error::{Error, Outcome, Problem};
-use crate::identity::{Actor, Caller, Scope};
+use crate::identity::{Actor, Caller, Scope, rows_of};
 use crate::jobs::{self, Counts, Job, JobContext, JobKind, JobOutcome};
 use crate::media::files;
 
@@ -153,7 +153,7 @@ async fn checked(
     choices: &ImportChoices,
 ) -> Outcome<(files::StoredUpload, ImportSpec, engine::Opened), ImportProblem> {
     caller.require(Scope::Write(area(kind)))?;
-    let upload = match files::locate(app, upload_id).await {
+    let upload = match files::locate(app, caller, upload_id).await {
         Ok(upload) => upload,
         Err(Error::NotFound(message)) => {
             return Err(Problem::new("uploadId", ImportProblem::UploadNotFound, message).into());
@@ -248,7 +248,7 @@ pub async fn rejections(
     after: i64,
     limit: u64,
 ) -> Result<Vec<StoredRejection>, Error> {
-    let name = jobs::kind_of(app, job_id).await?;
+    let name = jobs::kind_of(app, caller, job_id).await?;
     let kind = ImportKind::ALL
         .into_iter()
         .find(|kind| name.as_deref() == Some(job_kind(*kind)))
@@ -291,11 +291,13 @@ impl<S: Sink + 'static> JobKind for ImportJob<S> {
         let ImportInput {
             upload_id, choices, ..
         } = job.input()?;
-        let upload = files::locate(app, upload_id).await?;
+        // The permission was decided when the import was asked for; what it does is still theirs in every history, and
+        // what they see of the leads by now is what it may touch.
+        let rows = rows_of(app, job.created_by()).await?;
+        let caller = Caller::on_behalf_of(Actor::of_id(job.created_by())).with_rows(rows);
+        let upload = files::locate(app, &caller, upload_id).await?;
         let spec =
             ImportSpec::new(self.kind, &choices).map_err(|error| Error::BadInput(error.to_string()))?;
-        // The permission was decided when the import was asked for; what it does is still theirs in every history.
-        let caller = Caller::on_behalf_of(Actor::of_id(job.created_by()));
         let checkpoint: Checkpoint = job.checkpoint()?.unwrap_or_default();
         let mut watcher = JobWatcher {
             job,

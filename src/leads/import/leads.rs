@@ -19,20 +19,21 @@ use crate::leads::consent::{self, ConsentRecord, NewConsent};
 use crate::leads::lead::{self, ExternalId, ItemOutcome, LeadChange, Patch, UpsertMode};
 use crate::leads::notes::{self, NewNote};
 use crate::leads::tags;
+use crate::leads::visible::Visible;
 
 /// Where imported leads land.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LeadSink;
 
 /// What a row of a file of leads asks for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ImportedLead {
     change: LeadChange,
     beside: Beside,
 }
 
 /// What is kept beside the lead's own row.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Beside {
     tags: Vec<String>,
     note: Option<String>,
@@ -60,23 +61,24 @@ impl Sink for LeadSink {
         file: &FileContext,
         items: Vec<ImportedLead>,
     ) -> Result<Vec<Landed>, Error> {
-        let (changes, beside): (Vec<_>, Vec<_>) = items
-            .into_iter()
-            .map(|ImportedLead { change, beside }| (change, beside))
-            .unzip();
-        let outcomes = lead::upsert_many(tx, app, caller, now, changes, UpsertMode::Upsert).await?;
-        let landed: Vec<_> = beside
-            .into_iter()
-            .zip(&outcomes)
-            .filter_map(|(beside, outcome)| {
-                Some((
-                    outcome.lead_id()?,
-                    matches!(outcome, ItemOutcome::Created(_)),
-                    beside,
-                ))
-            })
-            .collect();
-        write_beside(app, tx, caller, now, &file.namespace, landed).await?;
+        let seen = Visible::of(app, &caller.rows).await?;
+        let outcomes = if seen.is_all() {
+            land(app, tx, caller, now, &file.namespace, items).await?
+        } else {
+            // Tags and consents count as well, so that it is looked at when all of a row is done.
+            let mut guard = seen.guard(tx).await?;
+            loop {
+                let (places, kept) = lead::without(&items, guard.refused());
+                let done = land(app, tx, caller, now, &file.namespace, kept).await?;
+                let touched = places.iter().zip(&done);
+                let touched: Vec<_> = touched
+                    .filter_map(|(place, outcome)| Some((*place, outcome.lead_id()?)))
+                    .collect();
+                if guard.holds(touched).await? {
+                    break lead::with_refused(items.len(), places, done);
+                }
+            }
+        };
         Ok(outcomes
             .into_iter()
             .map(|outcome| match outcome {
@@ -87,6 +89,35 @@ impl Sink for LeadSink {
             })
             .collect())
     }
+}
+
+/// Writes rows: the leads and what stands beside them.
+async fn land(
+    app: &App,
+    tx: &Tx,
+    caller: &Caller,
+    now: Timestamp,
+    namespace: &str,
+    items: Vec<ImportedLead>,
+) -> Result<Vec<ItemOutcome>, Error> {
+    let (changes, beside): (Vec<_>, Vec<_>) = items
+        .into_iter()
+        .map(|ImportedLead { change, beside }| (change, beside))
+        .unzip();
+    let outcomes = lead::upsert_many(tx, app, caller, now, changes, UpsertMode::Upsert).await?;
+    let landed: Vec<_> = beside
+        .into_iter()
+        .zip(&outcomes)
+        .filter_map(|(beside, outcome)| {
+            Some((
+                outcome.lead_id()?,
+                matches!(outcome, ItemOutcome::Created(_)),
+                beside,
+            ))
+        })
+        .collect();
+    write_beside(app, tx, caller, now, namespace, landed).await?;
+    Ok(outcomes)
 }
 
 /// Tags, notes and consents of the leads that landed, each with whether it is new. Notes are written with a new lead

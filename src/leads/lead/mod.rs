@@ -9,7 +9,6 @@ mod service;
 mod store;
 mod upsert;
 
-pub use super::visible::all as visible;
 pub use change::{ExternalId, LeadChange, LeadField, LeadFields, Patch};
 pub use entity::lead::Model as Lead;
 pub use model::{Identity, LeadFault, LeadProblem};
@@ -18,4 +17,4 @@ pub use service::{
     LeadOrder, LeadOrderField, MOST_ITEMS, Removal, check_filter, count, existing, get_many, holds,
     identities_of, known, list, remove, write, write_batch, write_keyed, write_one,
 };
-pub use upsert::upsert_many;
+pub use upsert::{upsert_many, upsert_within, with_refused, without};

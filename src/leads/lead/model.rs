@@ -32,6 +32,8 @@ pub enum LeadProblem {
     Conflict,
     /// More items than one call takes.
     TooMany,
+    /// The lead is, or would be, outside of what the row filter of the token shows.
+    OutsideRowFilter,
 }
 
 /// The problem of a call about leads.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::change::LeadChange;
 use super::model::{self, LeadFault, LeadProblem};
 use super::plan::{ItemOutcome, UpsertMode};
-use super::upsert::upsert_many;
+use super::upsert::{outside, upsert_within};
 use super::{Identity, Lead, store};
 use crate::app::App;
 use crate::db::{Direction, Keyset, Page, PageRequest, Repeatable, SortValue, Tx, is_transient};
@@ -18,6 +18,7 @@ use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Rows, Scope};
 use crate::leads::custom_fields;
 use crate::leads::filter::{LeadFilter, ScoreScale, Terms};
+use crate::leads::visible::Visible;
 
 /// By what leads are ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, async_graphql::Enum)]
@@ -109,7 +110,7 @@ const fn operation(mode: UpsertMode) -> &'static str {
     }
 }
 
-/// Creates, updates or upserts leads in a transaction of their own; see [`upsert_many`].
+/// Creates, updates or upserts leads in a transaction of their own; see [`upsert_many`](super::upsert_many).
 ///
 /// # Errors
 /// A missing scope `leads:write`; the database's.
@@ -139,8 +140,9 @@ pub async fn write_batch(
 
 /// Tries once more when others got in the way.
 async fn twice<T, F: Future<Output = Result<T, Error>>>(mut work: impl FnMut() -> F) -> Result<T, Error> {
-    match work().await {
-        Err(error) if is_transient(&error) => work().await,
+    // Boxed: the compiler lays the futures of all mutations out in each other, and ends at a depth.
+    match Box::pin(work()).await {
+        Err(error) if is_transient(&error) => Box::pin(work()).await,
         outcome => outcome,
     }
 }
@@ -165,7 +167,7 @@ async fn write_once(
     {
         return Ok(serde_json::from_value(before)?);
     }
-    let outcomes = upsert_many(&tx, app, caller, now, items, mode).await?;
+    let outcomes = upsert_within(&tx, app, caller, now, items, mode).await?;
     if outcomes.iter().all(|outcome| outcome.lead_id().is_none()) {
         // Nothing was done: the key may be used again with a better input.
         tx.rollback().await?;
@@ -249,8 +251,12 @@ async fn remove_once(
 ) -> Result<Vec<Result<LeadId, LeadFault>>, Error> {
     caller.require(Scope::Write(Area::Leads))?;
     let now = app.clock().now();
+    let seen = Visible::of(app, &caller.rows).await?;
     let tx = app.db().begin().await?;
-    let mut known = store::lock(&tx, caller.rows, ids).await?;
+    let mut known = store::lock(&tx, ids).await?;
+    let there: Vec<LeadId> = known.keys().copied().collect();
+    let inside = seen.those_in(&tx, &there).await?;
+    known.retain(|id, _| inside.contains(id));
     let mut outcomes = Vec::with_capacity(ids.len());
     let (mut changed, mut new_events) = (Vec::new(), Vec::new());
     let mut done: HashSet<LeadId> = HashSet::new();
@@ -294,6 +300,19 @@ async fn remove_once(
         store::erase_around(&tx, &done.into_iter().collect::<Vec<_>>()).await?;
     }
     store::replace(&tx, &changed).await?;
+    if removal == Removal::Restore {
+        let back: Vec<LeadId> = changed.iter().map(|lead| lead.id).collect();
+        let inside = seen.those_in(&tx, &back).await?;
+        // E.g. because it counts as changed now. What is deleted or erased was the caller's to see before, and is nobody's
+        // now.
+        if back.iter().any(|id| !inside.contains(id)) {
+            tx.rollback().await?;
+            let refuse = |(n, outcome): (usize, Result<LeadId, LeadFault>)| {
+                outcome.and_then(|_| Err(outside(&format!("ids.{n}"))))
+            };
+            return Ok(outcomes.into_iter().enumerate().map(refuse).collect());
+        }
+    }
     events::append(&tx, &caller.actor.id, now, new_events).await?;
     tx.commit().await?;
     Ok(outcomes)
@@ -302,14 +321,11 @@ async fn remove_once(
 /// By what leads are known, for each that has anything.
 ///
 /// # Errors
-/// The database's. The caller's scope has been asked for by whoever lets the loader in.
+/// The database's. Whoever shows the lead has asked for scope and sight.
 pub async fn identities_of(
     app: &App,
-    rows: Rows,
     ids: &[LeadId],
 ) -> Result<HashMap<LeadId, Vec<lead_identity::Model>>, Error> {
-    // An identity is seen by whoever sees its lead, and was asked for through it.
-    let Rows::All = rows;
     let mut found: HashMap<LeadId, Vec<lead_identity::Model>> = HashMap::new();
     for identity in store::identities_of(app.db().read(), ids).await? {
         found.entry(identity.lead_id).or_default().push(identity);
@@ -321,16 +337,17 @@ pub async fn identities_of(
 ///
 /// # Errors
 /// The database's. The caller's scope has been asked for by whoever lets the loader in.
-pub async fn get_many(app: &App, rows: Rows, ids: &[LeadId]) -> Result<HashMap<LeadId, Lead>, Error> {
-    Ok(store::by_ids(app.db().read(), rows, ids).await?)
+pub async fn get_many(app: &App, rows: &Rows, ids: &[LeadId]) -> Result<HashMap<LeadId, Lead>, Error> {
+    let visible = Visible::of(app, rows).await?;
+    Ok(store::by_ids(app.db().read(), &visible, ids).await?)
 }
 
 /// Those of the leads that are there, not deleted, and the caller's to see.
 ///
 /// # Errors
 /// The database's.
-pub async fn existing(tx: &Tx, rows: Rows, ids: &HashSet<LeadId>) -> Result<HashSet<LeadId>, Error> {
-    Ok(store::existing(&**tx, rows, ids).await?)
+pub async fn existing(tx: &Tx, visible: &Visible, ids: &HashSet<LeadId>) -> Result<HashSet<LeadId>, Error> {
+    Ok(store::existing(&**tx, visible, ids).await?)
 }
 
 /// The leads that are known by some identities, not deleted, and the caller's to see.
@@ -339,10 +356,10 @@ pub async fn existing(tx: &Tx, rows: Rows, ids: &HashSet<LeadId>) -> Result<Hash
 /// The database's.
 pub async fn known(
     tx: &Tx,
-    rows: Rows,
+    visible: &Visible,
     identities: &HashSet<&Identity>,
 ) -> Result<HashMap<Identity, LeadId>, Error> {
-    Ok(store::known(&**tx, rows, identities).await?)
+    Ok(store::known(&**tx, visible, identities).await?)
 }
 
 /// Checks a filter.
@@ -391,7 +408,7 @@ pub async fn list(
         )));
     }
     let selected = store::Selected {
-        rows: caller.rows,
+        visible: Visible::of(app, &caller.rows).await?,
         filter,
         terms: terms(app, scale),
         backend: app.db().backend(),
@@ -415,7 +432,7 @@ pub async fn count(
     caller.require(Scope::Read(Area::Leads))?;
     check_filter(app, filter).await?;
     let selected = store::Selected {
-        rows: caller.rows,
+        visible: Visible::of(app, &caller.rows).await?,
         filter,
         terms: terms(app, scale),
         backend: app.db().backend(),
@@ -437,7 +454,7 @@ pub async fn holds(
     id: LeadId,
 ) -> Result<bool, Error> {
     let selected = store::Selected {
-        rows: caller.rows,
+        visible: Visible::of(app, &caller.rows).await?,
         filter,
         terms: terms(app, scale),
         backend: app.db().backend(),

@@ -18,8 +18,8 @@ use crate::db::{
     self, Conflict, Direction, KeyType, Keyset, Page, PageRequest, SortValue, Tx, among, insert_many,
     key_table, padded, sql,
 };
-use crate::identity::Rows;
 use crate::leads::filter::{self, LeadFilter, Terms};
+use crate::leads::visible::Visible;
 
 /// Most keys of one statement.
 const KEYS: usize = 1_024;
@@ -93,8 +93,7 @@ pub(super) fn identity(row: lead_identity::Model) -> (LeadId, Identity) {
 }
 
 /// Leads that are not erased, deleted ones among them, locked in the order of their ids until the transaction ends.
-pub(super) async fn lock(tx: &Tx, rows: Rows, ids: &[LeadId]) -> Result<HashMap<LeadId, Lead>, DbErr> {
-    let Rows::All = rows;
+pub(super) async fn lock(tx: &Tx, ids: &[LeadId]) -> Result<HashMap<LeadId, Lead>, DbErr> {
     let mut found = HashMap::with_capacity(ids.len());
     let mut ids = ids.to_vec();
     ids.sort_unstable();
@@ -205,20 +204,20 @@ pub(super) async fn erase_around(tx: &Tx, ids: &[LeadId]) -> Result<(), DbErr> {
 
 pub(super) async fn by_ids(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    visible: &Visible,
     ids: &[LeadId],
 ) -> Result<HashMap<LeadId, Lead>, DbErr> {
-    let Rows::All = rows;
     let select = lead::Entity::find()
         .filter(lead::Column::Id.is_in(padded(ids)))
-        .filter(lead::Column::DeletedAt.is_null());
+        .filter(lead::Column::DeletedAt.is_null())
+        .apply_if(visible.condition(), |select, condition| select.filter(condition));
     let leads = db::rows(db, select).await?;
     Ok(leads.into_iter().map(|lead| (lead.id, lead)).collect())
 }
 
 /// Which leads a read is about.
 pub(super) struct Selected<'a> {
-    pub(super) rows: Rows,
+    pub(super) visible: Visible,
     pub(super) filter: &'a LeadFilter,
     pub(super) terms: Terms,
     pub(super) backend: DbBackend,
@@ -227,10 +226,10 @@ pub(super) struct Selected<'a> {
 impl Selected<'_> {
     /// The condition on `lead`; deleted leads are never listed.
     fn condition(&self) -> Condition {
-        let Rows::All = self.rows;
         Condition::all()
             .add(lead::Column::DeletedAt.is_null())
             .add(filter::condition(self.filter, &self.terms, self.backend))
+            .add_option(self.visible.condition())
     }
 }
 
@@ -261,8 +260,7 @@ pub(super) async fn holds(
     selected: &Selected<'_>,
     id: LeadId,
 ) -> Result<bool, DbErr> {
-    let Rows::All = selected.rows;
-    let query = Query::select()
+    let mut query = Query::select()
         .expr(Expr::val(1))
         .from(lead::Entity)
         .and_where(lead::Column::Id.eq(id))
@@ -272,6 +270,9 @@ pub(super) async fn holds(
             selected.backend,
         ))
         .to_owned();
+    if let Some(condition) = selected.visible.condition() {
+        query.cond_where(condition);
+    }
     Ok(db.query_one(&query).await?.is_some())
 }
 
@@ -459,7 +460,7 @@ async fn apart<T: Sortable>(
     let mut leads = if ids.is_empty() {
         HashMap::new()
     } else {
-        by_ids(db, selected.rows, &ids).await?
+        by_ids(db, &selected.visible, &ids).await?
     };
     // A lead deleted between the two statements is left out of the page.
     let rows = found
@@ -490,10 +491,9 @@ async fn apart<T: Sortable>(
 
 pub(super) async fn existing(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    visible: &Visible,
     ids: &HashSet<LeadId>,
 ) -> Result<HashSet<LeadId>, DbErr> {
-    let Rows::All = rows;
     if ids.is_empty() {
         return Ok(HashSet::new());
     }
@@ -501,22 +501,22 @@ pub(super) async fn existing(
     let mut values = Vec::with_capacity(ids.len().next_power_of_two());
     let among = among(
         backend,
-        "id",
+        "l.id",
         KeyType::Uuid,
         ids.iter().map(|id| id.0.into()),
         &mut values,
     );
-    let text = format!("SELECT id FROM lead WHERE deleted_at IS NULL AND {among}");
+    let seen = visible.and_seen("l.id", &mut values);
+    let text = format!("SELECT l.id FROM lead l WHERE l.deleted_at IS NULL AND {among}{seen}");
     let rows = db.query_all_raw(sql(backend, &text, values)).await?;
     rows.iter().map(|row| row.try_get("", "id")).collect()
 }
 
 pub(super) async fn known(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    visible: &Visible,
     identities: &HashSet<&Identity>,
 ) -> Result<HashMap<Identity, LeadId>, DbErr> {
-    let Rows::All = rows;
     if identities.is_empty() {
         return Ok(HashMap::new());
     }
@@ -540,10 +540,11 @@ pub(super) async fn known(
         ]
     });
     let table = key_table(backend, "k", columns, keys, &mut values);
+    let seen = visible.and_seen("l.id", &mut values);
     let text = format!(
         "WITH {table} SELECT i.kind, i.namespace, i.value, i.lead_id FROM k CROSS JOIN lead_identity i \
          CROSS JOIN lead l WHERE i.kind = k.kind AND i.namespace = k.namespace AND i.value = k.value \
-         AND l.id = i.lead_id AND l.deleted_at IS NULL"
+         AND l.id = i.lead_id AND l.deleted_at IS NULL{seen}"
     );
     let rows = db.query_all_raw(sql(backend, &text, values)).await?;
     rows.iter()

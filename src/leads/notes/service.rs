@@ -13,7 +13,7 @@ use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Rows, Scope};
 use crate::leads::text::block;
-use crate::leads::visible;
+use crate::leads::visible::{self, Visible};
 
 /// Longest note, in characters.
 const MOST_BODY: usize = 20_000;
@@ -79,8 +79,9 @@ pub async fn list(app: &App, caller: &Caller, lead: LeadId, page: &PageRequest) 
 ///
 /// # Errors
 /// The database's. The caller's scope has been asked for by whoever lets the loader in.
-pub async fn get_many(app: &App, rows: Rows, ids: &[NoteId]) -> Result<HashMap<NoteId, Note>, Error> {
-    Ok(store::by_ids(app.db().read(), rows, ids).await?)
+pub async fn get_many(app: &App, rows: &Rows, ids: &[NoteId]) -> Result<HashMap<NoteId, Note>, Error> {
+    let visible = Visible::of(app, rows).await?;
+    Ok(store::by_ids(app.db().read(), &visible, ids).await?)
 }
 
 /// The same page of the notes of each lead, ordered as [`list`] does. One statement for all, unless the page begins at a
@@ -131,14 +132,12 @@ pub async fn add(
     let note = made(new, &caller.actor.id, now)
         .map_err(|message| Problem::new("body", NoteProblem::InvalidBody, message))?;
     let once = Once::new(key, &caller.actor.id, "noteAdd")?;
+    let seen = Visible::of(app, &caller.rows).await?;
     let tx = app.db().begin().await?;
     if let Some(id) = once.before(&tx, now).await? {
-        return existing(&tx, caller, id).await;
+        return existing(&tx, &seen, id).await;
     }
-    if !visible::lock(&tx, caller.rows, &[lead_id])
-        .await?
-        .contains(&lead_id)
-    {
+    if !visible::lock(&tx, &seen, &[lead_id]).await?.contains(&lead_id) {
         let message = visible::missing(lead_id);
         return Err(Problem::new("leadId", NoteProblem::LeadNotFound, message).into());
     }
@@ -189,8 +188,9 @@ pub async fn change(
         .transpose()
         .map_err(|message| Problem::new("body", NoteProblem::InvalidBody, message))?;
     let now = app.clock().now();
+    let seen = Visible::of(app, &caller.rows).await?;
     let tx = app.db().begin().await?;
-    let before = existing(&tx, caller, id).await?;
+    let before = existing(&tx, &seen, id).await?;
     let after = Note {
         body: body.unwrap_or_else(|| before.body.clone()),
         pinned: pinned.unwrap_or(before.pinned),
@@ -216,8 +216,9 @@ pub async fn change(
 /// [`NoteProblem::NotFound`]; a missing scope `leads:write`.
 pub async fn delete(app: &App, caller: &Caller, id: NoteId) -> Outcome<Note, NoteProblem> {
     caller.require(Scope::Write(Area::Leads))?;
+    let seen = Visible::of(app, &caller.rows).await?;
     let tx = app.db().begin().await?;
-    let note = existing(&tx, caller, id).await?;
+    let note = existing(&tx, &seen, id).await?;
     store::delete(&tx, id).await?;
     events::append(
         &tx,
@@ -258,10 +259,10 @@ fn made(new: NewNote, author: &str, now: Timestamp) -> Result<Note, String> {
 }
 
 /// A note on a lead that the caller may see, locked with its lead.
-async fn existing(tx: &Tx, caller: &Caller, id: NoteId) -> Outcome<Note, NoteProblem> {
+async fn existing(tx: &Tx, seen: &Visible, id: NoteId) -> Outcome<Note, NoteProblem> {
     let gone = || Problem::new("id", NoteProblem::NotFound, format!("there is no note `{id}`"));
     let lead = store::find(&**tx, id).await?.ok_or_else(gone)?.lead_id;
-    if !visible::lock(tx, caller.rows, &[lead]).await?.contains(&lead) {
+    if !visible::lock(tx, seen, &[lead]).await?.contains(&lead) {
         return Err(gone().into());
     }
     // Read again: it may have changed before the lock was had.

@@ -12,8 +12,7 @@ use sea_orm::{
 
 use super::Note;
 use crate::db::{Conflict, Direction, Page, PageRequest, Tx, insert_many, newest_of_leads, padded};
-use crate::identity::Rows;
-use crate::leads::visible;
+use crate::leads::visible::Visible;
 
 /// What a pinned note's sort value is raised by: more microseconds than any moment has.
 pub(super) const PINNED: i64 = 1 << 62;
@@ -28,12 +27,12 @@ pub(super) async fn find(db: &impl ConnectionTrait, id: NoteId) -> Result<Option
 
 pub(super) async fn by_ids(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    visible: &Visible,
     ids: &[NoteId],
 ) -> Result<HashMap<NoteId, Note>, DbErr> {
     let notes = note::Entity::find()
         .filter(note::Column::Id.is_in(padded(ids)))
-        .filter(note::Column::LeadId.in_subquery(visible::all(rows)))
+        .filter(visible.is_there((note::Entity, note::Column::LeadId)))
         .all(db)
         .await?;
     Ok(notes.into_iter().map(|note| (note.id, note)).collect())

@@ -16,6 +16,7 @@ use crate::db::CallKey;
 use crate::error::{Error, Outcome};
 use crate::identity::Rows;
 use crate::leads::lead::graphql::load as load_lead;
+use crate::leads::visible::by_rows;
 
 /// Loads the tags of leads for all requests together.
 pub struct LeadTagsLoader(pub App);
@@ -40,14 +41,12 @@ impl Loader<(Rows, TagId)> for TagCountLoader {
         &self,
         keys: &[(Rows, TagId)],
     ) -> std::result::Result<HashMap<(Rows, TagId), i64>, Arc<Error>> {
-        let ids: Vec<TagId> = keys.iter().map(|(_, id)| *id).collect();
-        let counts = super::leads_counts(&self.0, Rows::All, &ids)
-            .await
-            .map_err(Arc::new)?;
-        Ok(counts
-            .into_iter()
-            .map(|(id, count)| ((Rows::All, id), count))
-            .collect())
+        let mut all = HashMap::with_capacity(keys.len());
+        for (rows, ids) in by_rows(keys) {
+            let counts = super::leads_counts(&self.0, rows, &ids).await.map_err(Arc::new)?;
+            all.extend(counts.into_iter().map(|(id, count)| ((rows.clone(), id), count)));
+        }
+        Ok(all)
     }
 }
 
@@ -84,7 +83,7 @@ impl Tag {
     #[graphql(complexity = 10)]
     async fn leads_count(&self, ctx: &Context<'_>) -> Result<i64> {
         let loader = ctx.data_unchecked::<DataLoader<TagCountLoader>>();
-        let key = (ctx.caller()?.rows, self.0.id);
+        let key = (ctx.caller()?.rows.clone(), self.0.id);
         Ok(loader.load_one(key).await?.unwrap_or_default())
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Failure, Outcome, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Rows, Scope};
 use crate::leads::text::block;
-use crate::leads::visible;
+use crate::leads::visible::{self, Visible};
 
 /// Most tags of a deployment.
 const MOST_TAGS: u64 = 10_000;
@@ -41,6 +41,8 @@ pub enum TagProblem {
     NotFound,
     /// There is no such lead.
     LeadNotFound,
+    /// The lead would be outside of what the row filter of the token shows.
+    OutsideRowFilter,
 }
 
 /// A tag that is about to be made.
@@ -138,15 +140,16 @@ pub async fn of_leads(app: &App, leads: &[LeadId]) -> Result<HashMap<LeadId, Vec
 ///
 /// # Errors
 /// The database's.
-pub async fn leads_counts(app: &App, rows: Rows, tags: &[TagId]) -> Result<HashMap<TagId, i64>, Error> {
-    Ok(store::leads_counts(app.db().read_lagging(), rows, tags).await?)
+pub async fn leads_counts(app: &App, rows: &Rows, tags: &[TagId]) -> Result<HashMap<TagId, i64>, Error> {
+    let visible = Visible::of(app, rows).await?;
+    Ok(store::leads_counts(app.db().read_lagging(), &visible, tags).await?)
 }
 
 /// Tags by id; those that are not there are left out.
 ///
 /// # Errors
 /// The database's. The caller's scope has been asked for by whoever lets the loader in.
-pub async fn get_many(app: &App, _: Rows, ids: &[TagId]) -> Result<HashMap<TagId, Tag>, Error> {
+pub async fn get_many(app: &App, ids: &[TagId]) -> Result<HashMap<TagId, Tag>, Error> {
     Ok(store::by_ids(app.db().read(), ids).await?)
 }
 
@@ -207,6 +210,8 @@ pub async fn create(
 /// [`TagProblem`]s of the input; a missing scope `leads:write`.
 pub async fn update(app: &App, caller: &Caller, id: TagId, change: TagChange) -> Outcome<Tag, TagProblem> {
     caller.require(Scope::Write(Area::Leads))?;
+    // All leads that have it are shown with it.
+    caller.require_all_rows()?;
     let tx = app.db().begin().await?;
     let before = existing(&tx, id).await?;
     let TagChange {
@@ -259,6 +264,7 @@ pub async fn update(app: &App, caller: &Caller, id: TagId, change: TagChange) ->
 /// [`TagProblem::NotFound`]; a missing scope `leads:write`.
 pub async fn delete(app: &App, caller: &Caller, id: TagId) -> Outcome<Tag, TagProblem> {
     caller.require(Scope::Write(Area::Leads))?;
+    caller.require_all_rows()?;
     let (tx, tag) = loop {
         let tx = app.db().begin().await?;
         let tag = existing(&tx, id).await?;
@@ -311,9 +317,10 @@ pub async fn change_leads(
         return Err(Problem::new("", TagProblem::TooMany, message).into());
     }
     let now = app.clock().now();
+    let seen = Visible::of(app, &caller.rows).await?;
     let tx = app.db().begin().await?;
     let mut events = Vec::new();
-    let there = visible::lock(&tx, caller.rows, leads).await?;
+    let there = visible::lock(&tx, &seen, leads).await?;
     let known = store::by_ids(&*tx, &[&add[..], remove].concat()).await?;
     let mut problems = Vec::new();
     for (list, ids) in [("add", add), ("remove", remove)] {
@@ -359,12 +366,19 @@ pub async fn change_leads(
     added.dedup();
     let mut targets: Vec<LeadId> = there.iter().copied().collect();
     targets.sort_unstable();
-    let pairs: Vec<_> = targets
-        .iter()
-        .flat_map(|lead| added.iter().map(|tag| (*lead, *tag)))
-        .collect();
-    let gained = by_lead(store::assign(&tx, now, &pairs).await?);
-    let lost = by_lead(store::unassign(&tx, &targets, &removed).await?);
+    let mut guard = seen.guard(&tx).await?;
+    let (gained, lost) = loop {
+        targets.retain(|lead| !guard.refused().contains(lead));
+        let pairs: Vec<_> = targets
+            .iter()
+            .flat_map(|lead| added.iter().map(|tag| (*lead, *tag)))
+            .collect();
+        let gained = by_lead(store::assign(&tx, now, &pairs).await?);
+        let lost = by_lead(store::unassign(&tx, &targets, &removed).await?);
+        if guard.holds(targets.iter().map(|lead| (*lead, *lead))).await? {
+            break (gained, lost);
+        }
+    };
     let none = Vec::new();
     for lead in &targets {
         let (gained, lost) = (gained.get(lead).unwrap_or(&none), lost.get(lead).unwrap_or(&none));
@@ -373,10 +387,14 @@ pub async fn change_leads(
         }
     }
     events::append(&tx, &caller.actor.id, now, events).await?;
+    let outside = guard.refused().clone();
     tx.commit().await?;
     let answer = |(n, lead_id): (usize, &LeadId)| LeadTagging {
         lead_id: *lead_id,
-        outcome: if there.contains(lead_id) {
+        outcome: if outside.contains(lead_id) {
+            let (path, code) = (format!("leadIds.{n}"), TagProblem::OutsideRowFilter);
+            Err(Problem::new(&path, code, visible::outside()))
+        } else if there.contains(lead_id) {
             let of = |map: &BTreeMap<LeadId, Vec<TagId>>| map.get(lead_id).cloned().unwrap_or_default();
             Ok((of(&gained), of(&lost)))
         } else {

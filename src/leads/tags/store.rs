@@ -14,7 +14,7 @@ use super::{Tag, TagFilter, name_key};
 use crate::db::{
     Conflict, Direction, Page, PageRequest, Tx, insert_many, insert_new, padded, placeholders, sql,
 };
-use crate::identity::Rows;
+use crate::leads::visible::Visible;
 
 pub(super) async fn insert(tx: &Tx, tag: &Tag) -> Result<bool, DbErr> {
     Ok(insert_many(tx, std::slice::from_ref(tag), Conflict::Keep("(name_key)")).await? == 1)
@@ -139,23 +139,20 @@ pub(super) async fn of_leads(
 /// How many leads have each tag.
 pub(super) async fn leads_counts(
     db: &impl ConnectionTrait,
-    rows: Rows,
+    visible: &Visible,
     tags: &[TagId],
 ) -> Result<HashMap<TagId, i64>, DbErr> {
-    let Rows::All = rows;
     let tags = padded(tags);
     let backend = db.get_database_backend();
-    let statement = sea_orm::Statement::from_sql_and_values(
-        backend,
-        format!(
-            "SELECT lead_tag.tag_id, COUNT(*) AS leads FROM lead_tag JOIN lead ON lead.id = lead_tag.lead_id \
-             WHERE lead_tag.tag_id IN ({}) AND lead.deleted_at IS NULL GROUP BY lead_tag.tag_id",
-            placeholders(backend, 1, tags.len())
-        ),
-        tags.iter().map(|id| id.0.into()),
+    let mut values: Vec<_> = tags.iter().map(|id| id.0.into()).collect();
+    let text = format!(
+        "SELECT lead_tag.tag_id, COUNT(*) AS leads FROM lead_tag JOIN lead ON lead.id = lead_tag.lead_id \
+         WHERE lead_tag.tag_id IN ({}) AND lead.deleted_at IS NULL{} GROUP BY lead_tag.tag_id",
+        vec!["?"; tags.len()].join(","),
+        visible.and_among("lead.id", &mut values)
     );
     let mut counts = HashMap::new();
-    for row in db.query_all_raw(statement).await? {
+    for row in db.query_all_raw(sql(backend, &text, values)).await? {
         counts.insert(row.try_get("", "tag_id")?, row.try_get("", "leads")?);
     }
     Ok(counts)

@@ -16,7 +16,7 @@ use super::model::{PART, clean_name, expiry, file_has_expired};
 use super::{Upload, store};
 use crate::app::App;
 use crate::error::{Error, Outcome, Problem};
-use crate::identity::{Caller, Rows, Scope};
+use crate::identity::{Caller, Scope};
 
 /// How long the sender may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -182,25 +182,27 @@ fn disk(path: &Path, error: std::io::Error) -> Error {
 /// A missing scope `leads:read`; the database's.
 pub async fn find(app: &App, caller: &Caller, id: UploadId) -> Result<Option<Upload>, Error> {
     caller.require(Scope::Read(Area::Leads))?;
-    Ok(store::find(app.db().read(), id).await?)
+    let upload = store::find(app.db().read(), id).await?;
+    Ok(upload.filter(|upload| caller.sees_made_by(&upload.created_by)))
 }
 
 /// Uploads by id; those that are not there are left out.
 ///
 /// # Errors
-/// The database's. The caller's scope has been asked for by whoever lets the loader in.
-pub async fn get_many(app: &App, _: Rows, ids: &[UploadId]) -> Result<HashMap<UploadId, Upload>, Error> {
+/// The database's. Whoever shows them asks for the scope, and [whose](Caller::sees_made_by) they are.
+pub async fn get_many(app: &App, ids: &[UploadId]) -> Result<HashMap<UploadId, Upload>, Error> {
     Ok(store::by_ids(app.db().read(), ids).await?)
 }
 
-/// The file of an upload, for the work that reads it. Whoever calls has made sure that the caller may.
+/// The file of an upload, for the work that reads it in somebody's name. Whoever calls has made sure of the scope.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such upload, or not any more; the database's.
-pub async fn locate(app: &App, id: UploadId) -> Result<StoredUpload, Error> {
+pub async fn locate(app: &App, caller: &Caller, id: UploadId) -> Result<StoredUpload, Error> {
     let path = path(app, id);
     let there = tokio::fs::try_exists(&path).await.map_err(Error::internal)?;
-    match store::find(app.db().read(), id).await? {
+    let upload = store::find(app.db().read(), id).await?;
+    match upload.filter(|upload| caller.sees_made_by(&upload.created_by)) {
         Some(Upload {
             file_name,
             size_bytes,

@@ -60,7 +60,7 @@ async fn an_upload_is_kept_whole_with_its_digest() {
         ("leads.csv", 8, START)
     );
     assert_eq!(upload.digest, blake3::hash(b"a,b\n1,2\n").to_hex().to_string());
-    let stored = locate(&app, upload.id).await.expect("is there");
+    let stored = locate(&app, &caller, upload.id).await.expect("is there");
     assert_eq!(
         std::fs::read_to_string(&stored.path).expect("readable"),
         "a,b\n1,2\n"
@@ -111,10 +111,13 @@ async fn after_seven_days_an_upload_and_what_was_left_half_received_are_removed(
     let mut left = files(&dir);
     left.sort();
     assert_eq!(left, ["notes.txt".to_owned(), young.id.to_string()]);
-    assert!(matches!(locate(&app, old.id).await, Err(Error::NotFound(_))));
+    assert!(matches!(
+        locate(&app, &caller, old.id).await,
+        Err(Error::NotFound(_))
+    ));
     assert_eq!(find(&app, &caller, old.id).await.expect("reads"), None);
     assert_eq!(
-        locate(&app, young.id)
+        locate(&app, &caller, young.id)
             .await
             .map(|stored| stored.file_name)
             .expect("is there"),

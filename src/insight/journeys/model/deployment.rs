@@ -81,6 +81,20 @@ impl DeploymentActivity {
         sum.1 += minor;
     }
 
+    /// Adds engagements of a type by a channel; `revenue` is their sum in one currency.
+    pub fn add(&mut self, kind: EngagementType, channel: Channel, count: i64, revenue: Option<(&str, i64)>) {
+        let (currency, minor) = revenue.unwrap_or(("", 0));
+        let key = (kind.index(), channel.index(), currency.to_owned());
+        let sum = self.sums.entry(key).or_default();
+        sum.0 += count;
+        sum.1 += minor;
+    }
+
+    /// Adds moves into a stage.
+    pub fn add_moves(&mut self, to: Stage, count: i64) {
+        *self.moves.entry(to.index()).or_default() += count;
+    }
+
     /// Notes that a lead entered a stage.
     pub fn note_move(&mut self, to: Stage) {
         *self.moves.entry(to.index()).or_default() += 1;

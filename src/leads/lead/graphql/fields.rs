@@ -17,6 +17,7 @@ use crate::error::Error;
 use crate::identity::{Rows, Scope};
 use crate::leads::contact::Currency;
 use crate::leads::lead;
+use crate::leads::visible::by_rows;
 
 /// Loads leads for all requests together: what many ask for in the same moment is one statement.
 pub struct LeadLoader(pub App);
@@ -29,30 +30,25 @@ impl Loader<(Rows, LeadId)> for LeadLoader {
         &self,
         keys: &[(Rows, LeadId)],
     ) -> std::result::Result<HashMap<(Rows, LeadId), Self::Value>, Arc<Error>> {
-        let ids: Vec<LeadId> = keys.iter().map(|(_, id)| *id).collect();
-        let leads = lead::get_many(&self.0, Rows::All, &ids).await.map_err(Arc::new)?;
-        Ok(leads
-            .into_iter()
-            .map(|(id, lead)| ((Rows::All, id), Arc::new(lead)))
-            .collect())
+        let mut found = HashMap::with_capacity(keys.len());
+        for (rows, ids) in by_rows(keys) {
+            let leads = lead::get_many(&self.0, rows, &ids).await.map_err(Arc::new)?;
+            let leads = leads.into_iter();
+            found.extend(leads.map(|(id, lead)| ((rows.clone(), id), Arc::new(lead))));
+        }
+        Ok(found)
     }
 }
 
 /// Loads the identities of leads for all requests together.
 pub struct IdentityLoader(pub App);
 
-impl Loader<(Rows, LeadId)> for IdentityLoader {
+impl Loader<LeadId> for IdentityLoader {
     type Value = Vec<LeadIdentity>;
     type Error = Arc<Error>;
 
-    async fn load(
-        &self,
-        keys: &[(Rows, LeadId)],
-    ) -> std::result::Result<HashMap<(Rows, LeadId), Self::Value>, Arc<Error>> {
-        let ids: Vec<LeadId> = keys.iter().map(|(_, id)| *id).collect();
-        let found = lead::identities_of(&self.0, Rows::All, &ids)
-            .await
-            .map_err(Arc::new)?;
+    async fn load(&self, ids: &[LeadId]) -> std::result::Result<HashMap<LeadId, Self::Value>, Arc<Error>> {
+        let found = lead::identities_of(&self.0, ids).await.map_err(Arc::new)?;
         let shown = |identity: entity::lead_identity::Model| LeadIdentity {
             kind: identity.kind,
             namespace: Some(identity.namespace).filter(|namespace| !namespace.is_empty()),
@@ -61,7 +57,7 @@ impl Loader<(Rows, LeadId)> for IdentityLoader {
         };
         Ok(found
             .into_iter()
-            .map(|(id, identities)| ((Rows::All, id), identities.into_iter().map(shown).collect()))
+            .map(|(id, identities)| (id, identities.into_iter().map(shown).collect()))
             .collect())
     }
 }
@@ -82,7 +78,7 @@ pub async fn load_model(ctx: &Context<'_>, id: LeadId) -> Result<Option<Arc<lead
     let caller = ctx.caller()?;
     caller.require(Scope::Read(Area::Leads))?;
     let loader = ctx.data_unchecked::<DataLoader<LeadLoader>>();
-    Ok(loader.load_one((caller.rows, id)).await?)
+    Ok(loader.load_one((caller.rows.clone(), id)).await?)
 }
 
 /// The same for several.
@@ -93,7 +89,9 @@ pub async fn load_many(ctx: &Context<'_>, ids: &[LeadId]) -> Result<HashMap<Lead
     let caller = ctx.caller()?;
     caller.require(Scope::Read(Area::Leads))?;
     let loader = ctx.data_unchecked::<DataLoader<LeadLoader>>();
-    let found = loader.load_many(ids.iter().map(|id| (caller.rows, *id))).await?;
+    let found = loader
+        .load_many(ids.iter().map(|id| (caller.rows.clone(), *id)))
+        .await?;
     Ok(found.into_iter().map(|((_, id), lead)| (id, lead)).collect())
 }
 
@@ -244,7 +242,7 @@ impl LeadFields {
     /// By what the lead is known.
     async fn identities(&self, ctx: &Context<'_>) -> Result<Vec<LeadIdentity>> {
         let loader = ctx.data_unchecked::<DataLoader<IdentityLoader>>();
-        let found = loader.load_one((ctx.caller()?.rows, self.0.id)).await?;
+        let found = loader.load_one(self.0.id).await?;
         Ok(found.unwrap_or_default())
     }
     /// Counts the changes of the lead, from 1; `leadUpdate` with a `version` refuses when another change came first.
