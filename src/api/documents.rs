@@ -26,23 +26,28 @@ impl Documents {
         Self(cache.build())
     }
 
-    /// Parses the document of a request and looks whether it may run.
+    /// Parses the document of a request, looks whether it may run, and answers it.
     ///
     /// # Errors
     /// The text is no document; what [`document::check`] refuses.
-    pub(super) fn read(&self, request: &mut Request, nobody: bool) -> Result<(), ServerError> {
+    pub(super) fn read(
+        &self,
+        request: &mut Request,
+        nobody: bool,
+    ) -> Result<Arc<ExecutableDocument>, ServerError> {
         if let Some(known) = self.0.get(request.query.as_str()) {
             document::check(&known, nobody)?;
             request.set_parsed_query(ExecutableDocument::clone(&known));
-            return Ok(());
+            return Ok(known);
         }
         let text = (request.query.len() <= MOST_BYTES).then(|| Arc::from(request.query.as_str()));
         let parsed = request.parsed_query()?;
         document::check(parsed, nobody)?;
+        let parsed = Arc::new(parsed.clone());
         if let Some(text) = text {
-            self.0.insert(text, Arc::new(parsed.clone()));
+            self.0.insert(text, Arc::clone(&parsed));
         }
-        Ok(())
+        Ok(parsed)
     }
 }
 

@@ -13,6 +13,7 @@ mod log;
 mod meta;
 mod node;
 mod nulls;
+mod order;
 mod schema;
 mod sharing;
 mod timeline;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
     Data, Executor, MergedObject, MergedSubscription, Request, Response, Schema, SchemaBuilder,
 };
@@ -16,7 +17,7 @@ use super::meta::MetaQuery;
 use super::node::{NodeLoader, NodeQuery};
 use super::timeline::TimelineLoader;
 use super::types::{CallerData, PublicUrl};
-use super::{errors, nulls};
+use super::{errors, nulls, order};
 use crate::app::App;
 use crate::identity::Caller;
 use crate::insight::engagement::graphql as engagement;
@@ -158,7 +159,7 @@ impl Api {
 /// What is kept of a request to finish its responses.
 struct Asked {
     id: Arc<str>,
-    query: String,
+    document: Arc<ExecutableDocument>,
     operation: Option<String>,
 }
 
@@ -170,23 +171,24 @@ impl Asked {
     fn new(request: &mut Request, documents: &Documents) -> Result<Self, Box<Response>> {
         let id = request_id(request);
         let nobody = caller_is_nobody(request);
-        if let Err(refused) = documents.read(request, nobody) {
-            return Err(Box::new(errors::finish(
-                Response::from_errors(vec![refused]),
-                &id,
-            )));
+        match documents.read(request, nobody) {
+            Ok(document) => Ok(Self {
+                id,
+                document,
+                operation: request.operation_name.clone(),
+            }),
+            Err(refused) => {
+                let response = Response::from_errors(vec![refused]);
+                Err(Box::new(errors::finish(response, &id)))
+            }
         }
-        Ok(Self {
-            id,
-            query: request.query.clone(),
-            operation: request.operation_name.clone(),
-        })
     }
 
     fn finish(&self, mut response: Response) -> Response {
         if !response.errors.is_empty() {
-            nulls::fill(&mut response, &self.query, self.operation.as_deref());
+            nulls::fill(&mut response, &self.document, self.operation.as_deref());
         }
+        order::restore(&mut response.data, &self.document, self.operation.as_deref());
         errors::finish(response, &self.id)
     }
 }
