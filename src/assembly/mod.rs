@@ -338,6 +338,7 @@ impl Running {
             metrics: Metrics::install(),
             public_url: settings.public_url(address),
             cors_origins: settings.cors_origins.clone(),
+            graphql: settings.graphql.clone(),
         });
         let closing = CancellationToken::new();
         let listener = listener.tap_io(|connection| {

@@ -35,6 +35,17 @@ pub(super) fn present(text: &str) -> Checked<String> {
     }
 }
 
+pub(super) fn boolean(text: &str) -> Checked<bool> {
+    match text.trim() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(problem(
+            format!("`{other}` is neither true nor false"),
+            "write `true` or `false`",
+        )),
+    }
+}
+
 pub(super) fn number(text: &str, range: RangeInclusive<u64>) -> Checked<u64> {
     let (low, high) = (range.start(), range.end());
     let hint = format!("write a whole number from {low} to {high}");

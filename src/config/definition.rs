@@ -132,6 +132,12 @@ pub const DEFINITIONS: &[Definition] = &[
         help: "Seconds that running requests and jobs get to end at shutdown, 0 to 3600",
         default: "10",
     },
+    Definition {
+        key: "graphql_get",
+        value: "BOOLEAN",
+        help: "Whether `GET /graphql` runs queries: `true` or `false`; changes are never made by GET",
+        default: "false",
+    },
 ];
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 mod check;
 mod definition;
+mod graphql;
 mod layers;
 mod secret;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 use phonenumber::country;
 
 pub use self::definition::{DEFINITIONS, Definition};
+pub use self::graphql::GraphqlSettings;
 pub use self::layers::{Flags, Origin, flag};
 pub use self::secret::SecretUrl;
 
@@ -107,6 +109,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// How long running requests and jobs get to end at shutdown, in whole seconds.
     pub shutdown_grace: Duration,
+    /// What the GraphQL endpoint takes.
+    pub graphql: GraphqlSettings,
     origins: BTreeMap<&'static str, Origin>,
 }
 
@@ -195,6 +199,7 @@ impl Settings {
             default_region: pick(layers, "default_region", check::region)?,
             cors_origins: pick(layers, "cors_origins", check::origins)?.unwrap_or_default(),
             shutdown_grace: Duration::from_secs(count("shutdown_grace_seconds", 0..=3600, 10)?),
+            graphql: GraphqlSettings::read(layers)?,
             data_dir,
             database_url,
             origins: layers
@@ -274,9 +279,10 @@ impl Settings {
             default_region,
             cors_origins,
             shutdown_grace,
+            graphql,
             origins: _,
         } = self;
-        BTreeMap::from([
+        let mut shown = BTreeMap::from([
             ("data_dir", data_dir.display().to_string()),
             ("database_url", database_url.to_string()),
             ("database_replica_url", optional(database_replica_url)),
@@ -297,7 +303,9 @@ impl Settings {
             ),
             ("cors_origins", cors_origins.join(",")),
             ("shutdown_grace_seconds", shutdown_grace.as_secs().to_string()),
-        ])
+        ]);
+        shown.extend(graphql.shown());
+        shown
     }
 }
 

@@ -8,6 +8,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Extensions, Request, Response, ServerError, Value, Variables};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
@@ -60,7 +61,7 @@ pub struct Share {
 /// The way by which a client comes in.
 #[derive(Debug, Clone, Copy)]
 pub enum Entrance<'a> {
-    /// One POST request.
+    /// One request, POST or GET.
     Http,
     /// A socket, with the payload of its `connection_init`.
     Socket(&'a InitPayload),
@@ -121,13 +122,13 @@ impl RequestId {
 }
 
 /// The GraphQL-over-HTTP request, which is also the payload of `subscribe`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RequestPayload {
-    query: Option<String>,
-    operation_name: Option<String>,
-    variables: Option<Variables>,
-    extensions: Option<Extensions>,
+    pub(super) query: Option<String>,
+    pub(super) operation_name: Option<String>,
+    pub(super) variables: Option<Variables>,
+    pub(super) extensions: Option<Extensions>,
 }
 
 impl RequestPayload {
@@ -145,6 +146,19 @@ impl RequestPayload {
         request.extensions = extensions.unwrap_or_default();
         Some(request)
     }
+}
+
+/// What kind of operation a request runs; `None` where it names one that is not there, of which the executor says so.
+/// The parsed document stays in the request, so it is parsed once.
+pub(super) fn operation_type(request: &mut Request) -> Result<Option<OperationType>, Box<ServerError>> {
+    let wanted = request.operation_name.clone();
+    let document = request.parsed_query().map_err(Box::new)?;
+    let mut operations = document.operations.iter();
+    let operation = match &wanted {
+        Some(wanted) => operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == wanted)),
+        None => operations.next(),
+    };
+    Ok(operation.map(|(_, operation)| operation.node.ty))
 }
 
 /// An error of the transport or of a whole request, with its code.

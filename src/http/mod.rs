@@ -4,9 +4,10 @@
 //! - [`console`]: the page at `/`.
 //! - [`exports`]: leads as files.
 //! - [`gateway`]: what both transports ask of the caller: who may speak, and how a request is made ready.
-//! - [`graphql_http`]: POST by the GraphQL-over-HTTP specification.
+//! - [`graphql_http`]: POST and GET by the GraphQL-over-HTTP specification.
 //! - [`graphql_ws`]: sockets by the `graphql-transport-ws` protocol.
 //! - [`health`]: whether the server lives and is ready.
+//! - [`preflight`]: what shows that a request is not another site's doing.
 //! - [`server`]: the router of all that, and what surrounds every request.
 //! - [`uploads`]: files for imports.
 
@@ -18,6 +19,7 @@ pub mod gateway;
 pub mod graphql_http;
 pub mod graphql_ws;
 pub mod health;
+pub mod preflight;
 pub mod server;
 pub mod uploads;
 

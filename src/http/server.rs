@@ -22,9 +22,10 @@ use super::gateway::RequestId;
 use super::graphql_http::{GraphqlHttp, HttpLimits};
 use super::graphql_ws::{GraphqlWs, SocketLimits};
 use super::uploads::Uploads;
-use super::{console, health};
+use super::{console, health, preflight};
 use crate::api::Api;
 use crate::app::App;
+use crate::config::GraphqlSettings;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{HTTP_DURATION, HTTP_REQUESTS};
 
@@ -45,6 +46,8 @@ pub struct Parts {
     pub public_url: String,
     /// Web origins that may call from a browser; `*` stands for all.
     pub cors_origins: Vec<String>,
+    /// What the GraphQL endpoint takes.
+    pub graphql: GraphqlSettings,
 }
 
 /// Puts the routes together. Give the sockets their end by [`GraphqlWs::shut_down`].
@@ -55,6 +58,7 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         metrics,
         public_url,
         cors_origins,
+        graphql,
     } = parts;
     let api = Api::new(&app, &public_url);
     let authenticator = Arc::new(gateway.authenticator().clone());
@@ -62,7 +66,11 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
     let exports = Exports::new(app.clone(), authenticator);
     let gateway = Arc::new(gateway);
     let sockets = GraphqlWs::new(api.clone(), Arc::clone(&gateway), SocketLimits::default());
-    let graphql = GraphqlHttp::new(api, gateway, HttpLimits::default());
+    let limits = HttpLimits {
+        get: graphql.get,
+        ..HttpLimits::default()
+    };
+    let graphql = GraphqlHttp::new(api, gateway, limits);
     let metrics_page = async move |State(metrics): State<Metrics>| {
         (
             [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
@@ -110,7 +118,13 @@ fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, REQUEST_ID])
+        .allow_headers(
+            preflight::HEADERS
+                .iter()
+                .map(|name| HeaderName::from_static(name))
+                .chain([header::AUTHORIZATION, header::CONTENT_TYPE, REQUEST_ID])
+                .collect::<Vec<_>>(),
+        )
         .expose_headers([REQUEST_ID, header::CONTENT_DISPOSITION])
         .max_age(std::time::Duration::from_secs(3600))
 }

@@ -9,6 +9,7 @@ mod consent;
 mod console;
 mod conversions;
 mod custom_fields;
+mod endpoint;
 mod engagement;
 mod every_field;
 mod export;

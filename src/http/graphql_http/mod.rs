@@ -1,30 +1,35 @@
-//! GraphQL over HTTP: one POST, one operation.
+//! GraphQL over HTTP: one POST, or where it is switched on one GET, one operation.
 //!
 //! By the [GraphQL-over-HTTP specification](https://graphql.github.io/graphql-over-http/draft/) as its audit suite
 //! reads it. What is settled here where the specification leaves a choice:
 //!
 //! | what | answer |
 //! | --- | --- |
-//! | any method but POST | 405 with `Allow: POST` |
+//! | any method but POST, and GET without [`HttpLimits::get`] | 405 with `Allow` |
+//! | GET that would change something | 405 with `Allow: POST`: a GET is repeated, prefetched and logged by others |
+//! | GET with a cookie that another site may have had sent | 403, see [`preflight`] |
 //! | content type other than `application/json` in UTF-8 | 415; so no page of another origin can send a request without a CORS preflight. Files are uploaded elsewhere |
 //! | `Content-Encoding` other than `identity` | 415 |
 //! | `Accept` without `application/graphql-response+json`, `application/json` or a wildcard of them | 406 |
 //! | body over [`HttpLimits::body_bytes`] | 413 |
 //! | body not there within [`HttpLimits::query_timeout`] | 408 |
-//! | malformed JSON, no `query`, `variables` not an object, an array of operations | 400 |
+//! | malformed JSON, a parameter given twice, no `query`, `variables` not an object, an array of operations | 400 |
 //! | refused by the [`Gateway`] | 401, 403 or 503 |
 //! | the operation never ran (it does not parse, does not fit the schema, is too large) | `application/graphql-response+json`: 400, 401, 403, 429, 500 or 503 by its `extensions.code`; `application/json`: 200 |
 //! | it ran, with or without errors of fields | 200 |
 //! | it did not end within [`HttpLimits::query_timeout`] | 504, code `TIMEOUT`; the operation is dropped where it stands and an open transaction rolls back |
 //! | a resolver panicked | 500, code `INTERNAL` |
 //!
-//! Without `Accept`, or with `*/*`, the answer is `application/json`. Each error, these included, is shaped as
+//! GET takes `query`, `operationName`, and `variables` and `extensions` as JSON from the address; its answers are not kept
+//! by caches. Without `Accept`, or with `*/*`, the answer is `application/json`. Each error, these included, is shaped as
 //! GraphQL does and has `extensions.code` and `extensions.requestId`.
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Response as GraphqlResponse, Value};
 use axum::body::{Body, Bytes};
 use axum::extract::Request as HttpRequest;
@@ -38,8 +43,9 @@ use tokio::time::timeout;
 
 use super::gateway::{
     Entrance, Gateway, Refusal, RequestId, RequestPayload, ResponseBody, coded_error, complete_errors,
-    never_ran,
+    never_ran, operation_type,
 };
+use super::preflight;
 
 const JSON: &str = "application/json; charset=utf-8";
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json; charset=utf-8";
@@ -47,6 +53,8 @@ const GRAPHQL_RESPONSE: &str = "application/graphql-response+json; charset=utf-8
 /// Bounds of one request.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
+    /// Whether GET runs queries. Default no.
+    pub get: bool,
     /// Largest body, in bytes. Default 1 MiB.
     pub body_bytes: usize,
     /// Longest time for one operation, and for its body to arrive. Default 30 s.
@@ -56,13 +64,14 @@ pub struct HttpLimits {
 impl Default for HttpLimits {
     fn default() -> Self {
         Self {
+            get: false,
             body_bytes: 1 << 20,
             query_timeout: Duration::from_secs(30),
         }
     }
 }
 
-/// Answers `POST /graphql` for one executor.
+/// Answers `/graphql` for one executor.
 pub struct GraphqlHttp<E, G> {
     executor: E,
     gateway: Arc<G>,
@@ -103,7 +112,21 @@ impl<E: Executor, G: Gateway> GraphqlHttp<E, G> {
             ),
         };
         complete_errors(&mut response, &request_id);
-        write(status, media, response)
+        let mut answer = write(status, media, response);
+        let headers = answer.headers_mut();
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            // A GET that is refused although GET is served wanted to change something.
+            let allow = if self.limits.get && parts.method != Method::GET {
+                "GET, POST"
+            } else {
+                "POST"
+            };
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if parts.method == Method::GET {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        answer
     }
 
     async fn run(
@@ -113,39 +136,43 @@ impl<E: Executor, G: Gateway> GraphqlHttp<E, G> {
         not_acceptable: Option<Fault>,
         request_id: &RequestId,
     ) -> Result<GraphqlResponse, Fault> {
-        if parts.method != Method::POST {
+        let get = parts.method == Method::GET && self.limits.get;
+        if get {
+            preflight::check_cookie(&parts.headers)
+                .map_err(|message| Fault::new(StatusCode::FORBIDDEN, "FORBIDDEN", message))?;
+        } else if parts.method == Method::POST {
+            check_content(&parts.headers)?;
+        } else {
+            let methods = if self.limits.get { "GET or POST" } else { "POST" };
             return Err(Fault::input(
                 StatusCode::METHOD_NOT_ALLOWED,
-                format!("method {} is not allowed; send POST", parts.method),
+                format!("method {} is not allowed; send {methods}", parts.method),
             ));
         }
-        check_content(&parts.headers)?;
         if let Some(fault) = not_acceptable {
             return Err(fault);
         }
         let admission = self.gateway.admit(parts, Entrance::Http).await?;
-        let body = timeout(
-            self.limits.query_timeout,
-            read_body(&parts.headers, body, self.limits.body_bytes),
-        )
-        .await
-        .map_err(|_elapsed| {
-            Fault::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "TIMEOUT",
-                "the body did not arrive in time",
-            )
-        })??;
-        let payload = parse(&body)?;
-        drop(body);
+        let payload = if get {
+            parse_query(parts.uri.query().unwrap_or_default())?
+        } else {
+            self.receive(parts, body).await?
+        };
         let work = async {
-            match self.gateway.prepare(&admission.caller, payload, request_id).await {
-                Ok(request) => self.executor.execute(request).await,
-                Err(error) => GraphqlResponse::from_errors(vec![error]),
+            let mut request = match self.gateway.prepare(&admission.caller, payload, request_id).await {
+                Ok(request) => request,
+                Err(error) => return Ok(GraphqlResponse::from_errors(vec![error])),
+            };
+            if get && matches!(operation_type(&mut request), Ok(Some(OperationType::Mutation))) {
+                return Err(Fault::input(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "a mutation is not run by GET; send POST",
+                ));
             }
+            Ok(self.executor.execute(request).await)
         };
         match timeout(self.limits.query_timeout, AssertUnwindSafe(work).catch_unwind()).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(outcome)) => outcome,
             Ok(Err(_panic)) => {
                 tracing::error!(request_id = request_id.as_str(), "a resolver panicked");
                 Err(Fault::new(
@@ -163,6 +190,21 @@ impl<E: Executor, G: Gateway> GraphqlHttp<E, G> {
                 ),
             )),
         }
+    }
+
+    /// Reads the operation out of the body of a POST.
+    async fn receive(&self, parts: &Parts, body: Body) -> Result<async_graphql::Request, Fault> {
+        let body = read_body(&parts.headers, body, self.limits.body_bytes);
+        let body = timeout(self.limits.query_timeout, body)
+            .await
+            .map_err(|_elapsed| {
+                Fault::new(
+                    StatusCode::REQUEST_TIMEOUT,
+                    "TIMEOUT",
+                    "the body did not arrive in time",
+                )
+            })??;
+        parse(&body)
     }
 }
 
@@ -344,6 +386,31 @@ fn parse(body: &[u8]) -> Result<async_graphql::Request, Fault> {
         .ok_or_else(|| bad("`query` is missing".to_owned()))
 }
 
+/// Reads one operation out of the query of an address.
+fn parse_query(query: &str) -> Result<async_graphql::Request, Fault> {
+    let bad = |message: String| Fault::input(StatusCode::BAD_REQUEST, message);
+    let mut payload = RequestPayload::default();
+    let mut seen = HashSet::new();
+    for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        if !matches!(&*key, "query" | "operationName" | "variables" | "extensions") {
+            continue;
+        }
+        if !seen.insert(key.clone()) {
+            return Err(bad(format!("`{key}` is given twice")));
+        }
+        let not_json = |error| bad(format!("`{key}` is not an object in JSON: {error}"));
+        match &*key {
+            "query" => payload.query = Some(value.into_owned()),
+            "operationName" => payload.operation_name = Some(value.into_owned()),
+            "variables" => payload.variables = serde_json::from_str(&value).map_err(not_json)?,
+            _ => payload.extensions = serde_json::from_str(&value).map_err(not_json)?,
+        }
+    }
+    payload
+        .into_request()
+        .ok_or_else(|| bad("`query` is missing".to_owned()))
+}
+
 /// The status of an answer of the executor.
 fn ran_status(response: &GraphqlResponse, media: Media) -> StatusCode {
     if media == Media::Json || !never_ran(response) {
@@ -380,14 +447,8 @@ fn write(status: StatusCode, media: Media, mut response: GraphqlResponse) -> Res
             Media::GraphqlResponse => GRAPHQL_RESPONSE,
         }),
     );
-    match status {
-        StatusCode::METHOD_NOT_ALLOWED => {
-            headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
-        }
-        StatusCode::UNAUTHORIZED => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        _ => {}
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     answer
 }

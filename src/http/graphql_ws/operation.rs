@@ -20,7 +20,9 @@ use super::Service;
 use super::protocol::OperationWriter;
 use super::shared::{Group, Item, Key, Member, Source};
 use crate::events::Place;
-use crate::http::gateway::{Gateway, RequestId, Share, coded_error, complete_errors, never_ran};
+use crate::http::gateway::{
+    Gateway, RequestId, Share, coded_error, complete_errors, never_ran, operation_type,
+};
 
 /// An operation that has not ended.
 pub(super) struct Operation {
@@ -193,12 +195,12 @@ async fn start<E: Executor, G: Gateway>(
             Ok(request) => request,
             Err(error) => return refused(error),
         };
-        match is_subscription(&mut request) {
-            Ok(true) => match service.gateway.share(&caller, &mut request) {
+        match operation_type(&mut request) {
+            Ok(Some(OperationType::Subscription)) => match service.gateway.share(&caller, &mut request) {
                 Some(share) => shared(&service, &caller, share, request, &request_id),
                 None => Started::Stream(service.executor.execute_stream(request, None)),
             },
-            Ok(false) => Started::Result(Box::new(service.executor.execute(request).await)),
+            Ok(_) => Started::Result(Box::new(service.executor.execute(request).await)),
             Err(error) => refused(*error),
         }
     };
@@ -244,17 +246,4 @@ fn shared<E: Executor, G: Gateway>(
 
 fn refused(error: ServerError) -> Started {
     Started::Result(Box::new(Response::from_errors(vec![error])))
-}
-
-/// Whether a request runs a subscription. The parsed document stays in the request, so it is parsed once. Where the
-/// operation cannot be told, the executor says why.
-fn is_subscription(request: &mut Request) -> Result<bool, Box<ServerError>> {
-    let wanted = request.operation_name.clone();
-    let document = request.parsed_query().map_err(Box::new)?;
-    let mut operations = document.operations.iter();
-    let operation = match &wanted {
-        Some(wanted) => operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == wanted)),
-        None => operations.next(),
-    };
-    Ok(operation.is_some_and(|(_, operation)| operation.node.ty == OperationType::Subscription))
 }
