@@ -133,6 +133,18 @@ pub const DEFINITIONS: &[Definition] = &[
         default: "10",
     },
     Definition {
+        key: "http_header_seconds",
+        value: "SECONDS",
+        help: "Seconds that the headers of a request may take, and that a connection is kept between two, 1 to 3600",
+        default: "30",
+    },
+    Definition {
+        key: "graphql_connections",
+        value: "N",
+        help: "Most sockets and event streams of one caller on one server, 1 to 100000; without a token, of one address",
+        default: "100",
+    },
+    Definition {
         key: "graphql_get",
         value: "BOOLEAN",
         help: "Whether `GET /graphql` runs queries: `true` or `false`; changes are never made by GET",

@@ -109,6 +109,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// How long running requests and jobs get to end at shutdown, in whole seconds.
     pub shutdown_grace: Duration,
+    /// How long the headers of a request may take, and a connection is kept between two; whole seconds.
+    pub http_header_time: Duration,
     /// What the GraphQL endpoint takes.
     pub graphql: GraphqlSettings,
     origins: BTreeMap<&'static str, Origin>,
@@ -199,6 +201,7 @@ impl Settings {
             default_region: pick(layers, "default_region", check::region)?,
             cors_origins: pick(layers, "cors_origins", check::origins)?.unwrap_or_default(),
             shutdown_grace: Duration::from_secs(count("shutdown_grace_seconds", 0..=3600, 10)?),
+            http_header_time: Duration::from_secs(count("http_header_seconds", 1..=3600, 30)?),
             graphql: GraphqlSettings::read(layers)?,
             data_dir,
             database_url,
@@ -279,6 +282,7 @@ impl Settings {
             default_region,
             cors_origins,
             shutdown_grace,
+            http_header_time,
             graphql,
             origins: _,
         } = self;
@@ -303,6 +307,7 @@ impl Settings {
             ),
             ("cors_origins", cors_origins.join(",")),
             ("shutdown_grace_seconds", shutdown_grace.as_secs().to_string()),
+            ("http_header_seconds", http_header_time.as_secs().to_string()),
         ]);
         shown.extend(graphql.shown());
         shown

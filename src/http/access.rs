@@ -12,7 +12,7 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share};
+use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share, account_of_address};
 use crate::api::{reads_the_log_from_now_on, with_caller};
 use crate::app::App;
 use crate::error::Error;
@@ -149,6 +149,7 @@ impl Gateway for TokenGateway {
         let Some(authorization) = authorization(parts, entrance)? else {
             return Ok(Admission {
                 caller: Arc::new(None),
+                account: account_of_address(parts),
                 revoked: None,
             });
         };
@@ -167,16 +168,24 @@ impl Gateway for TokenGateway {
             }
         };
         let caller = Arc::new(Some(Arc::clone(&holder.caller)));
+        let account = holder.caller.actor.id.as_str().into();
         let revoked = match entrance {
             Entrance::Http => None,
-            Entrance::Socket(_) => Some(self.clone().ended(authorization, holder, revoked).boxed()),
+            Entrance::Socket(_) | Entrance::Stream => {
+                Some(self.clone().ended(authorization, holder, revoked).boxed())
+            }
         };
-        Ok(Admission { caller, revoked })
+        Ok(Admission {
+            caller,
+            account,
+            revoked,
+        })
     }
 
     async fn prepare(
         &self,
         caller: &Arc<Speaker>,
+        _account: &Arc<str>,
         request: Request,
         request_id: &RequestId,
     ) -> Result<Request, ServerError> {

@@ -6,10 +6,12 @@
 //! [`GraphqlWs`](super::graphql_ws::GraphqlWs).
 
 use std::future::Future;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Extensions, Request, Response, ServerError, Value, Variables};
+use axum::extract::ConnectInfo;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use futures_util::future::BoxFuture;
@@ -37,6 +39,7 @@ pub trait Gateway: Send + Sync + 'static {
     fn prepare(
         &self,
         caller: &Arc<Self::Caller>,
+        account: &Arc<str>,
         request: Request,
         request_id: &RequestId,
     ) -> impl Future<Output = Result<Request, ServerError>> + Send;
@@ -63,6 +66,8 @@ pub struct Share {
 pub enum Entrance<'a> {
     /// One request, POST or GET.
     Http,
+    /// One request that is answered by a stream of events.
+    Stream,
     /// A socket, with the payload of its `connection_init`.
     Socket(&'a InitPayload),
 }
@@ -71,8 +76,10 @@ pub enum Entrance<'a> {
 pub struct Admission<C> {
     /// Who it is.
     pub caller: Arc<C>,
-    /// Resolves when this client may speak no longer (its token was revoked or ran out): the socket is then
-    /// closed with 4403. Never looked at over HTTP. `None` means never.
+    /// Under what its live connections and its costs are counted: the same for all that one caller does.
+    pub account: Arc<str>,
+    /// Resolves when this client may speak no longer (its token was revoked or ran out): its socket is then
+    /// closed with 4403, its stream ended. Never looked at over HTTP. `None` means never.
     pub revoked: Option<BoxFuture<'static, ()>>,
 }
 
@@ -86,6 +93,21 @@ pub enum Refusal {
     /// It cannot be told at the moment, for instance because the database is away: 503 over HTTP, 1013 on a
     /// socket, after both of which clients try again.
     Unavailable(String),
+}
+
+/// The account of a client whom nothing is known of but its address, or in IPv6 its network: one has addresses without
+/// number there.
+#[must_use]
+pub fn account_of_address(parts: &Parts) -> Arc<str> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    match peer.map(|ConnectInfo(peer)| peer.ip().to_canonical()) {
+        None => "address:unknown".into(),
+        Some(IpAddr::V4(address)) => format!("address:{address}").into(),
+        Some(IpAddr::V6(address)) => {
+            let network = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64));
+            format!("address:{network}/64").into()
+        }
+    }
 }
 
 /// The name of one request in logs and in `extensions.requestId` of its errors.
@@ -207,5 +229,29 @@ impl Serialize for ResponseBody<'_> {
             body.serialize_field("extensions", &response.extensions)?;
         }
         body.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_known_by_address_or_network() {
+        let account = |peer: Option<&str>| {
+            let (mut parts, ()) = axum::http::Request::new(()).into_parts();
+            if let Some(peer) = peer {
+                let peer: SocketAddr = peer.parse().expect("an address");
+                parts.extensions.insert(ConnectInfo(peer));
+            }
+            account_of_address(&parts).to_string()
+        };
+        assert_eq!(account(Some("192.0.2.7:4711")), "address:192.0.2.7");
+        assert_eq!(account(Some("[::ffff:192.0.2.7]:1")), "address:192.0.2.7");
+        assert_eq!(
+            account(Some("[2001:db8:1:2:3:4:5:6]:1")),
+            "address:2001:db8:1:2::/64"
+        );
+        assert_eq!(account(None), "address:unknown");
     }
 }

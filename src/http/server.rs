@@ -21,6 +21,7 @@ use super::exports::Exports;
 use super::gateway::RequestId;
 use super::graphql_http::{GraphqlHttp, HttpLimits};
 use super::graphql_ws::{GraphqlWs, SocketLimits};
+use super::seats::Seats;
 use super::uploads::Uploads;
 use super::{console, health, preflight};
 use crate::api::Api;
@@ -65,7 +66,14 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
     let uploads = Uploads::new(app.clone(), Arc::clone(&authenticator));
     let exports = Exports::new(app.clone(), authenticator);
     let gateway = Arc::new(gateway);
-    let sockets = GraphqlWs::new(api.clone(), Arc::clone(&gateway), SocketLimits::default());
+    let seats = Seats::new(graphql.connections);
+    let sockets = GraphqlWs::new(
+        api.clone(),
+        Arc::clone(&gateway),
+        seats,
+        SocketLimits::default(),
+    );
+    let streams = sockets.streams();
     let limits = HttpLimits {
         get: graphql.get,
         ..HttpLimits::default()
@@ -80,6 +88,7 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
     let mut router = Router::new()
         .route("/graphql", graphql.route())
         .route("/graphql/ws", sockets.route())
+        .route("/graphql/stream", streams.route())
         .route("/uploads", uploads.route())
         .route("/exports/leads", exports.route())
         .route("/health/live", get(health::live))

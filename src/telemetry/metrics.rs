@@ -121,6 +121,11 @@ const METRICS: &[(Kind, &str, &str)] = &[
     ),
     (Kind::Gauge, "leadline_graphql_sockets", "WebSockets open now."),
     (
+        Kind::Gauge,
+        "leadline_graphql_streams",
+        "Streams of server-sent events open now.",
+    ),
+    (
         Kind::Counter,
         "leadline_graphql_socket_closes_total",
         "WebSockets closed by the server, by close code.",

@@ -5,6 +5,7 @@ mod support;
 
 mod architecture;
 mod cli;
+mod clients;
 mod consent;
 mod console;
 mod conversions;

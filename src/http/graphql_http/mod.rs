@@ -104,15 +104,14 @@ impl<E: Executor, G: Gateway> GraphqlHttp<E, G> {
         let accepted = accepted(&parts.headers);
         let media = *accepted.as_ref().unwrap_or(&Media::Json);
         let outcome = self.run(&parts, body, accepted.err(), &request_id).await;
-        let (status, mut response) = match outcome {
-            Ok(response) => (ran_status(&response, media), response),
-            Err(fault) => (
-                fault.status,
-                GraphqlResponse::from_errors(vec![coded_error(fault.code, fault.message)]),
-            ),
+        let mut answer = match outcome {
+            Ok(mut response) => {
+                complete_errors(&mut response, &request_id);
+                write(ran_status(&response, media), media, response)
+            }
+            Err(fault) => fault.answer(media, &request_id),
         };
-        complete_errors(&mut response, &request_id);
-        let mut answer = write(status, media, response);
+        let status = answer.status();
         let headers = answer.headers_mut();
         if status == StatusCode::METHOD_NOT_ALLOWED {
             // A GET that is refused although GET is served wanted to change something.
@@ -156,10 +155,19 @@ impl<E: Executor, G: Gateway> GraphqlHttp<E, G> {
         let payload = if get {
             parse_query(parts.uri.query().unwrap_or_default())?
         } else {
-            self.receive(parts, body).await?
+            let HttpLimits {
+                body_bytes,
+                query_timeout,
+                ..
+            } = self.limits;
+            receive(&parts.headers, body, body_bytes, query_timeout).await?
         };
         let work = async {
-            let mut request = match self.gateway.prepare(&admission.caller, payload, request_id).await {
+            let mut request = match self
+                .gateway
+                .prepare(&admission.caller, &admission.account, payload, request_id)
+                .await
+            {
                 Ok(request) => request,
                 Err(error) => return Ok(GraphqlResponse::from_errors(vec![error])),
             };
@@ -191,32 +199,35 @@ impl<E: Executor, G: Gateway> GraphqlHttp<E, G> {
             )),
         }
     }
+}
 
-    /// Reads the operation out of the body of a POST.
-    async fn receive(&self, parts: &Parts, body: Body) -> Result<async_graphql::Request, Fault> {
-        let body = read_body(&parts.headers, body, self.limits.body_bytes);
-        let body = timeout(self.limits.query_timeout, body)
-            .await
-            .map_err(|_elapsed| {
-                Fault::new(
-                    StatusCode::REQUEST_TIMEOUT,
-                    "TIMEOUT",
-                    "the body did not arrive in time",
-                )
-            })??;
-        parse(&body)
-    }
+/// Reads the operation out of the body of a POST, which has `limit` bytes at most and arrives in time.
+pub(super) async fn receive(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    time: Duration,
+) -> Result<async_graphql::Request, Fault> {
+    let body = timeout(time, read_body(headers, body, limit)).await;
+    let body = body.map_err(|_elapsed| {
+        Fault::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "TIMEOUT",
+            "the body did not arrive in time",
+        )
+    })??;
+    parse(&body)
 }
 
 /// An answer that is not the executor's.
-struct Fault {
-    status: StatusCode,
+pub(super) struct Fault {
+    pub(super) status: StatusCode,
     code: &'static str,
     message: String,
 }
 
 impl Fault {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
             code,
@@ -224,8 +235,17 @@ impl Fault {
         }
     }
 
-    fn input(status: StatusCode, message: impl Into<String>) -> Self {
+    pub(super) fn input(status: StatusCode, message: impl Into<String>) -> Self {
         Self::new(status, "BAD_USER_INPUT", message)
+    }
+}
+
+impl Fault {
+    /// The answer itself.
+    pub(super) fn answer(self, media: Media, request_id: &RequestId) -> Response {
+        let mut response = GraphqlResponse::from_errors(vec![coded_error(self.code, self.message)]);
+        complete_errors(&mut response, request_id);
+        write(self.status, media, response)
     }
 }
 
@@ -245,7 +265,7 @@ impl From<Refusal> for Fault {
 
 /// The media type of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Media {
+pub(super) enum Media {
     Json,
     GraphqlResponse,
 }
@@ -290,7 +310,7 @@ fn accepted(headers: &HeaderMap) -> Result<Media, Fault> {
 }
 
 /// Lets JSON in UTF-8 pass and nothing else.
-fn check_content(headers: &HeaderMap) -> Result<(), Fault> {
+pub(super) fn check_content(headers: &HeaderMap) -> Result<(), Fault> {
     let unsupported = |message: String| Fault::input(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     let content_type = headers
         .get(header::CONTENT_TYPE)
@@ -387,7 +407,7 @@ fn parse(body: &[u8]) -> Result<async_graphql::Request, Fault> {
 }
 
 /// Reads one operation out of the query of an address.
-fn parse_query(query: &str) -> Result<async_graphql::Request, Fault> {
+pub(super) fn parse_query(query: &str) -> Result<async_graphql::Request, Fault> {
     let bad = |message: String| Fault::input(StatusCode::BAD_REQUEST, message);
     let mut payload = RequestPayload::default();
     let mut seen = HashSet::new();
