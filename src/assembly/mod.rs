@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -22,6 +21,7 @@ use crate::config::Settings;
 use crate::db::{Db, DbOptions, OpenError, deployment_id};
 use crate::events::{Announcer, Handler, HandlerRunner, follow_nats};
 use crate::http::access::TokenGateway;
+use crate::http::listen;
 use crate::http::server::{self, Sockets};
 use crate::insight::engagement;
 use crate::insight::journeys::JourneysHandler;
@@ -341,18 +341,8 @@ impl Running {
             graphql: settings.graphql.clone(),
         });
         let closing = CancellationToken::new();
-        let listener = listener.tap_io(|connection| {
-            // Else small events wait for the acknowledgement of those before.
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "could not set TCP_NODELAY");
-            }
-        });
-        let until = closing.clone().cancelled_owned();
-        let serving = tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
-                tracing::error!(%error, "the server ended");
-            }
-        });
+        let serving = listen::serve(listener, router, settings.http_header_time, closing.clone());
+        let serving = tokio::spawn(serving);
         self.http = Some(Http {
             address,
             closing,

@@ -8,6 +8,7 @@
 //! - [`graphql_sse`]: streams of events by the GraphQL-over-SSE protocol.
 //! - [`graphql_ws`]: sockets by the `graphql-transport-ws` protocol.
 //! - [`health`]: whether the server lives and is ready.
+//! - [`listen`]: takes connections.
 //! - [`preflight`]: what shows that a request is not another site's doing.
 //! - [`seats`]: how many live connections a caller has.
 //! - [`server`]: the router of all that, and what surrounds every request.
@@ -21,7 +22,9 @@ pub mod gateway;
 pub mod graphql_http;
 pub mod graphql_sse;
 pub mod graphql_ws;
+mod headers;
 pub mod health;
+pub mod listen;
 pub mod preflight;
 pub mod seats;
 pub mod server;

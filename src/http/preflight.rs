@@ -47,18 +47,39 @@ pub fn is_proven(headers: &HeaderMap) -> bool {
 /// What to send, for the client.
 pub fn check_cookie(headers: &HeaderMap) -> Result<(), String> {
     if headers.contains_key(header::COOKIE) && !is_proven(headers) {
-        return Err(missing());
+        return Err(format!(
+            "this may be the doing of another site: send a header that only your own program can add, one of \
+             authorization, {}",
+            HEADERS.join(", ")
+        ));
     }
     Ok(())
 }
 
-/// What to send, for a client whose request is not proven.
-#[must_use]
-pub fn missing() -> String {
-    format!(
-        "this may be the doing of another site: send a header that only your own program can add, one of authorization, {}",
-        HEADERS.join(", ")
-    )
+/// Refuses a request with a cookie that a page of another origin has had sent, as its `Origin` tells: for what CORS does
+/// not hold for. A page is of this origin where `Host` or `public_url` says so, or `others` names it.
+///
+/// # Errors
+/// Which origin it is, for the client.
+pub fn check_origin(headers: &HeaderMap, public_url: &str, others: &[String]) -> Result<(), String> {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
+    if !headers.contains_key(header::COOKIE) {
+        return Ok(());
+    }
+    let origin = origin.to_str().unwrap_or_default();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let of_host = origin.split_once("://").map(|(_, host)| host);
+    let own = (of_host.is_some() && of_host == host)
+        || url::Url::parse(public_url).is_ok_and(|url| url.origin().ascii_serialization() == origin)
+        || others.iter().any(|other| other == origin);
+    if own {
+        return Ok(());
+    }
+    Err(format!(
+        "the origin `{origin}` may not use the user's cookies here; `cors_origins` names those that may"
+    ))
 }
 
 #[cfg(test)]
@@ -113,5 +134,31 @@ mod tests {
             check_cookie(&headers(&[("cookie", "session=1"), ("x-leadline-client", "1")])),
             Ok(())
         );
+    }
+
+    #[test]
+    fn a_page_of_another_origin_may_not_use_cookies() {
+        let with = |origin: &'static str| {
+            headers(&[("origin", origin), ("cookie", "a=1"), ("host", "10.0.0.1:8080")])
+        };
+        let others = ["https://crm.example".to_owned()];
+        let check = |headers: &HeaderMap| check_origin(headers, "https://leads.example/app", &others);
+        for own in [
+            "http://10.0.0.1:8080",
+            "https://leads.example",
+            "https://crm.example",
+        ] {
+            assert_eq!(check(&with(own)), Ok(()), "{own}");
+        }
+        for other in [
+            "https://evil.example",
+            "null",
+            "",
+            "https://leads.example.evil.example",
+        ] {
+            assert!(check(&with(other)).is_err(), "{other}");
+        }
+        assert_eq!(check(&headers(&[("origin", "https://evil.example")])), Ok(()));
+        assert_eq!(check(&headers(&[("cookie", "a=1")])), Ok(()));
     }
 }

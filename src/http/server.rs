@@ -1,4 +1,4 @@
-//! The router, and what surrounds every request: its id, its log line, its metrics, panics, CORS.
+//! The router, and what surrounds every request: its id, its log line, its metrics, panics, CORS, headers of protection.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -18,12 +18,13 @@ use tracing::Instrument;
 
 use super::access::TokenGateway;
 use super::exports::Exports;
+use super::fault::Fault;
 use super::gateway::RequestId;
 use super::graphql_http::{GraphqlHttp, HttpLimits};
 use super::graphql_ws::{GraphqlWs, SocketLimits};
 use super::seats::Seats;
 use super::uploads::Uploads;
-use super::{console, health, preflight};
+use super::{console, headers, health, preflight};
 use crate::api::Api;
 use crate::app::App;
 use crate::config::GraphqlSettings;
@@ -67,18 +68,18 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
     let exports = Exports::new(app.clone(), authenticator);
     let gateway = Arc::new(gateway);
     let seats = Seats::new(graphql.connections);
-    let sockets = GraphqlWs::new(
-        api.clone(),
-        Arc::clone(&gateway),
-        seats,
-        SocketLimits::default(),
-    );
+    let sockets = GraphqlWs::new(api.clone(), Arc::clone(&gateway), seats, SocketLimits::default());
     let streams = sockets.streams();
     let limits = HttpLimits {
         get: graphql.get,
         ..HttpLimits::default()
     };
     let graphql = GraphqlHttp::new(api, gateway, limits);
+    let tls = public_url.starts_with("https://");
+    let own = OwnOrigins {
+        public_url: public_url.clone(),
+        others: cors_origins.clone(),
+    };
     let metrics_page = async move |State(metrics): State<Metrics>| {
         (
             [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
@@ -87,7 +88,12 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
     };
     let mut router = Router::new()
         .route("/graphql", graphql.route())
-        .route("/graphql/ws", sockets.route())
+        .route(
+            "/graphql/ws",
+            sockets
+                .route()
+                .layer(from_fn_with_state(Arc::new(own), from_own_origin)),
+        )
         .route("/graphql/stream", streams.route())
         .route("/uploads", uploads.route())
         .route("/exports/leads", exports.route())
@@ -110,7 +116,7 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
     }
     let router = router
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(surround));
+        .layer(from_fn_with_state(tls, surround));
     (router, sockets)
 }
 
@@ -134,12 +140,33 @@ fn cors(origins: &[String]) -> CorsLayer {
                 .chain([header::AUTHORIZATION, header::CONTENT_TYPE, REQUEST_ID])
                 .collect::<Vec<_>>(),
         )
-        .expose_headers([REQUEST_ID, header::CONTENT_DISPOSITION])
+        .expose_headers([REQUEST_ID, header::CONTENT_DISPOSITION, header::RETRY_AFTER])
         .max_age(std::time::Duration::from_secs(3600))
 }
 
+/// The origins whose pages may open sockets with the user's cookies.
+struct OwnOrigins {
+    public_url: String,
+    others: Vec<String>,
+}
+
+/// CORS does not hold for sockets, and browsers send cookies with the handshake: a page of another origin is sent away.
+async fn from_own_origin(State(own): State<Arc<OwnOrigins>>, request: Request, next: Next) -> Response {
+    match preflight::check_origin(request.headers(), &own.public_url, &own.others) {
+        Ok(()) => next.run(request).await,
+        Err(message) => {
+            let fault = Fault {
+                status: StatusCode::FORBIDDEN,
+                code: "FORBIDDEN",
+                message,
+            };
+            fault.answer(&RequestId::from_headers(request.headers()))
+        }
+    }
+}
+
 /// Names the request, counts it and logs one sentence about it.
-async fn surround(mut request: Request, next: Next) -> Response {
+async fn surround(State(tls): State<bool>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = RequestId::from_headers(request.headers());
     let id = HeaderValue::from_str(id.as_str()).expect("an id is printable ASCII");
@@ -153,6 +180,7 @@ async fn surround(mut request: Request, next: Next) -> Response {
     let span = tracing::info_span!("request", %method, route, request_id);
     let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert(REQUEST_ID, id);
+    headers::protect(response.headers_mut(), tls);
     let elapsed = begun.elapsed();
     let status = response.status().as_u16();
     let elapsed_ms = elapsed.as_secs_f64() * 1e3;

@@ -10,6 +10,7 @@ mod consent;
 mod console;
 mod conversions;
 mod custom_fields;
+mod doors;
 mod endpoint;
 mod engagement;
 mod every_field;
