@@ -14,6 +14,7 @@ mod meta;
 mod node;
 mod nulls;
 mod order;
+mod scan;
 mod schema;
 mod sharing;
 mod timeline;
@@ -21,5 +22,6 @@ pub mod types;
 
 pub use eager::Eager;
 pub use lead::Lead;
+pub use scan::{fingerprint, scan};
 pub use schema::{Api, sdl, with_caller};
 pub use sharing::reads_the_log_from_now_on;

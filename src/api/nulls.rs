@@ -46,6 +46,21 @@ pub(super) fn fill(response: &mut Response, document: &ExecutableDocument, opera
     }
 }
 
+/// The name of the type at the root of an operation.
+pub(super) const fn root_of(ty: OperationType) -> &'static str {
+    match ty {
+        OperationType::Query => "Query",
+        OperationType::Mutation => "Mutation",
+        OperationType::Subscription => "Subscription",
+    }
+}
+
+/// The name of the type of a field; empty where it is not known.
+pub(super) fn type_of(parent: &str, field: &str) -> &'static str {
+    let ty = TYPES.get(parent).and_then(|fields| fields.get(field));
+    ty.map_or("", named)
+}
+
 /// The operation that was run.
 pub(super) fn operation_of<'d>(
     document: &'d ExecutableDocument,
@@ -65,11 +80,7 @@ fn fill_by(
     let Some(asked) = operation_of(document, operation) else {
         return;
     };
-    let root = match asked.ty {
-        OperationType::Query => "Query",
-        OperationType::Mutation => "Mutation",
-        OperationType::Subscription => "Subscription",
-    };
+    let root = root_of(asked.ty);
     let mut places: Vec<&[PathSegment]> = Vec::new();
     for error in &response.errors {
         if error.path.is_empty() {

@@ -46,7 +46,11 @@ impl<'t> Tokens<'t> {
         if rest.starts_with(b"\"\"\"") {
             length = 3;
             while length < rest.len() && !rest[length..].starts_with(b"\"\"\"") {
-                length += if rest[length..].starts_with(b"\\\"\"\"") { 4 } else { 1 };
+                length += if rest[length..].starts_with(b"\\\"\"\"") {
+                    4
+                } else {
+                    1
+                };
             }
             length += 3;
         } else {
@@ -85,7 +89,11 @@ impl<'t> Iterator for Tokens<'t> {
                     return Some(Token::Other(self.take(begin, number)));
                 }
                 b'.' => {
-                    self.place += if self.text[begin..].starts_with("...") { 3 } else { 1 };
+                    self.place += if self.text[begin..].starts_with("...") {
+                        3
+                    } else {
+                        1
+                    };
                     return Some(Token::Sign(b'.'));
                 }
                 0..=127 => {
@@ -155,7 +163,9 @@ pub fn scan(text: &str, limits: &GraphqlLimits) -> Result<(), ServerError> {
                 }
             }
             Token::Name(name) if arguments == 0 => {
-                if let (Some(selection), [Token::Name(_), Token::Sign(b':')]) = (selections.last_mut(), before) {
+                if let (Some(selection), [Token::Name(_), Token::Sign(b':')]) =
+                    (selections.last_mut(), before)
+                {
                     let count = selection.entry(name).or_default();
                     *count += 1;
                     if *count > aliases {
@@ -210,13 +220,43 @@ mod tests {
     fn tokens_are_those_of_graphql() {
         use Token::{Name, Other, Sign};
         assert_eq!(
-            tokens("\u{feff}query Q($a: [Int!] = [-1.5e+3, 2]) @x { # not { this\n b: c(d: \"}\\\"\", e: \"\"\" \" \\\"\"\" \"\"\") ...F }"),
+            tokens(
+                "\u{feff}query Q($a: [Int!] = [-1.5e+3, 2]) @x { # not { this\n b: c(d: \"}\\\"\", e: \"\"\" \" \\\"\"\" \"\"\") ...F }"
+            ),
             [
-                Name("query"), Name("Q"), Sign(b'('), Sign(b'$'), Name("a"), Sign(b':'), Sign(b'['), Name("Int"),
-                Sign(b'!'), Sign(b']'), Sign(b'='), Sign(b'['), Other("-1.5e+3"), Other("2"), Sign(b']'), Sign(b')'),
-                Sign(b'@'), Name("x"), Sign(b'{'), Name("b"), Sign(b':'), Name("c"), Sign(b'('), Name("d"), Sign(b':'),
-                Other("\"}\\\"\""), Name("e"), Sign(b':'), Other("\"\"\" \" \\\"\"\" \"\"\""), Sign(b')'), Sign(b'.'),
-                Name("F"), Sign(b'}'),
+                Name("query"),
+                Name("Q"),
+                Sign(b'('),
+                Sign(b'$'),
+                Name("a"),
+                Sign(b':'),
+                Sign(b'['),
+                Name("Int"),
+                Sign(b'!'),
+                Sign(b']'),
+                Sign(b'='),
+                Sign(b'['),
+                Other("-1.5e+3"),
+                Other("2"),
+                Sign(b']'),
+                Sign(b')'),
+                Sign(b'@'),
+                Name("x"),
+                Sign(b'{'),
+                Name("b"),
+                Sign(b':'),
+                Name("c"),
+                Sign(b'('),
+                Name("d"),
+                Sign(b':'),
+                Other("\"}\\\"\""),
+                Name("e"),
+                Sign(b':'),
+                Other("\"\"\" \" \\\"\"\" \"\"\""),
+                Sign(b')'),
+                Sign(b'.'),
+                Name("F"),
+                Sign(b'}'),
             ]
         );
         assert_eq!(tokens("\"\\é"), [Other("\"\\é")]);
@@ -227,19 +267,32 @@ mod tests {
     fn a_thousand_tokens_are_the_end() {
         let document = |fields: usize| format!("{{{}}}", " a".repeat(fields));
         assert_eq!(refused(&document(998)), None);
-        assert_eq!(refused(&document(999)).as_deref(), Some("the document has more than 1000 tokens"));
+        assert_eq!(
+            refused(&document(999)).as_deref(),
+            Some("the document has more than 1000 tokens")
+        );
         let much = document(512 * 1024);
         let begun = std::time::Instant::now();
         assert!(refused(&much).is_some());
-        assert!(begun.elapsed().as_millis() < 50, "the rest is not read: {:?}", begun.elapsed());
+        assert!(
+            begun.elapsed().as_millis() < 50,
+            "the rest is not read: {:?}",
+            begun.elapsed()
+        );
     }
 
     #[test]
     fn fifty_directives_are_the_end() {
         let document = |count: usize| format!("{{ a {} }}", "@skip(if: false) ".repeat(count));
         assert_eq!(refused(&document(50)), None);
-        assert_eq!(refused(&document(51)).as_deref(), Some("the document has more than 50 directives"));
-        assert_eq!(refused("{ a(b: \"@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\") }"), None);
+        assert_eq!(
+            refused(&document(51)).as_deref(),
+            Some("the document has more than 50 directives")
+        );
+        assert_eq!(
+            refused("{ a(b: \"@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@\") }"),
+            None
+        );
     }
 
     #[test]
@@ -250,10 +303,23 @@ mod tests {
             refused(&format!("{{ {} }}", fields(11))).as_deref(),
             Some("`version` is asked for under more than 10 aliases")
         );
-        assert_eq!(refused(&format!("{{ {} a {{ {} }} }}", fields(6), fields(6))), None, "in two selections");
+        assert_eq!(
+            refused(&format!("{{ {} a {{ {} }} }}", fields(6), fields(6))),
+            None,
+            "in two selections"
+        );
         let arguments: String = (0..20).map(|n| format!("a{n}: red ")).collect();
-        assert_eq!(refused(&format!("{{ paint({arguments} more: {{ {arguments} }}) {{ id }} }}")), None);
-        assert_eq!(refused(&format!("query ($a: A = {{ {arguments} }}) {{ id }}")), None, "values are no fields");
+        assert_eq!(
+            refused(&format!(
+                "{{ paint({arguments} more: {{ {arguments} }}) {{ id }} }}"
+            )),
+            None
+        );
+        assert_eq!(
+            refused(&format!("query ($a: A = {{ {arguments} }}) {{ id }}")),
+            None,
+            "values are no fields"
+        );
     }
 
     #[test]
@@ -270,8 +336,14 @@ mod tests {
     fn blanks_and_comments_leave_the_fingerprint() {
         let one = fingerprint("query A { lead(id: \"a b\", n: 1) { id name } }");
         assert_eq!(fingerprint("query A{lead(id:\"a b\"n:1){id,name}}"), one);
-        assert_eq!(fingerprint("# Leads\nquery A { lead(id: \"a b\" n: 1) { id, # both\n name } }"), one);
-        for other in ["query A{lead(id:\"a  b\"n:1){id,name}}", "query A{lead(id:\"a b\"n:1){idname}}"] {
+        assert_eq!(
+            fingerprint("# Leads\nquery A { lead(id: \"a b\" n: 1) { id, # both\n name } }"),
+            one
+        );
+        for other in [
+            "query A{lead(id:\"a  b\"n:1){id,name}}",
+            "query A{lead(id:\"a b\"n:1){idname}}",
+        ] {
             assert_ne!(fingerprint(other), one, "{other}");
         }
     }

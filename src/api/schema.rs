@@ -12,6 +12,7 @@ use futures_util::{Stream, StreamExt};
 
 use super::batching::{Counted, Gathering, batched};
 use super::documents::Documents;
+use super::errors::Told;
 use super::log::{LogQuery, LogSubscription};
 use super::meta::MetaQuery;
 use super::node::{NodeLoader, NodeQuery};
@@ -19,6 +20,7 @@ use super::timeline::TimelineLoader;
 use super::types::{CallerData, PublicUrl};
 use super::{errors, nulls, order};
 use crate::app::App;
+use crate::config::{GraphqlLimits, GraphqlSettings};
 use crate::identity::Caller;
 use crate::insight::engagement::graphql as engagement;
 use crate::insight::journeys::graphql as journeys;
@@ -83,23 +85,17 @@ pub struct Subscription(
     LogSubscription,
 );
 
-/// Most points of a query: a field is one, a connection its page times its children.
-pub(super) const MOST_POINTS: usize = 5_000;
-
-/// Most directives on one field.
-const MOST_DIRECTIVES: usize = 50;
-
-fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    // Depth is `document`'s to bound: introspection is deeper than data may be.
+fn builder(most_points: usize) -> SchemaBuilder<Query, Mutation, Subscription> {
+    // Depth is `document`'s to bound: introspection is deeper than data may be. Directives are `scan`'s.
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .limit_complexity(MOST_POINTS)
-        .limit_directives(MOST_DIRECTIVES)
+        .limit_complexity(most_points)
 }
 
 /// The schema as text: the contract that `schema.graphql` keeps.
 #[must_use]
 pub fn sdl() -> String {
-    builder().finish().sdl_with_options(
+    let schema = builder(GraphqlLimits::default().cost).finish();
+    schema.sdl_with_options(
         async_graphql::SDLExportOptions::new()
             .sorted_fields()
             .sorted_arguments()
@@ -113,6 +109,7 @@ pub fn sdl() -> String {
 pub struct Api {
     schema: Schema<Query, Mutation, Subscription>,
     documents: Documents,
+    told: Told,
 }
 
 /// The id of a request, for its errors.
@@ -129,9 +126,18 @@ pub fn with_caller(request: Request, caller: Option<Arc<Caller>>, request_id: &s
 impl Api {
     /// The API of an application that others reach under `public_url`.
     #[must_use]
-    pub fn new(app: &App, public_url: &str) -> Self {
+    pub fn new(app: &App, public_url: &str, settings: &GraphqlSettings) -> Self {
+        let limits = settings.limits;
+        let told = Told {
+            most_points: limits.cost,
+            suggestions: settings.suggestions,
+        };
         // The loaders serve all requests: what many ask for while one fetch runs is the next.
-        let schema = builder()
+        let mut schema = builder(limits.cost);
+        if !told.suggestions {
+            schema = schema.disable_suggestions();
+        }
+        let schema = schema
             .data(batched(lead::LeadLoader(app.clone())))
             .data(batched(lifecycle::LifecycleLoader(app.clone())))
             .data(batched(engagement::EngagementLoader(app.clone())))
@@ -151,7 +157,8 @@ impl Api {
             .finish();
         Self {
             schema,
-            documents: Documents::new(),
+            documents: Documents::new(limits),
+            told,
         }
     }
 }
@@ -161,6 +168,7 @@ struct Asked {
     id: Arc<str>,
     document: Arc<ExecutableDocument>,
     operation: Option<String>,
+    told: Told,
 }
 
 impl Asked {
@@ -168,18 +176,19 @@ impl Asked {
     ///
     /// # Errors
     /// The response to a request that is refused.
-    fn new(request: &mut Request, documents: &Documents) -> Result<Self, Box<Response>> {
+    fn new(request: &mut Request, api: &Api) -> Result<Self, Box<Response>> {
         let id = request_id(request);
         let nobody = caller_is_nobody(request);
-        match documents.read(request, nobody) {
+        match api.documents.read(request, nobody) {
             Ok(document) => Ok(Self {
                 id,
                 document,
                 operation: request.operation_name.clone(),
+                told: api.told,
             }),
             Err(refused) => {
                 let response = Response::from_errors(vec![refused]);
-                Err(Box::new(errors::finish(response, &id)))
+                Err(Box::new(errors::finish(response, &id, api.told)))
             }
         }
     }
@@ -189,7 +198,7 @@ impl Asked {
             nulls::fill(&mut response, &self.document, self.operation.as_deref());
         }
         order::restore(&mut response.data, &self.document, self.operation.as_deref());
-        errors::finish(response, &self.id)
+        errors::finish(response, &self.id, self.told)
     }
 }
 
@@ -210,7 +219,7 @@ fn request_id(request: &Request) -> Arc<str> {
 impl Executor for Api {
     async fn execute(&self, mut request: Request) -> Response {
         let begun = Instant::now();
-        let response = match Asked::new(&mut request, &self.documents) {
+        let response = match Asked::new(&mut request, self) {
             Ok(asked) => {
                 let _counted = Counted::new();
                 asked.finish(Gathering::new(self.schema.execute(request)).await)
@@ -228,7 +237,7 @@ impl Executor for Api {
         mut request: Request,
         session_data: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
-        let asked = match Asked::new(&mut request, &self.documents) {
+        let asked = match Asked::new(&mut request, self) {
             Ok(asked) => asked,
             Err(refused) => return futures_util::stream::once(std::future::ready(*refused)).boxed(),
         };

@@ -21,6 +21,7 @@ use crate::config::Settings;
 use crate::db::{Db, DbOptions, OpenError, deployment_id};
 use crate::events::{Announcer, Handler, HandlerRunner, follow_nats};
 use crate::http::access::TokenGateway;
+use crate::http::intake::Intake;
 use crate::http::listen;
 use crate::http::server::{self, Sockets};
 use crate::insight::engagement;
@@ -327,7 +328,7 @@ impl Running {
 
     fn start_http(&mut self, settings: &Settings, listener: TcpListener) {
         let address = listener.local_addr().expect("a bound listener has an address");
-        let gateway = TokenGateway::new(self.app.clone());
+        let gateway = TokenGateway::new(self.app.clone(), Intake::new(&settings.graphql));
         let (hearing, stop) = (gateway.clone(), self.stop.clone());
         self.keep("revocations", move || {
             hearing.clone().hear_of_revocations(stop.clone())

@@ -76,6 +76,18 @@ pub(super) fn bytes(text: &str) -> Checked<u64> {
         })
 }
 
+/// The size of a request, which is held in memory.
+pub(super) fn request_bytes(text: &str) -> Checked<usize> {
+    let most = 64 << 20;
+    match usize::try_from(bytes(text)?) {
+        Ok(size) if size <= most => Ok(size),
+        _ => Err(problem(
+            format!("`{text}` is more than 64 MiB, and requests are held in memory"),
+            "write a size up to 64MiB; files belong to /uploads",
+        )),
+    }
+}
+
 pub(super) fn address(text: &str) -> Checked<SocketAddr> {
     text.trim().parse().map_err(|_| {
         problem(

@@ -150,6 +150,66 @@ pub const DEFINITIONS: &[Definition] = &[
         help: "Whether `GET /graphql` runs queries: `true` or `false`; changes are never made by GET",
         default: "false",
     },
+    Definition {
+        key: "graphql_max_bytes",
+        value: "BYTES",
+        help: "Largest GraphQL request in bytes, up to 64MiB; `KiB` and `MiB` may follow the number",
+        default: "1MiB",
+    },
+    Definition {
+        key: "graphql_max_tokens",
+        value: "N",
+        help: "Most tokens of a document, 10 to 1000000; ten times as many for the scope `admin`",
+        default: "1000",
+    },
+    Definition {
+        key: "graphql_max_depth",
+        value: "N",
+        help: "How deep fields may be nested, 1 to 50",
+        default: "12",
+    },
+    Definition {
+        key: "graphql_max_introspection_depth",
+        value: "N",
+        help: "How deep introspection may be nested, 1 to 50",
+        default: "20",
+    },
+    Definition {
+        key: "graphql_max_cost",
+        value: "POINTS",
+        help: "Most points of a query, 1 to 1000000: a field is one, a list its page times the fields of a row",
+        default: "5000",
+    },
+    Definition {
+        key: "graphql_max_aliases",
+        value: "N",
+        help: "Most aliases of one field in one selection, 1 to 1000",
+        default: "10",
+    },
+    Definition {
+        key: "graphql_max_directives",
+        value: "N",
+        help: "Most directives of a document, 1 to 1000",
+        default: "50",
+    },
+    Definition {
+        key: "graphql_max_page",
+        value: "N",
+        help: "Most rows of a page, 1 to 100",
+        default: "100",
+    },
+    Definition {
+        key: "graphql_timeout_seconds",
+        value: "SECONDS",
+        help: "Longest time for a query or mutation, 1 to 3600",
+        default: "30",
+    },
+    Definition {
+        key: "graphql_suggestions",
+        value: "BOOLEAN",
+        help: "Whether an unknown name is answered with those that are like it, `true` or `false`: for development",
+        default: "false",
+    },
 ];
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The settings of the GraphQL endpoint.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use super::layers::Layers;
 use super::{SettingsError, check, pick};
@@ -12,6 +13,67 @@ pub struct GraphqlSettings {
     pub get: bool,
     /// Live connections of one caller, 1 to 100000.
     pub connections: usize,
+    /// Bounds of one document.
+    pub limits: GraphqlLimits,
+    /// Largest request, in bytes.
+    pub body_bytes: usize,
+    /// Longest time for a query or mutation, in whole seconds.
+    pub timeout: Duration,
+    /// Whether a name that is unknown is answered with those that are like it.
+    pub suggestions: bool,
+}
+
+/// Bounds of one document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GraphqlLimits {
+    /// Fields within each other, 1 to 50; 12 when not set.
+    pub depth: usize,
+    /// The same in introspection, which code generators take deeper than any data, 1 to 50; 20 when not set.
+    pub introspection_depth: usize,
+    /// Points, 1 to 1000000; 5,000 when not set.
+    pub cost: usize,
+    /// Aliases of one field in one selection, 1 to 1000; 10 when not set.
+    pub aliases: usize,
+    /// Directives, 1 to 1000; 50 when not set.
+    pub directives: usize,
+    /// Tokens, 10 to 1000000; 1,000 when not set.
+    pub tokens: usize,
+    /// Rows of a page of a connection, 1 to 100; 100 when not set.
+    pub page: usize,
+}
+
+impl Default for GraphqlLimits {
+    fn default() -> Self {
+        Self {
+            depth: 12,
+            introspection_depth: 20,
+            cost: 5_000,
+            aliases: 10,
+            directives: 50,
+            tokens: 1_000,
+            page: 100,
+        }
+    }
+}
+
+impl GraphqlLimits {
+    fn read(layers: &Layers) -> Result<Self, SettingsError> {
+        let usual = Self::default();
+        Ok(Self {
+            depth: count(layers, "graphql_max_depth", 1..=50, usual.depth)?,
+            introspection_depth: count(
+                layers,
+                "graphql_max_introspection_depth",
+                1..=50,
+                usual.introspection_depth,
+            )?,
+            cost: count(layers, "graphql_max_cost", 1..=1_000_000, usual.cost)?,
+            aliases: count(layers, "graphql_max_aliases", 1..=1_000, usual.aliases)?,
+            directives: count(layers, "graphql_max_directives", 1..=1_000, usual.directives)?,
+            tokens: count(layers, "graphql_max_tokens", 10..=1_000_000, usual.tokens)?,
+            page: count(layers, "graphql_max_page", 1..=100, usual.page)?,
+        })
+    }
 }
 
 impl GraphqlSettings {
@@ -19,15 +81,50 @@ impl GraphqlSettings {
         Ok(Self {
             get: pick(layers, "graphql_get", check::boolean)?.unwrap_or(false),
             connections: count(layers, "graphql_connections", 1..=100_000, 100)?,
+            limits: GraphqlLimits::read(layers)?,
+            body_bytes: pick(layers, "graphql_max_bytes", check::request_bytes)?.unwrap_or(1 << 20),
+            timeout: Duration::from_secs(
+                pick(layers, "graphql_timeout_seconds", |text| {
+                    check::number(text, 1..=3600)
+                })?
+                .unwrap_or(30),
+            ),
+            suggestions: pick(layers, "graphql_suggestions", check::boolean)?.unwrap_or(false),
         })
     }
 
     /// All of them as text, by their keys.
     pub(super) fn shown(&self) -> Vec<(&'static str, String)> {
-        let Self { get, connections } = self;
+        let Self {
+            get,
+            connections,
+            limits,
+            body_bytes,
+            timeout,
+            suggestions,
+        } = self;
+        let GraphqlLimits {
+            depth,
+            introspection_depth,
+            cost,
+            aliases,
+            directives,
+            tokens,
+            page,
+        } = limits;
         vec![
             ("graphql_get", get.to_string()),
             ("graphql_connections", connections.to_string()),
+            ("graphql_max_bytes", body_bytes.to_string()),
+            ("graphql_max_tokens", tokens.to_string()),
+            ("graphql_max_depth", depth.to_string()),
+            ("graphql_max_introspection_depth", introspection_depth.to_string()),
+            ("graphql_max_cost", cost.to_string()),
+            ("graphql_max_aliases", aliases.to_string()),
+            ("graphql_max_directives", directives.to_string()),
+            ("graphql_max_page", page.to_string()),
+            ("graphql_timeout_seconds", timeout.as_secs().to_string()),
+            ("graphql_suggestions", suggestions.to_string()),
         ]
     }
 }

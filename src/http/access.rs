@@ -13,6 +13,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share, account_of_address};
+use super::intake::Intake;
 use crate::api::{reads_the_log_from_now_on, with_caller};
 use crate::app::App;
 use crate::error::Error;
@@ -27,6 +28,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 pub struct TokenGateway {
     app: App,
     authenticator: Authenticator,
+    intake: Intake,
     revoked: broadcast::Sender<TokenId>,
 }
 
@@ -36,10 +38,11 @@ type Speaker = Option<Arc<Caller>>;
 impl TokenGateway {
     /// A gateway that knows nobody yet; revocations are heard of while [`Self::hear_of_revocations`] runs.
     #[must_use]
-    pub fn new(app: App) -> Self {
+    pub fn new(app: App, intake: Intake) -> Self {
         Self {
             authenticator: Authenticator::new(app.clone()),
             app,
+            intake,
             revoked: broadcast::Sender::new(64),
         }
     }
@@ -189,6 +192,7 @@ impl Gateway for TokenGateway {
         request: Request,
         request_id: &RequestId,
     ) -> Result<Request, ServerError> {
+        let request = self.intake.take(request, caller.as_deref())?;
         Ok(with_caller(request, (**caller).clone(), request_id.as_str()))
     }
 

@@ -8,6 +8,7 @@
 //! - [`graphql_sse`]: streams of events by the GraphQL-over-SSE protocol.
 //! - [`graphql_ws`]: sockets by the `graphql-transport-ws` protocol.
 //! - [`health`]: whether the server lives and is ready.
+//! - [`intake`]: what is looked at before a document is parsed.
 //! - [`listen`]: takes connections.
 //! - [`preflight`]: what shows that a request is not another site's doing.
 //! - [`seats`]: how many live connections a caller has.
@@ -24,6 +25,7 @@ pub mod graphql_sse;
 pub mod graphql_ws;
 mod headers;
 pub mod health;
+pub mod intake;
 pub mod listen;
 pub mod preflight;
 pub mod seats;

@@ -62,17 +62,23 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         cors_origins,
         graphql,
     } = parts;
-    let api = Api::new(&app, &public_url);
+    let api = Api::new(&app, &public_url, &graphql);
     let authenticator = Arc::new(gateway.authenticator().clone());
     let uploads = Uploads::new(app.clone(), Arc::clone(&authenticator));
     let exports = Exports::new(app.clone(), authenticator);
     let gateway = Arc::new(gateway);
     let seats = Seats::new(graphql.connections);
-    let sockets = GraphqlWs::new(api.clone(), Arc::clone(&gateway), seats, SocketLimits::default());
+    let limits = SocketLimits {
+        message_bytes: graphql.body_bytes,
+        query_timeout: graphql.timeout,
+        ..SocketLimits::default()
+    };
+    let sockets = GraphqlWs::new(api.clone(), Arc::clone(&gateway), seats, limits);
     let streams = sockets.streams();
     let limits = HttpLimits {
         get: graphql.get,
-        ..HttpLimits::default()
+        body_bytes: graphql.body_bytes,
+        query_timeout: graphql.timeout,
     };
     let graphql = GraphqlHttp::new(api, gateway, limits);
     let tls = public_url.starts_with("https://");

@@ -23,6 +23,7 @@ mod journeys;
 mod killed;
 mod leads;
 mod lifecycle;
+mod limits;
 mod nodes;
 mod notes;
 mod scoring;
