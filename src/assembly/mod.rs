@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{App, Storage};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Settings, SettingsError};
 use crate::db::{Db, DbOptions, OpenError, deployment_id};
 use crate::events::{Announcer, Handler, HandlerRunner, follow_nats};
 use crate::http::access::TokenGateway;
@@ -80,6 +80,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// A file that a setting names.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The address to listen on.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -95,8 +98,9 @@ pub enum StartError {
 impl StartError {
     /// How to mend it.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &str {
         match self {
+            Self::Settings(error) => error.hint(),
             Self::Database(error) => error.hint(),
             Self::Listen { hint, .. } => hint,
         }
@@ -194,7 +198,8 @@ impl<'a> Plan<'a> {
         } = self;
         // Before the database is touched: a second server on the same port must leave it alone.
         let listener = if role.serve {
-            Some(listen(settings.listen).await?)
+            let intake = Intake::new(&settings.graphql)?;
+            Some((listen(settings.listen).await?, intake))
         } else {
             None
         };
@@ -212,8 +217,8 @@ impl<'a> Plan<'a> {
         if role.work {
             running.start_work(handlers, jobs);
         }
-        if let Some(listener) = listener {
-            running.start_http(settings, listener);
+        if let Some((listener, intake)) = listener {
+            running.start_http(settings, listener, intake);
         }
         Ok(running)
     }
@@ -326,9 +331,9 @@ impl Running {
         });
     }
 
-    fn start_http(&mut self, settings: &Settings, listener: TcpListener) {
+    fn start_http(&mut self, settings: &Settings, listener: TcpListener, intake: Intake) {
         let address = listener.local_addr().expect("a bound listener has an address");
-        let gateway = TokenGateway::new(self.app.clone(), Intake::new(&settings.graphql));
+        let gateway = TokenGateway::new(self.app.clone(), intake);
         let (hearing, stop) = (gateway.clone(), self.stop.clone());
         self.keep("revocations", move || {
             hearing.clone().hear_of_revocations(stop.clone())

@@ -8,8 +8,8 @@ use phonenumber::country;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use super::LogFormat;
 use super::secret::{SecretUrl, is_postgres};
+use super::{LogFormat, Safelist};
 
 /// Why a value does not fit, and what would.
 #[derive(Debug, PartialEq, Eq)]
@@ -211,6 +211,18 @@ pub(super) fn log_format(text: &str) -> Checked<LogFormat> {
         other => Err(problem(
             format!("unknown format `{other}`"),
             "write `text` or `json`",
+        )),
+    }
+}
+
+pub(super) fn safelist(text: &str) -> Checked<Safelist> {
+    match text {
+        "off" => Ok(Safelist::Off),
+        "log" => Ok(Safelist::Log),
+        "enforce" => Ok(Safelist::Enforce),
+        other => Err(problem(
+            format!("`{other}` is no way to treat documents"),
+            "write `off`, `log` or `enforce`",
         )),
     }
 }

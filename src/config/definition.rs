@@ -210,6 +210,18 @@ pub const DEFINITIONS: &[Definition] = &[
         help: "Whether an unknown name is answered with those that are like it, `true` or `false`: for development",
         default: "false",
     },
+    Definition {
+        key: "graphql_safelist",
+        value: "WAY",
+        help: "What happens to documents that are not in the manifest: `off` runs them, `log` also counts and logs them, `enforce` refuses them",
+        default: "off",
+    },
+    Definition {
+        key: "graphql_safelist_manifest",
+        value: "FILE",
+        help: "The documents of the clients: a persisted query manifest of Apollo, or a JSON object of documents by their hashes",
+        default: "none",
+    },
 ];
 
 #[cfg(test)]

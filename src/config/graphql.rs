@@ -1,6 +1,8 @@
 //! The settings of the GraphQL endpoint.
 
+use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::layers::Layers;
@@ -21,6 +23,32 @@ pub struct GraphqlSettings {
     pub timeout: Duration,
     /// Whether a name that is unknown is answered with those that are like it.
     pub suggestions: bool,
+    /// What happens to documents that the manifest does not have.
+    pub safelist: Safelist,
+    /// The file of the documents that are expected; there is one unless the safelist is off.
+    pub safelist_manifest: Option<PathBuf>,
+}
+
+/// What happens to documents that are not expected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Safelist {
+    /// They are run.
+    #[default]
+    Off,
+    /// They are run, counted and logged.
+    Log,
+    /// They are refused.
+    Enforce,
+}
+
+impl fmt::Display for Safelist {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::Log => "log",
+            Self::Enforce => "enforce",
+        })
+    }
 }
 
 /// Bounds of one document.
@@ -78,7 +106,19 @@ impl GraphqlLimits {
 
 impl GraphqlSettings {
     pub(super) fn read(layers: &Layers) -> Result<Self, SettingsError> {
+        let safelist = pick(layers, "graphql_safelist", check::safelist)?.unwrap_or_default();
+        let safelist_manifest = pick(layers, "graphql_safelist_manifest", check::present)?.map(PathBuf::from);
+        if safelist != Safelist::Off && safelist_manifest.is_none() {
+            return Err(SettingsError::new(
+                format!(
+                    "setting `graphql_safelist` is {safelist}, but there is no `graphql_safelist_manifest`"
+                ),
+                "name the manifest that the build of your clients writes, or set `graphql_safelist` to off",
+            ));
+        }
         Ok(Self {
+            safelist,
+            safelist_manifest,
             get: pick(layers, "graphql_get", check::boolean)?.unwrap_or(false),
             connections: count(layers, "graphql_connections", 1..=100_000, 100)?,
             limits: GraphqlLimits::read(layers)?,
@@ -102,7 +142,10 @@ impl GraphqlSettings {
             body_bytes,
             timeout,
             suggestions,
+            safelist,
+            safelist_manifest,
         } = self;
+        let manifest = safelist_manifest.as_ref();
         let GraphqlLimits {
             depth,
             introspection_depth,
@@ -125,6 +168,13 @@ impl GraphqlSettings {
             ("graphql_max_page", page.to_string()),
             ("graphql_timeout_seconds", timeout.as_secs().to_string()),
             ("graphql_suggestions", suggestions.to_string()),
+            ("graphql_safelist", safelist.to_string()),
+            (
+                "graphql_safelist_manifest",
+                manifest
+                    .map(|path| path.display().to_string())
+                    .unwrap_or_default(),
+            ),
         ]
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use phonenumber::country;
 
 pub use self::definition::{DEFINITIONS, Definition};
-pub use self::graphql::{GraphqlLimits, GraphqlSettings};
+pub use self::graphql::{GraphqlLimits, GraphqlSettings, Safelist};
 pub use self::layers::{Flags, Origin, flag};
 pub use self::secret::SecretUrl;
 

@@ -218,6 +218,13 @@ fn each_value_that_does_not_fit_says_what_and_how_to_mend_it() {
             "`true` or `false`",
         ),
         ("graphql_max_bytes", "1GiB", "held in memory", "up to 64MiB"),
+        ("graphql_safelist", "on", "no way to treat documents", "`enforce`"),
+        (
+            "graphql_safelist",
+            "log",
+            "there is no `graphql_safelist_manifest`",
+            "set `graphql_safelist` to off",
+        ),
         ("graphql_max_page", "101", "101 is out of range", "from 1 to 100"),
         (
             "listen",

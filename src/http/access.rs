@@ -16,6 +16,7 @@ use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share, ac
 use super::intake::Intake;
 use crate::api::{reads_the_log_from_now_on, with_caller};
 use crate::app::App;
+use crate::config::Safelist;
 use crate::error::Error;
 use crate::events::Filter;
 use crate::identity::{Authenticator, Caller, Holder};
@@ -188,12 +189,17 @@ impl Gateway for TokenGateway {
     async fn prepare(
         &self,
         caller: &Arc<Speaker>,
-        _account: &Arc<str>,
+        account: &Arc<str>,
         request: Request,
         request_id: &RequestId,
     ) -> Result<Request, ServerError> {
-        let request = self.intake.take(request, caller.as_deref())?;
+        let safelist = self.safelist(caller);
+        let request = self.intake.take(request, caller.as_deref(), account, safelist)?;
         Ok(with_caller(request, (**caller).clone(), request_id.as_str()))
+    }
+
+    fn safelist(&self, _caller: &Arc<Speaker>) -> Safelist {
+        self.intake.safelist()
     }
 
     fn share(&self, caller: &Arc<Speaker>, request: &mut Request) -> Option<Share> {

@@ -18,6 +18,8 @@ use futures_util::future::BoxFuture;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::config::Safelist;
+
 /// The JSON object that a client sent with `connection_init`; empty when it sent none.
 pub type InitPayload = serde_json::Map<String, serde_json::Value>;
 
@@ -43,6 +45,11 @@ pub trait Gateway: Send + Sync + 'static {
         request: Request,
         request_id: &RequestId,
     ) -> impl Future<Output = Result<Request, ServerError>> + Send;
+
+    /// What happens to documents of this caller that are not expected.
+    fn safelist(&self, _caller: &Arc<Self::Caller>) -> Safelist {
+        Safelist::Off
+    }
 
     /// Whether a prepared subscription may be run once for all who ask for the same, and from where: only where its
     /// results depend on nothing but its text, its variables, the rights of the caller and the event log from that
@@ -154,7 +161,7 @@ pub(super) struct RequestPayload {
 }
 
 impl RequestPayload {
-    /// The request to run, or `None` when it has no `query`.
+    /// The request to run, or `None` when it has neither `query` nor the hash of one.
     pub(super) fn into_request(self) -> Option<Request> {
         let Self {
             query,
@@ -162,10 +169,12 @@ impl RequestPayload {
             variables,
             extensions,
         } = self;
-        let mut request = Request::new(query?);
+        let extensions = extensions.unwrap_or_default();
+        let hashed = extensions.contains_key("persistedQuery");
+        let mut request = Request::new(query.or_else(|| hashed.then(String::new))?);
         request.operation_name = operation_name.filter(|name| !name.is_empty());
         request.variables = variables.unwrap_or_default();
-        request.extensions = extensions.unwrap_or_default();
+        request.extensions = extensions;
         Some(request)
     }
 }

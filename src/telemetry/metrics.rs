@@ -136,6 +136,11 @@ const METRICS: &[(Kind, &str, &str)] = &[
         "Subscriptions that fell behind the live events and read on from the log.",
     ),
     (
+        Kind::Counter,
+        "leadline_graphql_outside_safelist_total",
+        "Documents that the manifest does not have, by outcome: run or refused.",
+    ),
+    (
         Kind::Histogram,
         "leadline_sql_seconds",
         "Time an SQL statement took.",

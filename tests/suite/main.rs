@@ -26,6 +26,7 @@ mod lifecycle;
 mod limits;
 mod nodes;
 mod notes;
+mod persisted;
 mod scoring;
 mod server;
 mod tags;
