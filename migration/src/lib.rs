@@ -9,6 +9,7 @@ mod m0001_events_and_jobs;
 mod m0002_identity;
 mod m0003_leads;
 mod m0004_insight;
+mod m0007_query_budget;
 
 /// All migrations in their order.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_identity::Migration),
             Box::new(m0003_leads::Migration),
             Box::new(m0004_insight::Migration),
+            Box::new(m0007_query_budget::Migration),
         ]
     }
 }

@@ -4,6 +4,7 @@
 //! although they stand in their rooms: they may know each other's types and [`Lead`], and nothing else knows them.
 
 mod batching;
+mod cost;
 mod document;
 mod documents;
 mod eager;
@@ -20,6 +21,7 @@ mod sharing;
 mod timeline;
 pub mod types;
 
+pub use cost::{AT_THE_DOOR, Purse, Throttle, with_purse};
 pub use eager::Eager;
 pub use lead::Lead;
 pub use scan::{fingerprint, scan};

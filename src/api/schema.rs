@@ -11,6 +11,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
 use super::batching::{Counted, Gathering, batched};
+use super::cost::{Bill, Pricing};
 use super::documents::Documents;
 use super::errors::Told;
 use super::log::{LogQuery, LogSubscription};
@@ -89,6 +90,7 @@ fn builder(most_points: usize) -> SchemaBuilder<Query, Mutation, Subscription> {
     // Depth is `document`'s to bound: introspection is deeper than data may be. Directives are `scan`'s.
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .limit_complexity(most_points)
+        .extension(Pricing)
 }
 
 /// The schema as text: the contract that `schema.graphql` keeps.
@@ -219,13 +221,17 @@ fn request_id(request: &Request) -> Arc<str> {
 impl Executor for Api {
     async fn execute(&self, mut request: Request) -> Response {
         let begun = Instant::now();
-        let response = match Asked::new(&mut request, self) {
+        let bill = Bill::of(&request);
+        let mut response = match Asked::new(&mut request, self) {
             Ok(asked) => {
                 let _counted = Counted::new();
                 asked.finish(Gathering::new(self.schema.execute(request)).await)
             }
             Err(refused) => *refused,
         };
+        if let Some(bill) = bill {
+            bill.settle(&mut response);
+        }
         let outcome = if response.errors.is_empty() { "ok" } else { "error" };
         metrics::histogram!("leadline_graphql_request_duration_seconds", "outcome" => outcome)
             .record(begun.elapsed().as_secs_f64());

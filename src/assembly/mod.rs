@@ -333,6 +333,8 @@ impl Running {
 
     fn start_http(&mut self, settings: &Settings, listener: TcpListener, intake: Intake) {
         let address = listener.local_addr().expect("a bound listener has an address");
+        let (app, budgets, stop) = (self.app.clone(), intake.budgets().clone(), self.stop.clone());
+        self.keep("budgets", move || budgets.clone().keep(app.clone(), stop.clone()));
         let gateway = TokenGateway::new(self.app.clone(), intake);
         let (hearing, stop) = (gateway.clone(), self.stop.clone());
         self.keep("revocations", move || {

@@ -211,6 +211,18 @@ pub const DEFINITIONS: &[Definition] = &[
         default: "false",
     },
     Definition {
+        key: "graphql_budget",
+        value: "POINTS",
+        help: "Points that a caller may spend at once, without a token those of one address; at least `graphql_max_cost`, or 0 for any number",
+        default: "50000",
+    },
+    Definition {
+        key: "graphql_budget_restore",
+        value: "POINTS",
+        help: "Points that come back to a caller each second, 1 to 1000000000",
+        default: "1000",
+    },
+    Definition {
         key: "graphql_safelist",
         value: "WAY",
         help: "What happens to documents that are not in the manifest: `off` runs them, `log` also counts and logs them, `enforce` refuses them",

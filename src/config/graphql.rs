@@ -27,6 +27,10 @@ pub struct GraphqlSettings {
     pub safelist: Safelist,
     /// The file of the documents that are expected; there is one unless the safelist is off.
     pub safelist_manifest: Option<PathBuf>,
+    /// Points that a caller may spend at once; 0 stands for any number, else there are enough for any one document.
+    pub budget: u64,
+    /// Points that come back to a caller each second, at least 1.
+    pub budget_restore: u64,
 }
 
 /// What happens to documents that are not expected.
@@ -116,12 +120,29 @@ impl GraphqlSettings {
                 "name the manifest that the build of your clients writes, or set `graphql_safelist` to off",
             ));
         }
+        let limits = GraphqlLimits::read(layers)?;
+        let points = |key, range, usual| {
+            let given = pick(layers, key, |text| check::number(text, range))?;
+            Ok(given.unwrap_or(usual))
+        };
+        let budget = points("graphql_budget", 0..=1_000_000_000, 50_000)?;
+        if budget > 0 && budget < limits.cost as u64 {
+            return Err(SettingsError::new(
+                format!(
+                    "setting `graphql_budget` is {budget}, but a document may cost {} by `graphql_max_cost`",
+                    limits.cost
+                ),
+                "set `graphql_budget` to that at least, or to 0 for no budget",
+            ));
+        }
         Ok(Self {
+            budget,
+            budget_restore: points("graphql_budget_restore", 1..=1_000_000_000, 1_000)?,
             safelist,
             safelist_manifest,
             get: pick(layers, "graphql_get", check::boolean)?.unwrap_or(false),
             connections: count(layers, "graphql_connections", 1..=100_000, 100)?,
-            limits: GraphqlLimits::read(layers)?,
+            limits,
             body_bytes: pick(layers, "graphql_max_bytes", check::request_bytes)?.unwrap_or(1 << 20),
             timeout: Duration::from_secs(
                 pick(layers, "graphql_timeout_seconds", |text| {
@@ -144,6 +165,8 @@ impl GraphqlSettings {
             suggestions,
             safelist,
             safelist_manifest,
+            budget,
+            budget_restore,
         } = self;
         let manifest = safelist_manifest.as_ref();
         let GraphqlLimits {
@@ -168,6 +191,8 @@ impl GraphqlSettings {
             ("graphql_max_page", page.to_string()),
             ("graphql_timeout_seconds", timeout.as_secs().to_string()),
             ("graphql_suggestions", suggestions.to_string()),
+            ("graphql_budget", budget.to_string()),
+            ("graphql_budget_restore", budget_restore.to_string()),
             ("graphql_safelist", safelist.to_string()),
             (
                 "graphql_safelist_manifest",

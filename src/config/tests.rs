@@ -79,6 +79,8 @@ fn documented_defaults_are_the_ones_in_effect() {
         ("graphql_suggestions", 0),
         ("graphql_get", 0),
         ("graphql_connections", 0),
+        ("graphql_budget", 0),
+        ("graphql_budget_restore", 0),
     ]
     .map(|(key, _)| (key, effective(&settings, key).0))
     {
@@ -218,6 +220,12 @@ fn each_value_that_does_not_fit_says_what_and_how_to_mend_it() {
             "`true` or `false`",
         ),
         ("graphql_max_bytes", "1GiB", "held in memory", "up to 64MiB"),
+        (
+            "graphql_budget",
+            "4999",
+            "may cost 5000 by `graphql_max_cost`",
+            "to 0 for no budget",
+        ),
         ("graphql_safelist", "on", "no way to treat documents", "`enforce`"),
         (
             "graphql_safelist",

@@ -13,7 +13,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share, account_of_address};
-use super::intake::Intake;
+use super::intake::{Budget, Intake, Sender};
 use crate::api::{reads_the_log_from_now_on, with_caller};
 use crate::app::App;
 use crate::config::Safelist;
@@ -193,13 +193,22 @@ impl Gateway for TokenGateway {
         request: Request,
         request_id: &RequestId,
     ) -> Result<Request, ServerError> {
-        let safelist = self.safelist(caller);
-        let request = self.intake.take(request, caller.as_deref(), account, safelist)?;
+        let sender = Sender {
+            caller: (**caller).as_deref(),
+            account,
+            safelist: self.safelist(caller),
+            budget: self.budget(caller),
+        };
+        let request = self.intake.take(request, sender)?;
         Ok(with_caller(request, (**caller).clone(), request_id.as_str()))
     }
 
     fn safelist(&self, _caller: &Arc<Speaker>) -> Safelist {
         self.intake.safelist()
+    }
+
+    fn budget(&self, _caller: &Arc<Speaker>) -> Budget {
+        self.intake.budget()
     }
 
     fn share(&self, caller: &Arc<Speaker>, request: &mut Request) -> Option<Share> {

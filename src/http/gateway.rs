@@ -18,6 +18,7 @@ use futures_util::future::BoxFuture;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::intake::Budget;
 use crate::config::Safelist;
 
 /// The JSON object that a client sent with `connection_init`; empty when it sent none.
@@ -51,6 +52,11 @@ pub trait Gateway: Send + Sync + 'static {
         Safelist::Off
     }
 
+    /// What this caller may spend.
+    fn budget(&self, _caller: &Arc<Self::Caller>) -> Budget {
+        Budget::NONE
+    }
+
     /// Whether a prepared subscription may be run once for all who ask for the same, and from where: only where its
     /// results depend on nothing but its text, its variables, the rights of the caller and the event log from that
     /// place on. It is then run with a [`Place`](crate::events::Place) among its data.
@@ -58,6 +64,10 @@ pub trait Gateway: Send + Sync + 'static {
         None
     }
 }
+
+/// Among the data of a request that goes on with what was begun and paid for before.
+#[derive(Debug, Clone, Copy)]
+pub struct Continued;
 
 /// How a subscription is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]

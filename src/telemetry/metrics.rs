@@ -137,6 +137,11 @@ const METRICS: &[(Kind, &str, &str)] = &[
     ),
     (
         Kind::Counter,
+        "leadline_graphql_throttled_total",
+        "Operations refused because the budget of their caller was spent.",
+    ),
+    (
+        Kind::Counter,
         "leadline_graphql_outside_safelist_total",
         "Documents that the manifest does not have, by outcome: run or refused.",
     ),

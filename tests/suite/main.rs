@@ -4,6 +4,7 @@
 mod support;
 
 mod architecture;
+mod budgets;
 mod cli;
 mod clients;
 mod consent;

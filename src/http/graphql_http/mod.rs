@@ -15,7 +15,8 @@
 //! | body not there within [`HttpLimits::query_timeout`] | 408 |
 //! | malformed JSON, a parameter given twice, no `query`, `variables` not an object, an array of operations | 400 |
 //! | refused by the [`Gateway`] | 401, 403 or 503 |
-//! | the operation never ran (it does not parse, does not fit the schema, is too large) | `application/graphql-response+json`: 400, 401, 403, 429, 500 or 503 by its `extensions.code`; `application/json`: 200 |
+//! | the operation never ran (it does not parse, does not fit the schema, is too large) | `application/graphql-response+json`: 400, 401, 403, 500 or 503 by its `extensions.code`; `application/json`: 200 |
+//! | the budget of the caller is spent | 429 with `Retry-After`, code `RATE_LIMITED` |
 //! | it ran, with or without errors of fields | 200 |
 //! | it did not end within [`HttpLimits::query_timeout`] | 504, code `TIMEOUT`; the operation is dropped where it stands and an open transaction rolls back |
 //! | a resolver panicked | 500, code `INTERNAL` |
@@ -431,20 +432,23 @@ pub(super) fn parse_query(query: &str) -> Result<async_graphql::Request, Fault> 
         .ok_or_else(|| bad("`query` is missing".to_owned()))
 }
 
+/// What an error says beside its message.
+fn said<'r>(response: &'r GraphqlResponse, name: &str) -> Option<&'r Value> {
+    response.errors.first()?.extensions.as_ref()?.get(name)
+}
+
 /// The status of an answer of the executor.
 fn ran_status(response: &GraphqlResponse, media: Media) -> StatusCode {
-    if media == Media::Json || !never_ran(response) {
+    if !never_ran(response) {
         return StatusCode::OK;
     }
-    let code = response.errors[0]
-        .extensions
-        .as_ref()
-        .and_then(|extensions| extensions.get("code"));
-    match code {
+    match said(response, "code") {
+        // Of no use to those who ask less often only when the status says so.
+        Some(Value::String(code)) if code == "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
+        _ if media == Media::Json => StatusCode::OK,
         Some(Value::String(code)) => match code.as_str() {
             "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
             "FORBIDDEN" => StatusCode::FORBIDDEN,
-            "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
             "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
             "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
@@ -467,6 +471,10 @@ fn write(status: StatusCode, media: Media, mut response: GraphqlResponse) -> Res
             Media::GraphqlResponse => GRAPHQL_RESPONSE,
         }),
     );
+    if let Some(Value::Number(seconds)) = said(&response, "retryAfterSeconds") {
+        let seconds = HeaderValue::from_str(&seconds.to_string()).expect("a number is plain");
+        headers.insert(header::RETRY_AFTER, seconds);
+    }
     if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }

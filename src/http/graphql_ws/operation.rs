@@ -21,7 +21,7 @@ use super::protocol::Writer;
 use super::shared::{Group, Item, Key, Member, Source};
 use crate::events::Place;
 use crate::http::gateway::{
-    Gateway, RequestId, Share, coded_error, complete_errors, never_ran, operation_type,
+    Continued, Gateway, RequestId, Share, coded_error, complete_errors, never_ran, operation_type,
 };
 
 /// Who was let in on a socket or a stream.
@@ -247,9 +247,10 @@ fn shared<E: Executor, G: Gateway>(
     let alone: Alone = Box::new(move |place| {
         Box::pin(async move {
             let Guest { caller, account } = &guest;
-            let prepared = service
-                .gateway
-                .prepare(caller, account, source.request(), &request_id);
+            let prepared =
+                service
+                    .gateway
+                    .prepare(caller, account, source.request().data(Continued), &request_id);
             match prepared.await {
                 Ok(request) => {
                     let request = request.data(Place::at(place));

@@ -1,17 +1,21 @@
 //! What is looked at before the document of a request is parsed, by all transports alike: which document it is, whether it
-//! is expected, whether it is too long.
+//! is expected, whether it is too long, whether its caller has anything left to pay for it.
 
+mod budget;
 mod manifest;
 mod persisted;
+mod store;
 
+use std::any::TypeId;
 use std::sync::Arc;
 
 use async_graphql::{Request, ServerError};
 
+pub use self::budget::{Budget, Budgets};
 use self::manifest::Manifest;
 use self::persisted::Persisted;
-use super::gateway::coded_error;
-use crate::api::{fingerprint, scan};
+use super::gateway::{Continued, coded_error};
+use crate::api::{AT_THE_DOOR, fingerprint, scan, with_purse};
 use crate::config::{GraphqlLimits, GraphqlSettings, Safelist, SettingsError};
 use crate::identity::{Caller, Scope};
 
@@ -25,6 +29,21 @@ pub struct Intake {
     safelist: Safelist,
     manifest: Arc<Manifest>,
     persisted: Persisted,
+    budget: Budget,
+    budgets: Budgets,
+}
+
+/// Who sends a request, and what holds for them.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'c> {
+    /// Who; `None` is nobody.
+    pub caller: Option<&'c Caller>,
+    /// Under what they are counted.
+    pub account: &'c Arc<str>,
+    /// What happens to documents that are not expected.
+    pub safelist: Safelist,
+    /// What they may spend.
+    pub budget: Budget,
 }
 
 impl Intake {
@@ -46,6 +65,11 @@ impl Intake {
             safelist: settings.safelist,
             manifest: Arc::new(manifest),
             persisted: Persisted::new(),
+            budget: Budget {
+                limit: settings.budget,
+                restore_per_second: settings.budget_restore,
+            },
+            budgets: Budgets::default(),
         })
     }
 
@@ -55,17 +79,35 @@ impl Intake {
         self.safelist
     }
 
-    /// Looks at a request of a caller; `None` is nobody.
+    /// What the settings say a caller may spend.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        self.budget
+    }
+
+    /// What all callers have spent; it is to be kept ([`Budgets::keep`]).
+    #[must_use]
+    pub fn budgets(&self) -> &Budgets {
+        &self.budgets
+    }
+
+    /// Looks at a request, and has its sender pay for it.
     ///
     /// # Errors
     /// What is refused, with its code.
-    pub fn take(
-        &self,
-        mut request: Request,
-        caller: Option<&Caller>,
-        account: &str,
-        safelist: Safelist,
-    ) -> Result<Request, ServerError> {
+    pub fn take(&self, mut request: Request, sender: Sender<'_>) -> Result<Request, ServerError> {
+        let Sender {
+            caller,
+            account,
+            safelist,
+            budget,
+        } = sender;
+        // What fell behind others that watch the same goes on alone: it has paid.
+        let paid = request.data.contains_key(&TypeId::of::<Continued>());
+        let purse = self.budgets.purse(account, budget).filter(|_| !paid);
+        if let Some(purse) = &purse {
+            purse.pay(AT_THE_DOOR)?;
+        }
         let listed = |id: &str| self.manifest.document(id);
         let asked = self.persisted.resolve(&mut request, listed)?;
         let mut limits = self.limits;
@@ -80,7 +122,10 @@ impl Intake {
         if let (Some(asked), Some(_)) = (&asked, caller) {
             self.persisted.keep(asked, &request.query);
         }
-        Ok(request)
+        Ok(match purse {
+            Some(purse) => with_purse(request, purse),
+            None => request,
+        })
     }
 }
 
@@ -111,4 +156,34 @@ fn outside(request: &Request, account: &str, safelist: Safelist) -> Result<(), S
         return Err(coded_error("FORBIDDEN", message));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_on_was_paid_for() {
+        let settings = crate::config::Settings::from_pairs([])
+            .expect("defaults fit")
+            .graphql;
+        let intake = Intake::new(&settings).expect("no manifest");
+        let account = "token_1".into();
+        let sender = Sender {
+            caller: None,
+            account: &account,
+            safelist: Safelist::Off,
+            budget: Budget {
+                limit: 1,
+                restore_per_second: 1,
+            },
+        };
+        assert!(intake.take(Request::new("{ version }"), sender).is_ok());
+        assert!(intake.take(Request::new("{ version }"), sender).is_err());
+        assert!(
+            intake
+                .take(Request::new("{ version }").data(Continued), sender)
+                .is_ok()
+        );
+    }
 }
