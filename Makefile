@@ -1,5 +1,5 @@
 # `make check` and `make test` are what CI runs (.ci/run).
-.PHONY: bench check demo test schema web
+.PHONY: bench check clients demo test schema web
 
 CARGO ?= cargo
 
@@ -16,7 +16,7 @@ demo: web
 	$(CARGO) run --quiet --bin leadline -- demo $(ARGS)
 
 # All tests, over the page as it is built.
-test: web
+test: web clients
 	$(CARGO) test --workspace
 
 # Writes the public contract anew.
@@ -35,6 +35,16 @@ web/dist/index.html: web/package-lock.json web/vite.config.ts web/index.html web
 		echo "web: Node $$(node --version) is older than 20.19, so the server is built without the console page"; \
 	else \
 		cd web && npm ci --no-audit --no-fund && npm run build; \
+	fi
+
+# The clients of others that the tests let loose on the server.
+clients: tests/clients/node_modules/.package-lock.json
+
+tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
+	@if ! command -v npm >/dev/null 2>&1; then \
+		echo "clients: npm is not installed, so the tests with clients of others are skipped"; \
+	else \
+		cd tests/clients && npm ci --no-audit --no-fund && touch node_modules/.package-lock.json; \
 	fi
 
 # The figures of docs/performance.md: the release build under load (PostgreSQL too with BENCH_POSTGRES_URL).

@@ -4,6 +4,7 @@
 //! `BENCH_POSTGRES_URL` names a server whose user may create databases, e.g. `postgres://postgres@127.0.0.1/postgres`.
 
 mod client;
+mod hostile;
 mod scenarios;
 mod server;
 

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
 use crate::client::{Connection, load};
+use crate::hostile::hostile;
 use crate::server::{Backend, Deployment, Server};
 
 /// One line of the table.
@@ -34,10 +35,11 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("lead", lead),
     ("page", page),
     ("subscribers", subscribers),
+    ("hostile", hostile),
 ];
 
 /// Reads a size from the environment, so that a quick look and the full measurement are one program.
-fn size(name: &str, default: u64) -> u64 {
+pub fn size(name: &str, default: u64) -> u64 {
     std::env::var(name)
         .ok()
         .and_then(|text| text.parse().ok())
@@ -129,7 +131,7 @@ fn import(_: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>> {
 }
 
 /// A server over some leads; answers their ids.
-fn with_leads(
+pub fn with_leads(
     runtime: &Runtime,
     backend: &Backend,
     leads: u64,

@@ -11,6 +11,7 @@ mod m0003_leads;
 mod m0004_insight;
 mod m0005_users;
 mod m0006_row_filter;
+mod m0007_query_budget;
 
 /// All migrations in their order.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_insight::Migration),
             Box::new(m0005_users::Migration),
             Box::new(m0006_row_filter::Migration),
+            Box::new(m0007_query_budget::Migration),
         ]
     }
 }

@@ -1,24 +1,18 @@
 //! What a document may ask for before anything of it runs: how deep and how large it is, and what nobody may ask.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 
-use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
-use async_graphql::{ErrorExtensionValues, Name, Positioned, ServerError};
+use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
+use async_graphql::{ErrorExtensionValues, ServerError, Value as ConstValue, Variables};
 
+use super::nulls;
+use crate::config::GraphqlLimits;
 use crate::error::Error;
-
-/// Deepest nesting of fields.
-pub(super) const MOST_DEPTH: usize = 12;
-
-/// Deepest nesting of introspection, which code generators take deeper than any data: that of graphql-js has 15.
-const MOST_INTROSPECTION_DEPTH: usize = 20;
 
 /// How often `fields`, `inputFields`, `interfaces` and `possibleTypes` may stand within each other in introspection:
 /// each multiplies the answer by the size of the schema. The limit, and its reason, are graphql-js's.
 const MOST_INTROSPECTION_LISTS: usize = 2;
-
-/// How often a field may be asked for within one selection.
-const MOST_ALIASES: usize = 10;
 
 /// Most fields, where each use of a fragment counts all of its fields.
 const MOST_FIELDS: usize = 5_000;
@@ -52,6 +46,8 @@ struct Reach {
     lists: usize,
     /// Fields in all, with those of fragments.
     fields: usize,
+    /// The largest page that is asked of a connection.
+    page: u64,
 }
 
 impl Reach {
@@ -61,17 +57,19 @@ impl Reach {
             introspection: self.introspection.max(other.introspection),
             lists: self.lists.max(other.lists),
             fields: self.fields.saturating_add(other.fields),
+            page: self.page.max(other.page),
         }
     }
 }
 
 struct Walk<'d> {
-    fragments: &'d HashMap<Name, Positioned<FragmentDefinition>>,
+    document: &'d ExecutableDocument,
+    variables: &'d Variables,
     /// Reaches of fragments; that of one within itself is nothing, and validation refuses it.
     known: HashMap<&'d str, Reach>,
 }
 
-fn too_complex(message: String) -> ServerError {
+pub(super) fn too_complex(message: String) -> ServerError {
     let mut error = ServerError::new(message, None);
     let extensions = error.extensions.get_or_insert_with(ErrorExtensionValues::default);
     extensions.set("code", "TOO_COMPLEX");
@@ -79,29 +77,24 @@ fn too_complex(message: String) -> ServerError {
 }
 
 impl<'d> Walk<'d> {
-    fn reach(&mut self, set: &'d SelectionSet, level: usize) -> Result<Reach, ServerError> {
+    /// `parent` is the type that the selection is of; empty where it is not known.
+    fn reach(&mut self, set: &'d SelectionSet, parent: &str, level: usize) -> Result<Reach, ServerError> {
         if level > MOST_LEVELS {
             return Err(too_complex(format!(
                 "selections and fragments are nested deeper than {MOST_LEVELS}"
             )));
         }
         let mut reach = Reach::default();
-        let mut aliases: HashMap<&str, usize> = HashMap::new();
         for selection in &set.items {
             let found = match &selection.node {
                 Selection::Field(field) => {
                     let field = &field.node;
                     let name = field.name.node.as_str();
-                    if field.alias.is_some() {
-                        let count = aliases.entry(name).or_default();
-                        *count += 1;
-                        if *count > MOST_ALIASES {
-                            return Err(too_complex(format!(
-                                "`{name}` is asked for under more than {MOST_ALIASES} aliases"
-                            )));
-                        }
+                    let of = nulls::type_of(parent, name);
+                    let mut inner = self.reach(&field.selection_set.node, of, level + 1)?;
+                    if of.ends_with("Connection") {
+                        inner.page = inner.page.max(self.page(field));
                     }
-                    let inner = self.reach(&field.selection_set.node, level + 1)?;
                     let fields = inner.fields.saturating_add(1);
                     match name {
                         "__schema" | "__type" => Reach {
@@ -109,6 +102,7 @@ impl<'d> Walk<'d> {
                             introspection: inner.depth + 1,
                             lists: inner.lists,
                             fields,
+                            page: 0,
                         },
                         _ => {
                             let list =
@@ -123,7 +117,10 @@ impl<'d> Walk<'d> {
                     }
                 }
                 Selection::InlineFragment(inline) => {
-                    self.reach(&inline.node.selection_set.node, level + 1)?
+                    let inline = &inline.node;
+                    let condition = inline.type_condition.as_ref();
+                    let parent = condition.map_or(parent, |condition| condition.node.on.node.as_str());
+                    self.reach(&inline.selection_set.node, parent, level + 1)?
                 }
                 Selection::FragmentSpread(spread) => {
                     self.fragment(&spread.node.fragment_name.node, level + 1)?
@@ -138,13 +135,41 @@ impl<'d> Walk<'d> {
         if let Some(known) = self.known.get(name) {
             return Ok(*known);
         }
-        let Some((name, fragment)) = self.fragments.get_key_value(name) else {
+        let Some((name, fragment)) = self.document.fragments.get_key_value(name) else {
             return Ok(Reach::default());
         };
         self.known.insert(name, Reach::default());
-        let reach = self.reach(&fragment.node.selection_set.node, level)?;
+        let parent = fragment.node.type_condition.node.on.node.as_str();
+        let reach = self.reach(&fragment.node.selection_set.node, parent, level)?;
         self.known.insert(name, reach);
         Ok(reach)
+    }
+
+    /// How many rows a field asks for, as far as it can be told before its arguments are read.
+    fn page(&self, field: &Field) -> u64 {
+        let rows = |name: &str| {
+            let given = field.get_argument(name)?.node.clone();
+            let given = given.into_const_with(|variable| {
+                let mut definitions = self
+                    .document
+                    .operations
+                    .iter()
+                    .flat_map(|(_, operation)| &operation.node.variable_definitions);
+                let default = definitions
+                    .find(|definition| definition.node.name.node == variable)
+                    .and_then(|definition| definition.node.default_value.as_ref());
+                let given = self
+                    .variables
+                    .get(&variable)
+                    .or(default.map(|default| &default.node));
+                Ok::<_, Infallible>(given.cloned().unwrap_or_default())
+            });
+            match given {
+                Ok(ConstValue::Number(number)) => number.as_u64(),
+                _ => None,
+            }
+        };
+        rows("first").max(rows("last")).unwrap_or(0)
     }
 
     /// Whether a selection at the root asks for anything but what everybody is told.
@@ -154,7 +179,7 @@ impl<'d> Walk<'d> {
                 Selection::Field(field) => !PUBLIC.contains(&field.node.name.node.as_str()),
                 Selection::InlineFragment(inline) => self.asks(&inline.node.selection_set.node, level + 1),
                 Selection::FragmentSpread(spread) => {
-                    let fragment = self.fragments.get(&spread.node.fragment_name.node);
+                    let fragment = self.document.fragments.get(&spread.node.fragment_name.node);
                     fragment.is_some_and(|fragment| self.asks(&fragment.node.selection_set.node, level + 1))
                 }
             })
@@ -166,21 +191,35 @@ impl<'d> Walk<'d> {
 ///
 /// # Errors
 /// What is wrong, with `TOO_COMPLEX` or `UNAUTHENTICATED`.
-pub(super) fn check(document: &ExecutableDocument, nobody: bool) -> Result<(), ServerError> {
+pub(super) fn check(
+    document: &ExecutableDocument,
+    variables: &Variables,
+    nobody: bool,
+    limits: &GraphqlLimits,
+) -> Result<(), ServerError> {
+    let GraphqlLimits {
+        depth,
+        introspection_depth,
+        page,
+        ..
+    } = *limits;
     let mut walk = Walk {
-        fragments: &document.fragments,
+        document,
+        variables,
         known: HashMap::new(),
     };
     for (_, operation) in document.operations.iter() {
         let set = &operation.node.selection_set.node;
-        let reach = walk.reach(set, 0)?;
-        let problem = if reach.depth > MOST_DEPTH {
-            format!("fields are nested {} deep; at most {MOST_DEPTH}", reach.depth)
-        } else if reach.introspection > MOST_INTROSPECTION_DEPTH {
+        let reach = walk.reach(set, nulls::root_of(operation.node.ty), 0)?;
+        let problem = if reach.depth > depth {
+            format!("fields are nested {} deep; at most {depth}", reach.depth)
+        } else if reach.introspection > introspection_depth {
             format!(
-                "introspection is nested {} deep; at most {MOST_INTROSPECTION_DEPTH}",
+                "introspection is nested {} deep; at most {introspection_depth}",
                 reach.introspection
             )
+        } else if reach.page > page as u64 {
+            format!("a page of {} rows is asked for; at most {page}", reach.page)
         } else if reach.introspection > 0 && reach.lists > MOST_INTROSPECTION_LISTS {
             format!(
                 "introspection has lists of fields, interfaces or possible types {} deep within each other; at most \
@@ -209,7 +248,9 @@ mod tests {
     use super::*;
 
     fn refused(query: &str, nobody: bool) -> Option<String> {
-        let error = check(&parse_query(query).expect("a document"), nobody).err()?;
+        let document = parse_query(query).expect("a document");
+        let variables = Variables::from_json(serde_json::json!({ "few": 100, "many": 101 }));
+        let error = check(&document, &variables, nobody, &GraphqlLimits::default()).err()?;
         let code = error
             .extensions
             .as_ref()
@@ -274,13 +315,34 @@ mod tests {
     }
 
     #[test]
-    fn a_field_has_ten_aliases() {
-        let aliases = |count: usize| {
-            let fields: String = (0..count).map(|n| format!("a{n}: version ")).collect();
-            format!("{{ {fields} }}")
-        };
-        assert_eq!(refused(&aliases(10), false), None);
-        assert_eq!(refused(&aliases(11), false).as_deref(), Some("TOO_COMPLEX"));
+    fn a_page_has_a_hundred_rows() {
+        for (arguments, refuses) in [
+            ("first: 100", false),
+            ("first: 101", true),
+            ("last: 101", true),
+            ("first: $few", false),
+            ("first: $many", true),
+            ("first: $default", true),
+            ("first: $absent", false),
+        ] {
+            for query in [
+                format!(
+                    "query ($few: Int, $many: Int, $default: Int = 101) {{ leads({arguments}) {{ nodes {{ id }} }} }}"
+                ),
+                format!(
+                    "query ($default: Int = 101) {{ ...F }} \
+                     fragment F on Query {{ lead(id: 1) {{ ... on Lead {{ notes({arguments}) {{ nodes {{ id }} }} }} }} }}"
+                ),
+            ] {
+                let code = refused(&query, false);
+                assert_eq!(code.as_deref(), refuses.then_some("TOO_COMPLEX"), "{query}");
+            }
+        }
+        assert_eq!(
+            refused("{ importRejections(first: 1000) { row } }", false),
+            None,
+            "no connection"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ use async_graphql::{Request, ServerError};
 use moka::sync::Cache;
 
 use super::document;
+use crate::config::GraphqlLimits;
 
 /// Longest text of a document that is remembered.
 const MOST_BYTES: usize = 8 * 1024;
@@ -16,33 +17,43 @@ const ALL_BYTES: u64 = 512 * 1024;
 
 /// Parsed documents by their text: programs ask the same again and again, and parsing is a tenth of answering.
 #[derive(Clone)]
-pub(super) struct Documents(Cache<Arc<str>, Arc<ExecutableDocument>>);
+pub(super) struct Documents {
+    known: Cache<Arc<str>, Arc<ExecutableDocument>>,
+    limits: GraphqlLimits,
+}
 
 impl Documents {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(limits: GraphqlLimits) -> Self {
         let cache = Cache::builder()
             .max_capacity(ALL_BYTES)
             .weigher(|text: &Arc<str>, _| u32::try_from(text.len()).unwrap_or(u32::MAX));
-        Self(cache.build())
+        Self {
+            known: cache.build(),
+            limits,
+        }
     }
 
-    /// Parses the document of a request and looks whether it may run.
+    /// Parses the document of a request, looks whether it may run, and answers it.
     ///
     /// # Errors
     /// The text is no document; what [`document::check`] refuses.
-    pub(super) fn read(&self, request: &mut Request, nobody: bool) -> Result<(), ServerError> {
-        if let Some(known) = self.0.get(request.query.as_str()) {
-            document::check(&known, nobody)?;
+    pub(super) fn read(
+        &self,
+        request: &mut Request,
+        nobody: bool,
+    ) -> Result<Arc<ExecutableDocument>, ServerError> {
+        if let Some(known) = self.known.get(request.query.as_str()) {
+            document::check(&known, &request.variables, nobody, &self.limits)?;
             request.set_parsed_query(ExecutableDocument::clone(&known));
-            return Ok(());
+            return Ok(known);
         }
         let text = (request.query.len() <= MOST_BYTES).then(|| Arc::from(request.query.as_str()));
-        let parsed = request.parsed_query()?;
-        document::check(parsed, nobody)?;
+        let parsed = Arc::new(request.parsed_query()?.clone());
+        document::check(&parsed, &request.variables, nobody, &self.limits)?;
         if let Some(text) = text {
-            self.0.insert(text, Arc::new(parsed.clone()));
+            self.known.insert(text, Arc::clone(&parsed));
         }
-        Ok(())
+        Ok(parsed)
     }
 }
 
@@ -52,11 +63,11 @@ mod tests {
 
     #[test]
     fn a_known_document_is_the_one_that_was_parsed() {
-        let documents = Documents::new();
+        let documents = Documents::new(GraphqlLimits::default());
         let query = "query A($first: Int = 3) { leads(first: $first) { nodes { ...Names } } } fragment Names on Lead { id email }";
         let mut first = Request::new(query);
         documents.read(&mut first, false).unwrap();
-        assert_eq!(documents.0.iter().count(), 1);
+        assert_eq!(documents.known.iter().count(), 1);
         let mut second = Request::new(query);
         documents.read(&mut second, false).unwrap();
         let shown = |request: &mut Request| format!("{:?}", request.parsed_query().unwrap());
@@ -65,7 +76,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_refused_again() {
-        let documents = Documents::new();
+        let documents = Documents::new(GraphqlLimits::default());
         for _ in 0..2 {
             assert!(documents.read(&mut Request::new("{ leads { "), false).is_err());
             let deep = format!("{}id{}", "{ lead ".repeat(40), "}".repeat(40));
@@ -79,7 +90,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let documents = Documents::new();
+        let documents = Documents::new(GraphqlLimits::default());
         for n in 0..2_000 {
             let query = format!("{{ lead(id: \"{n}\") {{ id {} }} }}", "email ".repeat(400));
             documents.read(&mut Request::new(query), false).unwrap();
@@ -90,8 +101,8 @@ mod tests {
                 false,
             )
             .unwrap();
-        documents.0.run_pending_tasks();
-        assert!(documents.0.weighted_size() <= ALL_BYTES);
-        assert!(documents.0.iter().all(|(text, _)| text.len() <= MOST_BYTES));
+        documents.known.run_pending_tasks();
+        assert!(documents.known.weighted_size() <= ALL_BYTES);
+        assert!(documents.known.iter().all(|(text, _)| text.len() <= MOST_BYTES));
     }
 }

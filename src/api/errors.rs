@@ -4,14 +4,29 @@ use std::sync::Arc;
 
 use async_graphql::{ErrorExtensionValues, Response, ServerError};
 
-use super::schema::MOST_POINTS;
 use crate::error::Error;
 
 /// What the library says of a query with too many points. It does not tell how many they are.
 const TOO_COMPLEX: &str = "Query is too complex.";
 
+/// What follows this in a message of the library are names that are like an unknown one.
+const SUGGESTION: &str = " Did you mean ";
+
+/// What errors tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Told {
+    /// Most points of a query.
+    pub(super) most_points: usize,
+    /// Whether names are told that are like an unknown one.
+    pub(super) suggestions: bool,
+}
+
 /// Gives each error of a response its code; logs internal ones once and hides what they say.
-pub(super) fn finish(mut response: Response, request_id: &str) -> Response {
+pub(super) fn finish(mut response: Response, request_id: &str, told: Told) -> Response {
+    let Told {
+        most_points,
+        suggestions,
+    } = told;
     for error in &mut response.errors {
         let (code, message, retry_after) = match known(error) {
             Some(known) => {
@@ -41,11 +56,15 @@ pub(super) fn finish(mut response: Response, request_id: &str) -> Response {
             // Errors of our own carry their source; what is left is the library's about the request itself.
             let code = if error.message == TOO_COMPLEX {
                 error.message = format!(
-                    "the document has more than {MOST_POINTS} points; a field is one, a list as many as its page has \
+                    "the document has more than {most_points} points; a field is one, a list as many as its page has \
                      rows times the fields of a row"
                 );
                 "TOO_COMPLEX"
             } else {
+                // The schema can be told to keep them to itself, all but those for arguments of directives.
+                if !suggestions && let Some(place) = error.message.find(SUGGESTION) {
+                    error.message.truncate(place);
+                }
                 "BAD_USER_INPUT"
             };
             extensions.set("code", code);

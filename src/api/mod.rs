@@ -4,6 +4,7 @@
 //! although they stand in their rooms: they may know each other's types and [`Lead`], and nothing else knows them.
 
 mod batching;
+mod cost;
 mod document;
 mod documents;
 mod eager;
@@ -13,13 +14,17 @@ mod log;
 mod meta;
 mod node;
 mod nulls;
+mod order;
+mod scan;
 mod schema;
 mod sharing;
 mod sight;
 mod timeline;
 pub mod types;
 
+pub use cost::{AT_THE_DOOR, Purse, Throttle, with_purse};
 pub use eager::Eager;
 pub use lead::Lead;
+pub use scan::{fingerprint, scan};
 pub use schema::{Api, sdl, with_caller};
 pub use sharing::shared_by;

@@ -7,11 +7,11 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, OperationType, Selection, SelectionSet, Type, TypeKind,
-    TypeSystemDefinition,
+    BaseType, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet, Type,
+    TypeKind, TypeSystemDefinition,
 };
-use async_graphql::parser::{parse_query, parse_schema};
 use async_graphql::{Name, PathSegment, Response, Value};
 
 type Fields = HashMap<Name, Type>;
@@ -39,14 +39,36 @@ fn types(sdl: &str) -> HashMap<Name, Fields> {
     types
 }
 
-/// Puts nulls where the specification has them for the errors of a response. `query` and `operation` are what was asked.
-pub(super) fn fill(response: &mut Response, query: &str, operation: Option<&str>) {
-    if response.errors.iter().all(|error| error.path.is_empty()) {
-        return;
+/// Puts nulls where the specification has them for the errors of a response. `document` and `operation` are what was asked.
+pub(super) fn fill(response: &mut Response, document: &ExecutableDocument, operation: Option<&str>) {
+    if response.errors.iter().any(|error| !error.path.is_empty()) {
+        fill_by(&TYPES, response, document, operation);
     }
-    // It was parsed before, so that this does not fail.
-    let Ok(document) = parse_query(query) else { return };
-    fill_by(&TYPES, response, &document, operation);
+}
+
+/// The name of the type at the root of an operation.
+pub(super) const fn root_of(ty: OperationType) -> &'static str {
+    match ty {
+        OperationType::Query => "Query",
+        OperationType::Mutation => "Mutation",
+        OperationType::Subscription => "Subscription",
+    }
+}
+
+/// The name of the type of a field; empty where it is not known.
+pub(super) fn type_of(parent: &str, field: &str) -> &'static str {
+    let ty = TYPES.get(parent).and_then(|fields| fields.get(field));
+    ty.map_or("", named)
+}
+
+/// The operation that was run.
+pub(super) fn operation_of<'d>(
+    document: &'d ExecutableDocument,
+    wanted: Option<&str>,
+) -> Option<&'d OperationDefinition> {
+    let mut operations = document.operations.iter();
+    let found = operations.find(|(name, _)| wanted.is_none() || name.map(Name::as_str) == wanted);
+    found.map(|(_, operation)| &operation.node)
 }
 
 fn fill_by(
@@ -55,23 +77,16 @@ fn fill_by(
     document: &ExecutableDocument,
     operation: Option<&str>,
 ) {
-    let mut operations = document.operations.iter();
-    let Some((_, asked)) =
-        operations.find(|(name, _)| operation.is_none() || name.map(Name::as_str) == operation)
-    else {
+    let Some(asked) = operation_of(document, operation) else {
         return;
     };
-    let root = match asked.node.ty {
-        OperationType::Query => "Query",
-        OperationType::Mutation => "Mutation",
-        OperationType::Subscription => "Subscription",
-    };
+    let root = root_of(asked.ty);
     let mut places: Vec<&[PathSegment]> = Vec::new();
     for error in &response.errors {
         if error.path.is_empty() {
             continue;
         }
-        let nullable = nullable(types, document, &asked.node.selection_set.node, root, &error.path);
+        let nullable = nullable(types, document, &asked.selection_set.node, root, &error.path);
         let length = nullable
             .iter()
             .rposition(|nullable| *nullable)
@@ -194,6 +209,7 @@ fn put_null(value: &mut Value, place: &[PathSegment]) {
 
 #[cfg(test)]
 mod tests {
+    use async_graphql::parser::parse_query;
     use async_graphql::{ServerError, value};
     use serde_json::json;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
     Data, Executor, MergedObject, MergedSubscription, Request, Response, Schema, SchemaBuilder,
 };
@@ -10,15 +11,18 @@ use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
 use super::batching::{Counted, Gathering, batched};
+use super::cost::{Bill, Pricing};
 use super::documents::Documents;
+use super::errors::Told;
 use super::log::{LogQuery, LogSubscription};
 use super::meta::MetaQuery;
 use super::node::{NodeLoader, NodeQuery};
 use super::sight::LeadSight;
 use super::timeline::TimelineLoader;
 use super::types::{CallerData, Door, PublicUrl, Sight};
-use super::{errors, nulls};
+use super::{errors, nulls, order};
 use crate::app::App;
+use crate::config::{GraphqlLimits, GraphqlSettings};
 use crate::identity::Caller;
 use crate::identity::account::graphql as account;
 use crate::identity::audit::graphql as audit;
@@ -101,23 +105,18 @@ pub struct Subscription(
     LogSubscription,
 );
 
-/// Most points of a query: a field is one, a connection its page times its children.
-pub(super) const MOST_POINTS: usize = 5_000;
-
-/// Most directives on one field.
-const MOST_DIRECTIVES: usize = 50;
-
-fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
-    // Depth is `document`'s to bound: introspection is deeper than data may be.
+fn builder(most_points: usize) -> SchemaBuilder<Query, Mutation, Subscription> {
+    // Depth is `document`'s to bound: introspection is deeper than data may be. Directives are `scan`'s.
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .limit_complexity(MOST_POINTS)
-        .limit_directives(MOST_DIRECTIVES)
+        .limit_complexity(most_points)
+        .extension(Pricing)
 }
 
 /// The schema as text: the contract that `schema.graphql` keeps.
 #[must_use]
 pub fn sdl() -> String {
-    builder().finish().sdl_with_options(
+    let schema = builder(GraphqlLimits::default().cost).finish();
+    schema.sdl_with_options(
         async_graphql::SDLExportOptions::new()
             .sorted_fields()
             .sorted_arguments()
@@ -131,6 +130,7 @@ pub fn sdl() -> String {
 pub struct Api {
     schema: Schema<Query, Mutation, Subscription>,
     documents: Documents,
+    told: Told,
 }
 
 /// The id of a request, for its errors.
@@ -147,9 +147,18 @@ pub fn with_caller(request: Request, caller: Option<Arc<Caller>>, request_id: &s
 impl Api {
     /// The API of an application that others reach under `public_url`.
     #[must_use]
-    pub fn new(app: &App, public_url: &str) -> Self {
+    pub fn new(app: &App, public_url: &str, settings: &GraphqlSettings) -> Self {
+        let limits = settings.limits;
+        let told = Told {
+            most_points: limits.cost,
+            suggestions: settings.suggestions,
+        };
         // The loaders serve all requests: what many ask for while one fetch runs is the next.
-        let schema = builder()
+        let mut schema = builder(limits.cost);
+        if !told.suggestions {
+            schema = schema.disable_suggestions();
+        }
+        let schema = schema
             .data(batched(lead::LeadLoader(app.clone())))
             .data(batched(lifecycle::LifecycleLoader(app.clone())))
             .data(batched(engagement::EngagementLoader(app.clone())))
@@ -170,7 +179,8 @@ impl Api {
             .finish();
         Self {
             schema,
-            documents: Documents::new(),
+            documents: Documents::new(limits),
+            told,
         }
     }
 }
@@ -178,8 +188,9 @@ impl Api {
 /// What is kept of a request to finish its responses.
 struct Asked {
     id: Arc<str>,
-    query: String,
+    document: Arc<ExecutableDocument>,
     operation: Option<String>,
+    told: Told,
 }
 
 impl Asked {
@@ -187,27 +198,29 @@ impl Asked {
     ///
     /// # Errors
     /// The response to a request that is refused.
-    fn new(request: &mut Request, documents: &Documents) -> Result<Self, Box<Response>> {
+    fn new(request: &mut Request, api: &Api) -> Result<Self, Box<Response>> {
         let id = request_id(request);
         let nobody = caller_is_nobody(request);
-        if let Err(refused) = documents.read(request, nobody) {
-            return Err(Box::new(errors::finish(
-                Response::from_errors(vec![refused]),
-                &id,
-            )));
+        match api.documents.read(request, nobody) {
+            Ok(document) => Ok(Self {
+                id,
+                document,
+                operation: request.operation_name.clone(),
+                told: api.told,
+            }),
+            Err(refused) => {
+                let response = Response::from_errors(vec![refused]);
+                Err(Box::new(errors::finish(response, &id, api.told)))
+            }
         }
-        Ok(Self {
-            id,
-            query: request.query.clone(),
-            operation: request.operation_name.clone(),
-        })
     }
 
     fn finish(&self, mut response: Response) -> Response {
         if !response.errors.is_empty() {
-            nulls::fill(&mut response, &self.query, self.operation.as_deref());
+            nulls::fill(&mut response, &self.document, self.operation.as_deref());
         }
-        errors::finish(response, &self.id)
+        order::restore(&mut response.data, &self.document, self.operation.as_deref());
+        errors::finish(response, &self.id, self.told)
     }
 }
 
@@ -234,7 +247,8 @@ fn request_id(request: &Request) -> Arc<str> {
 impl Executor for Api {
     async fn execute(&self, mut request: Request) -> Response {
         let begun = Instant::now();
-        let response = match Asked::new(&mut request, &self.documents) {
+        let bill = Bill::of(&request);
+        let mut response = match Asked::new(&mut request, self) {
             Ok(asked) => {
                 let _counted = Counted::new();
                 let origin = origin_of(&request);
@@ -243,6 +257,9 @@ impl Executor for Api {
             }
             Err(refused) => *refused,
         };
+        if let Some(bill) = bill {
+            bill.settle(&mut response);
+        }
         let outcome = if response.errors.is_empty() { "ok" } else { "error" };
         metrics::histogram!("leadline_graphql_request_duration_seconds", "outcome" => outcome)
             .record(begun.elapsed().as_secs_f64());
@@ -254,7 +271,7 @@ impl Executor for Api {
         mut request: Request,
         session_data: Option<Arc<Data>>,
     ) -> BoxStream<'static, Response> {
-        let asked = match Asked::new(&mut request, &self.documents) {
+        let asked = match Asked::new(&mut request, self) {
             Ok(asked) => asked,
             Err(refused) => return futures_util::stream::once(std::future::ready(*refused)).boxed(),
         };

@@ -9,7 +9,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -18,10 +17,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::{App, Storage};
 use crate::clock::Clock;
-use crate::config::Settings;
+use crate::config::{Settings, SettingsError};
 use crate::db::{Db, DbOptions, OpenError, deployment_id};
 use crate::events::{Announcer, Handler, HandlerRunner, follow_nats};
 use crate::http::access::ServerGateway;
+use crate::http::intake::Intake;
+use crate::http::listen;
 use crate::http::origin::Surroundings;
 use crate::http::server::{self, Sockets};
 use crate::identity::mail::MailSender;
@@ -91,6 +92,9 @@ pub enum StartError {
     /// The vault.
     #[error("secrets of the database cannot be read: {0}")]
     Vault(#[from] CheckError),
+    /// A file that a setting names.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The address to listen on.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -106,8 +110,9 @@ pub enum StartError {
 impl StartError {
     /// How to mend it.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> &str {
         match self {
+            Self::Settings(error) => error.hint(),
             Self::Database(error) => error.hint(),
             Self::Vault(_) => "see `master_key_file` in docs/settings.md",
             Self::Listen { hint, .. } => hint,
@@ -208,7 +213,8 @@ impl<'a> Plan<'a> {
         } = self;
         // Before the database is touched: a second server on the same port must leave it alone.
         let listener = if role.serve {
-            Some(listen(settings.listen).await?)
+            let intake = Intake::new(&settings.graphql)?;
+            Some((listen(settings.listen).await?, intake))
         } else {
             None
         };
@@ -230,8 +236,8 @@ impl<'a> Plan<'a> {
         if role.work {
             running.start_work(handlers, jobs);
         }
-        if let Some(listener) = listener {
-            running.start_http(settings, listener);
+        if let Some((listener, intake)) = listener {
+            running.start_http(settings, listener, intake);
         }
         Ok(running)
     }
@@ -344,12 +350,14 @@ impl Running {
         });
     }
 
-    fn start_http(&mut self, settings: &Settings, listener: TcpListener) {
+    fn start_http(&mut self, settings: &Settings, listener: TcpListener, intake: Intake) {
         let address = listener.local_addr().expect("a bound listener has an address");
+        let (app, budgets, stop) = (self.app.clone(), intake.budgets().clone(), self.stop.clone());
+        self.keep("budgets", move || budgets.clone().keep(app.clone(), stop.clone()));
         let public_url = settings.public_url(address);
         let proxies = &settings.access.trusted_proxies;
         let surroundings = Surroundings::new(&public_url, &settings.cors_origins, proxies);
-        let gateway = ServerGateway::new(self.app.clone(), surroundings);
+        let gateway = ServerGateway::new(self.app.clone(), surroundings, intake);
         let (hearing, stop) = (gateway.clone(), self.stop.clone());
         self.keep("changes of callers", move || {
             hearing.clone().hear_of_changes(stop.clone())
@@ -360,26 +368,11 @@ impl Running {
             metrics: Metrics::install(),
             public_url,
             cors_origins: settings.cors_origins.clone(),
+            graphql: settings.graphql.clone(),
         });
         let closing = CancellationToken::new();
-        let listener = listener.tap_io(|connection| {
-            // Else small events wait for the acknowledgement of those before.
-            if let Err(error) = connection.set_nodelay(true) {
-                tracing::debug!(%error, "could not set TCP_NODELAY");
-            }
-        });
-        let until = closing.clone().cancelled_owned();
-        let serving = tokio::spawn(async move {
-            if let Err(error) = axum::serve(
-                listener,
-                router.into_make_service_with_connect_info::<SocketAddr>(),
-            )
-            .with_graceful_shutdown(until)
-            .await
-            {
-                tracing::error!(%error, "the server ended");
-            }
-        });
+        let serving = listen::serve(listener, router, settings.http_header_time, closing.clone());
+        let serving = tokio::spawn(serving);
         self.http = Some(Http {
             address,
             closing,

@@ -41,7 +41,12 @@ const FOLDER: &str = "leadline-demo";
 /// What is logged unless `--log` says otherwise.
 const LOG: &str = "warn";
 /// Settings with a default of the demonstration's own; environment and file are not heard.
-const OWN: [(&str, &str); 2] = [("data_dir", FOLDER), ("log", LOG)];
+const OWN: [(&str, &str); 3] = [
+    ("data_dir", FOLDER),
+    ("log", LOG),
+    // It is a place to try things out.
+    ("graphql_suggestions", "true"),
+];
 /// Settings that would lead it to what is in use.
 const REFUSED: [&str; 3] = ["database_url", "database_replica_url", "nats_url"];
 /// In the folder: what the data is.

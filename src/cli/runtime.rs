@@ -47,7 +47,10 @@ impl From<OpenError> for Failure {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
-        Self::new(error.to_string()).with_hint(error.hint())
+        match error {
+            StartError::Settings(error) => error.into(),
+            error => Self::new(error.to_string()).with_hint(error.hint()),
+        }
     }
 }
 

@@ -8,8 +8,8 @@ use phonenumber::country;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use super::LogFormat;
 use super::secret::{SecretUrl, is_postgres};
+use super::{LogFormat, Safelist};
 
 /// Why a value does not fit, and what would.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,6 +32,17 @@ pub(super) fn present(text: &str) -> Checked<String> {
         Err(problem("it is empty", "give it a value or leave it out"))
     } else {
         Ok(text.to_owned())
+    }
+}
+
+pub(super) fn boolean(text: &str) -> Checked<bool> {
+    match text.trim() {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        other => Err(problem(
+            format!("`{other}` is neither true nor false"),
+            "write `true` or `false`",
+        )),
     }
 }
 
@@ -63,6 +74,18 @@ pub(super) fn bytes(text: &str) -> Checked<u64> {
                 "write bytes, such as 536870912, or a number with KiB, MiB or GiB, such as 512MiB",
             )
         })
+}
+
+/// The size of a request, which is held in memory.
+pub(super) fn request_bytes(text: &str) -> Checked<usize> {
+    let most = 64 << 20;
+    match usize::try_from(bytes(text)?) {
+        Ok(size) if size <= most => Ok(size),
+        _ => Err(problem(
+            format!("`{text}` is more than 64 MiB, and requests are held in memory"),
+            "write a size up to 64MiB; files belong to /uploads",
+        )),
+    }
 }
 
 pub(super) fn address(text: &str) -> Checked<SocketAddr> {
@@ -188,6 +211,18 @@ pub(super) fn log_format(text: &str) -> Checked<LogFormat> {
         other => Err(problem(
             format!("unknown format `{other}`"),
             "write `text` or `json`",
+        )),
+    }
+}
+
+pub(super) fn safelist(text: &str) -> Checked<Safelist> {
+    match text {
+        "off" => Ok(Safelist::Off),
+        "log" => Ok(Safelist::Log),
+        "enforce" => Ok(Safelist::Enforce),
+        other => Err(problem(
+            format!("`{other}` is no way to treat documents"),
+            "write `off`, `log` or `enforce`",
         )),
     }
 }

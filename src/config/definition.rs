@@ -210,6 +210,108 @@ pub const DEFINITIONS: &[Definition] = &[
         help: "Seconds that running requests and jobs get to end at shutdown, 0 to 3600",
         default: "10",
     },
+    Definition {
+        key: "http_header_seconds",
+        value: "SECONDS",
+        help: "Seconds that the headers of a request may take, and that a connection is kept between two, 1 to 3600",
+        default: "30",
+    },
+    Definition {
+        key: "graphql_connections",
+        value: "N",
+        help: "Most sockets and event streams of one caller on one server, 1 to 100000; without a token, of one address",
+        default: "100",
+    },
+    Definition {
+        key: "graphql_get",
+        value: "BOOLEAN",
+        help: "Whether `GET /graphql` runs queries: `true` or `false`; changes are never made by GET",
+        default: "false",
+    },
+    Definition {
+        key: "graphql_max_bytes",
+        value: "BYTES",
+        help: "Largest GraphQL request in bytes, up to 64MiB; `KiB` and `MiB` may follow the number",
+        default: "1MiB",
+    },
+    Definition {
+        key: "graphql_max_tokens",
+        value: "N",
+        help: "Most tokens of a document, 10 to 1000000; ten times as many for the scope `admin`",
+        default: "1000",
+    },
+    Definition {
+        key: "graphql_max_depth",
+        value: "N",
+        help: "How deep fields may be nested, 1 to 50",
+        default: "12",
+    },
+    Definition {
+        key: "graphql_max_introspection_depth",
+        value: "N",
+        help: "How deep introspection may be nested, 1 to 50",
+        default: "20",
+    },
+    Definition {
+        key: "graphql_max_cost",
+        value: "POINTS",
+        help: "Most points of a query, 1 to 1000000: a field is one, a list its page times the fields of a row",
+        default: "5000",
+    },
+    Definition {
+        key: "graphql_max_aliases",
+        value: "N",
+        help: "Most aliases of one field in one selection, 1 to 1000",
+        default: "10",
+    },
+    Definition {
+        key: "graphql_max_directives",
+        value: "N",
+        help: "Most directives of a document, 1 to 1000",
+        default: "50",
+    },
+    Definition {
+        key: "graphql_max_page",
+        value: "N",
+        help: "Most rows of a page, 1 to 100",
+        default: "100",
+    },
+    Definition {
+        key: "graphql_timeout_seconds",
+        value: "SECONDS",
+        help: "Longest time for a query or mutation, 1 to 3600",
+        default: "30",
+    },
+    Definition {
+        key: "graphql_suggestions",
+        value: "BOOLEAN",
+        help: "Whether an unknown name is answered with those that are like it, `true` or `false`: for development",
+        default: "false",
+    },
+    Definition {
+        key: "graphql_budget",
+        value: "POINTS",
+        help: "Points that a caller may spend at once, without a token those of one address; at least `graphql_max_cost`, or 0 for any number",
+        default: "50000",
+    },
+    Definition {
+        key: "graphql_budget_restore",
+        value: "POINTS",
+        help: "Points that come back to a caller each second, 1 to 1000000000",
+        default: "1000",
+    },
+    Definition {
+        key: "graphql_safelist",
+        value: "WAY",
+        help: "What happens to documents that are not in the manifest: `off` runs them, `log` also counts and logs them, `enforce` refuses them",
+        default: "off",
+    },
+    Definition {
+        key: "graphql_safelist_manifest",
+        value: "FILE",
+        help: "The documents of the clients: a persisted query manifest of Apollo, or a JSON object of documents by their hashes",
+        default: "none",
+    },
 ];
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod access;
 mod check;
 mod definition;
+mod graphql;
 mod layers;
 mod secret;
 
@@ -21,6 +22,7 @@ use phonenumber::country;
 
 pub use self::access::{AccessSettings, LEAST_PASSWORD_MEMORY_KIB, OpenIdSettings, SignUp};
 pub use self::definition::{DEFINITIONS, Definition};
+pub use self::graphql::{GraphqlLimits, GraphqlSettings, Safelist};
 pub use self::layers::{Flags, Origin, flag};
 pub use self::secret::{SecretText, SecretUrl};
 
@@ -114,6 +116,10 @@ pub struct Settings {
     pub access: AccessSettings,
     /// How long running requests and jobs get to end at shutdown, in whole seconds.
     pub shutdown_grace: Duration,
+    /// How long the headers of a request may take, and a connection is kept between two; whole seconds.
+    pub http_header_time: Duration,
+    /// What the GraphQL endpoint takes.
+    pub graphql: GraphqlSettings,
     origins: BTreeMap<&'static str, Origin>,
 }
 
@@ -204,6 +210,8 @@ impl Settings {
             cors_origins: pick(layers, "cors_origins", check::origins)?.unwrap_or_default(),
             access: read_access(layers)?,
             shutdown_grace: Duration::from_secs(count("shutdown_grace_seconds", 0..=3600, 10)?),
+            http_header_time: Duration::from_secs(count("http_header_seconds", 1..=3600, 30)?),
+            graphql: GraphqlSettings::read(layers)?,
             data_dir,
             database_url,
             origins: layers
@@ -285,6 +293,8 @@ impl Settings {
             cors_origins,
             access,
             shutdown_grace,
+            http_header_time,
+            graphql,
             origins: _,
         } = self;
         let AccessSettings {
@@ -300,7 +310,7 @@ impl Settings {
             trusted_proxies,
         } = access;
         let open_id = |part: fn(&OpenIdSettings) -> String| open_id.as_ref().map(part).unwrap_or_default();
-        BTreeMap::from([
+        let mut shown = BTreeMap::from([
             ("data_dir", data_dir.display().to_string()),
             ("database_url", database_url.to_string()),
             ("database_replica_url", optional(database_replica_url)),
@@ -356,7 +366,10 @@ impl Settings {
                     .join(","),
             ),
             ("shutdown_grace_seconds", shutdown_grace.as_secs().to_string()),
-        ])
+            ("http_header_seconds", http_header_time.as_secs().to_string()),
+        ]);
+        shown.extend(graphql.shown());
+        shown
     }
 }
 

@@ -68,6 +68,19 @@ fn documented_defaults_are_the_ones_in_effect() {
         ("log", 0),
         ("log_format", 0),
         ("database_max_connections", 0),
+        ("graphql_max_tokens", 0),
+        ("graphql_max_depth", 0),
+        ("graphql_max_introspection_depth", 0),
+        ("graphql_max_cost", 0),
+        ("graphql_max_aliases", 0),
+        ("graphql_max_directives", 0),
+        ("graphql_max_page", 0),
+        ("graphql_timeout_seconds", 0),
+        ("graphql_suggestions", 0),
+        ("graphql_get", 0),
+        ("graphql_connections", 0),
+        ("graphql_budget", 0),
+        ("graphql_budget_restore", 0),
     ]
     .map(|(key, _)| (key, effective(&settings, key).0))
     {
@@ -200,6 +213,27 @@ fn a_file_that_is_not_toml_is_named_with_its_line_and_without_its_text() {
 #[test]
 fn each_value_that_does_not_fit_says_what_and_how_to_mend_it() {
     for (key, value, what, hint) in [
+        (
+            "graphql_get",
+            "yes",
+            "neither true nor false",
+            "`true` or `false`",
+        ),
+        ("graphql_max_bytes", "1GiB", "held in memory", "up to 64MiB"),
+        (
+            "graphql_budget",
+            "4999",
+            "may cost 5000 by `graphql_max_cost`",
+            "to 0 for no budget",
+        ),
+        ("graphql_safelist", "on", "no way to treat documents", "`enforce`"),
+        (
+            "graphql_safelist",
+            "log",
+            "there is no `graphql_safelist_manifest`",
+            "set `graphql_safelist` to off",
+        ),
+        ("graphql_max_page", "101", "101 is out of range", "from 1 to 100"),
         (
             "listen",
             "8080",

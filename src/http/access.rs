@@ -12,11 +12,13 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share};
+use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share, account_of_address};
+use super::intake::{Budget, Intake, Sender};
 use super::origin::{Surroundings, cookie};
 use crate::api::types::{ACCESS_COOKIE, Cookies, Door, REFRESH_COOKIE};
 use crate::api::{shared_by, with_caller};
 use crate::app::App;
+use crate::config::Safelist;
 use crate::error::Error;
 use crate::events::{Event, Filter};
 use crate::identity::{Authenticator, Caller, Credential, Holder};
@@ -75,6 +77,7 @@ pub struct ServerGateway {
     app: App,
     authenticator: Authenticator,
     surroundings: Arc<Surroundings>,
+    intake: Intake,
     changed: broadcast::Sender<Changed>,
 }
 
@@ -88,11 +91,12 @@ pub struct Speaker {
 impl ServerGateway {
     /// A gateway that knows nobody yet; changes are heard of while [`Self::hear_of_changes`] runs.
     #[must_use]
-    pub fn new(app: App, surroundings: Surroundings) -> Self {
+    pub fn new(app: App, surroundings: Surroundings, intake: Intake) -> Self {
         Self {
             authenticator: Authenticator::new(app.clone()),
             app,
             surroundings: Arc::new(surroundings),
+            intake,
             changed: broadcast::Sender::new(64),
         }
     }
@@ -282,6 +286,8 @@ impl Gateway for ServerGateway {
 
     async fn admit(&self, parts: &Parts, entrance: Entrance<'_>) -> Result<Admission<Speaker>, Refusal> {
         let is_socket = matches!(entrance, Entrance::Socket(_));
+        // What lives on is ended when its holder may speak no longer.
+        let is_live = is_socket || matches!(entrance, Entrance::Stream);
         let origin = self.surroundings.origin(parts);
         let door = Door {
             origin: Arc::clone(&origin),
@@ -304,12 +310,17 @@ impl Gateway for ServerGateway {
             None => self.by_cookie(parts, &origin, is_socket).await.map_err(refusal)?,
         };
         let caller = holder.as_ref().map(|holder| holder.from(&origin));
+        let account = match &caller {
+            Some(caller) => caller.actor.id.as_str().into(),
+            None => account_of_address(origin.address),
+        };
         let revoked = match holder {
-            Some(holder) if is_socket => Some(self.clone().ended(holder, origin, changed).boxed()),
+            Some(holder) if is_live => Some(self.clone().ended(holder, origin, changed).boxed()),
             _ => None,
         };
         Ok(Admission {
             caller: Arc::new(Speaker { caller, door }),
+            account,
             revoked,
         })
     }
@@ -317,11 +328,27 @@ impl Gateway for ServerGateway {
     async fn prepare(
         &self,
         speaker: &Arc<Speaker>,
+        account: &Arc<str>,
         request: Request,
         request_id: &RequestId,
     ) -> Result<Request, ServerError> {
+        let sender = Sender {
+            caller: speaker.caller.as_deref(),
+            account,
+            safelist: self.safelist(speaker),
+            budget: self.budget(speaker),
+        };
+        let request = self.intake.take(request, sender)?;
         let request = with_caller(request, speaker.caller.clone(), request_id.as_str());
         Ok(request.data(speaker.door.clone()))
+    }
+
+    fn safelist(&self, _: &Arc<Speaker>) -> Safelist {
+        self.intake.safelist()
+    }
+
+    fn budget(&self, _: &Arc<Speaker>) -> Budget {
+        self.intake.budget()
     }
 
     fn share(&self, speaker: &Arc<Speaker>, request: &mut Request) -> Option<Share> {

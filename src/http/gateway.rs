@@ -6,14 +6,19 @@
 //! [`GraphqlWs`](super::graphql_ws::GraphqlWs).
 
 use std::future::Future;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Extensions, Request, Response, ServerError, Value, Variables};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use futures_util::future::BoxFuture;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
+
+use super::intake::Budget;
+use crate::config::Safelist;
 
 /// The JSON object that a client sent with `connection_init`; empty when it sent none.
 pub type InitPayload = serde_json::Map<String, serde_json::Value>;
@@ -36,9 +41,20 @@ pub trait Gateway: Send + Sync + 'static {
     fn prepare(
         &self,
         caller: &Arc<Self::Caller>,
+        account: &Arc<str>,
         request: Request,
         request_id: &RequestId,
     ) -> impl Future<Output = Result<Request, ServerError>> + Send;
+
+    /// What happens to documents of this caller that are not expected.
+    fn safelist(&self, _caller: &Arc<Self::Caller>) -> Safelist {
+        Safelist::Off
+    }
+
+    /// What this caller may spend.
+    fn budget(&self, _caller: &Arc<Self::Caller>) -> Budget {
+        Budget::NONE
+    }
 
     /// Whether a prepared subscription may be run once for all who ask for the same, and from where: only where its
     /// results depend on nothing but its text, its variables, the rights of the caller and the event log from that
@@ -47,6 +63,10 @@ pub trait Gateway: Send + Sync + 'static {
         None
     }
 }
+
+/// Among the data of a request that goes on with what was begun and paid for before.
+#[derive(Debug, Clone, Copy)]
+pub struct Continued;
 
 /// How a subscription is shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +80,10 @@ pub struct Share {
 /// The way by which a client comes in.
 #[derive(Debug, Clone, Copy)]
 pub enum Entrance<'a> {
-    /// One POST request.
+    /// One request, POST or GET.
     Http,
+    /// One request that is answered by a stream of events.
+    Stream,
     /// A socket, with the payload of its `connection_init`.
     Socket(&'a InitPayload),
 }
@@ -70,8 +92,10 @@ pub enum Entrance<'a> {
 pub struct Admission<C> {
     /// Who it is.
     pub caller: Arc<C>,
-    /// Resolves when this client may speak no longer (its token was revoked or ran out): the socket is then
-    /// closed with 4403. Never looked at over HTTP. `None` means never.
+    /// Under what its live connections and its costs are counted: the same for all that one caller does.
+    pub account: Arc<str>,
+    /// Resolves when this client may speak no longer (its token was revoked or ran out): its socket is then
+    /// closed with 4403, its stream ended. Never looked at over HTTP. `None` means never.
     pub revoked: Option<BoxFuture<'static, ()>>,
 }
 
@@ -85,6 +109,20 @@ pub enum Refusal {
     /// It cannot be told at the moment, for instance because the database is away: 503 over HTTP, 1013 on a
     /// socket, after both of which clients try again.
     Unavailable(String),
+}
+
+/// The account of a client whom nothing is known of but its address, or in IPv6 its network: one has addresses without
+/// number there.
+#[must_use]
+pub fn account_of_address(address: Option<IpAddr>) -> Arc<str> {
+    match address.map(|address| address.to_canonical()) {
+        None => "address:unknown".into(),
+        Some(IpAddr::V4(address)) => format!("address:{address}").into(),
+        Some(IpAddr::V6(address)) => {
+            let network = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64));
+            format!("address:{network}/64").into()
+        }
+    }
 }
 
 /// The name of one request in logs and in `extensions.requestId` of its errors.
@@ -121,17 +159,17 @@ impl RequestId {
 }
 
 /// The GraphQL-over-HTTP request, which is also the payload of `subscribe`.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RequestPayload {
-    query: Option<String>,
-    operation_name: Option<String>,
-    variables: Option<Variables>,
-    extensions: Option<Extensions>,
+    pub(super) query: Option<String>,
+    pub(super) operation_name: Option<String>,
+    pub(super) variables: Option<Variables>,
+    pub(super) extensions: Option<Extensions>,
 }
 
 impl RequestPayload {
-    /// The request to run, or `None` when it has no `query`.
+    /// The request to run, or `None` when it has neither `query` nor the hash of one.
     pub(super) fn into_request(self) -> Option<Request> {
         let Self {
             query,
@@ -139,12 +177,27 @@ impl RequestPayload {
             variables,
             extensions,
         } = self;
-        let mut request = Request::new(query?);
+        let extensions = extensions.unwrap_or_default();
+        let hashed = extensions.contains_key("persistedQuery");
+        let mut request = Request::new(query.or_else(|| hashed.then(String::new))?);
         request.operation_name = operation_name.filter(|name| !name.is_empty());
         request.variables = variables.unwrap_or_default();
-        request.extensions = extensions.unwrap_or_default();
+        request.extensions = extensions;
         Some(request)
     }
+}
+
+/// What kind of operation a request runs; `None` where it names one that is not there, of which the executor says so.
+/// The parsed document stays in the request, so it is parsed once.
+pub(super) fn operation_type(request: &mut Request) -> Result<Option<OperationType>, Box<ServerError>> {
+    let wanted = request.operation_name.clone();
+    let document = request.parsed_query().map_err(Box::new)?;
+    let mut operations = document.operations.iter();
+    let operation = match &wanted {
+        Some(wanted) => operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == wanted)),
+        None => operations.next(),
+    };
+    Ok(operation.map(|(_, operation)| operation.node.ty))
 }
 
 /// An error of the transport or of a whole request, with its code.
@@ -193,5 +246,29 @@ impl Serialize for ResponseBody<'_> {
             body.serialize_field("extensions", &response.extensions)?;
         }
         body.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_known_by_address_or_network() {
+        let account = |peer: Option<&str>| {
+            let (mut parts, ()) = axum::http::Request::new(()).into_parts();
+            if let Some(peer) = peer {
+                let peer: SocketAddr = peer.parse().expect("an address");
+                parts.extensions.insert(ConnectInfo(peer));
+            }
+            account_of_address(&parts).to_string()
+        };
+        assert_eq!(account(Some("192.0.2.7:4711")), "address:192.0.2.7");
+        assert_eq!(account(Some("[::ffff:192.0.2.7]:1")), "address:192.0.2.7");
+        assert_eq!(
+            account(Some("[2001:db8:1:2:3:4:5:6]:1")),
+            "address:2001:db8:1:2::/64"
+        );
+        assert_eq!(account(None), "address:unknown");
     }
 }

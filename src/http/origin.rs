@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::gateway::RequestId;
+use super::preflight;
 use crate::origin::Origin;
 
 /// What the server knows of its surroundings.
@@ -97,24 +98,8 @@ impl Surroundings {
     /// settings. `None`: it names none.
     #[must_use]
     pub fn is_own_page(&self, headers: &HeaderMap) -> Option<bool> {
-        let origin = headers.get(header::ORIGIN)?;
-        let Ok(origin) = origin.to_str() else {
-            return Some(false);
-        };
-        let same_host = || {
-            // Without a `public_url` the server may be reached by other names than its own.
-            let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-            host.is_some_and(|host| {
-                origin
-                    .split_once("://")
-                    .is_some_and(|(_, of_page)| of_page == host)
-            })
-        };
-        Some(
-            origin == self.own_origin
-                || self.cors_origins.iter().any(|allowed| allowed == origin)
-                || same_host(),
-        )
+        headers.get(header::ORIGIN)?;
+        Some(preflight::check_origin(headers, &self.own_origin, &self.cors_origins).is_ok())
     }
 }
 
@@ -177,6 +162,7 @@ mod tests {
     fn only_own_pages_bring_cookies() {
         let of = |origin: &str, host: &str| {
             let mut headers = HeaderMap::new();
+            headers.insert(header::COOKIE, HeaderValue::from_static("leadline_access=x"));
             headers.insert(header::ORIGIN, HeaderValue::from_str(origin).expect("a value"));
             headers.insert(header::HOST, HeaderValue::from_str(host).expect("a value"));
             surroundings("").is_own_page(&headers)

@@ -1,4 +1,4 @@
-//! The router, and what surrounds every request: its id, its log line, its metrics, panics, CORS.
+//! The router, and what surrounds every request: its id, its log line, its metrics, panics, CORS, headers of protection.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -18,14 +18,17 @@ use tracing::Instrument;
 
 use super::access::ServerGateway;
 use super::exports::Exports;
+use super::fault::Fault;
 use super::gateway::RequestId;
 use super::graphql_http::{GraphqlHttp, HttpLimits};
 use super::graphql_ws::{GraphqlWs, SocketLimits};
 use super::open_id::Callback;
+use super::seats::Seats;
 use super::uploads::Uploads;
-use super::{console, health};
+use super::{console, headers, health, preflight};
 use crate::api::Api;
 use crate::app::App;
+use crate::config::GraphqlSettings;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{HTTP_DURATION, HTTP_REQUESTS};
 
@@ -46,6 +49,8 @@ pub struct Parts {
     pub public_url: String,
     /// Web origins that may call from a browser; `*` stands for all.
     pub cors_origins: Vec<String>,
+    /// What the GraphQL endpoint takes.
+    pub graphql: GraphqlSettings,
 }
 
 /// Puts the routes together. Give the sockets their end by [`GraphqlWs::shut_down`].
@@ -56,14 +61,32 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         metrics,
         public_url,
         cors_origins,
+        graphql,
     } = parts;
-    let api = Api::new(&app, &public_url);
+    let api = Api::new(&app, &public_url, &graphql);
     let gateway = Arc::new(gateway);
     let callback = Callback::new(app.clone(), gateway.surroundings(), &public_url);
     let uploads = Uploads::new(app.clone(), Arc::clone(&gateway));
     let exports = Exports::new(app.clone(), Arc::clone(&gateway));
-    let sockets = GraphqlWs::new(api.clone(), Arc::clone(&gateway), SocketLimits::default());
-    let graphql = GraphqlHttp::new(api, gateway, HttpLimits::default());
+    let seats = Seats::new(graphql.connections);
+    let limits = SocketLimits {
+        message_bytes: graphql.body_bytes,
+        query_timeout: graphql.timeout,
+        ..SocketLimits::default()
+    };
+    let sockets = GraphqlWs::new(api.clone(), Arc::clone(&gateway), seats, limits);
+    let streams = sockets.streams();
+    let limits = HttpLimits {
+        get: graphql.get,
+        body_bytes: graphql.body_bytes,
+        query_timeout: graphql.timeout,
+    };
+    let graphql = GraphqlHttp::new(api, gateway, limits);
+    let tls = public_url.starts_with("https://");
+    let own = OwnOrigins {
+        public_url: public_url.clone(),
+        others: cors_origins.clone(),
+    };
     let metrics_page = async move |State(metrics): State<Metrics>| {
         (
             [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")],
@@ -72,7 +95,13 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
     };
     let mut router = Router::new()
         .route("/graphql", graphql.route())
-        .route("/graphql/ws", sockets.route())
+        .route(
+            "/graphql/ws",
+            sockets
+                .route()
+                .layer(from_fn_with_state(Arc::new(own), from_own_origin)),
+        )
+        .route("/graphql/stream", streams.route())
         .route("/uploads", uploads.route())
         .route("/exports/audit", exports.clone().audit_route())
         .route("/exports/leads", exports.route())
@@ -96,7 +125,7 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
     }
     let router = router
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(surround));
+        .layer(from_fn_with_state(tls, surround));
     (router, sockets)
 }
 
@@ -113,13 +142,40 @@ fn cors(origins: &[String]) -> CorsLayer {
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, REQUEST_ID])
-        .expose_headers([REQUEST_ID, header::CONTENT_DISPOSITION])
+        .allow_headers(
+            preflight::HEADERS
+                .iter()
+                .map(|name| HeaderName::from_static(name))
+                .chain([header::AUTHORIZATION, header::CONTENT_TYPE, REQUEST_ID])
+                .collect::<Vec<_>>(),
+        )
+        .expose_headers([REQUEST_ID, header::CONTENT_DISPOSITION, header::RETRY_AFTER])
         .max_age(std::time::Duration::from_secs(3600))
 }
 
+/// The origins whose pages may open sockets with the user's cookies.
+struct OwnOrigins {
+    public_url: String,
+    others: Vec<String>,
+}
+
+/// CORS does not hold for sockets, and browsers send cookies with the handshake: a page of another origin is sent away.
+async fn from_own_origin(State(own): State<Arc<OwnOrigins>>, request: Request, next: Next) -> Response {
+    match preflight::check_origin(request.headers(), &own.public_url, &own.others) {
+        Ok(()) => next.run(request).await,
+        Err(message) => {
+            let fault = Fault {
+                status: StatusCode::FORBIDDEN,
+                code: "FORBIDDEN",
+                message,
+            };
+            fault.answer(&RequestId::from_headers(request.headers()))
+        }
+    }
+}
+
 /// Names the request, counts it and logs one sentence about it.
-async fn surround(mut request: Request, next: Next) -> Response {
+async fn surround(State(tls): State<bool>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = RequestId::from_headers(request.headers());
     let id = HeaderValue::from_str(id.as_str()).expect("an id is printable ASCII");
@@ -133,6 +189,7 @@ async fn surround(mut request: Request, next: Next) -> Response {
     let span = tracing::info_span!("request", %method, route, request_id);
     let mut response = next.run(request).instrument(span).await;
     response.headers_mut().insert(REQUEST_ID, id);
+    headers::protect(response.headers_mut(), tls);
     let elapsed = begun.elapsed();
     let status = response.status().as_u16();
     let elapsed_ms = elapsed.as_secs_f64() * 1e3;

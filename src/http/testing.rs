@@ -172,7 +172,7 @@ impl Gateway for TestGateway {
 
     async fn admit(&self, parts: &Parts, entrance: Entrance<'_>) -> Result<Admission<String>, Refusal> {
         let token = match entrance {
-            Entrance::Http => parts
+            Entrance::Http | Entrance::Stream => parts
                 .headers
                 .get("authorization")
                 .and_then(|value| value.to_str().ok()),
@@ -181,10 +181,12 @@ impl Gateway for TestGateway {
         match token {
             None => Ok(Admission {
                 caller: Arc::new("nobody".to_owned()),
+                account: "nobody".into(),
                 revoked: None,
             }),
             Some(good) if good.starts_with("good") => Ok(Admission {
                 caller: Arc::new(good.to_owned()),
+                account: good.into(),
                 revoked: Some(self.revoked.clone().cancelled_owned().boxed()),
             }),
             Some("away") => Err(Refusal::Unavailable("the database is away".to_owned())),
@@ -197,6 +199,7 @@ impl Gateway for TestGateway {
     async fn prepare(
         &self,
         caller: &Arc<String>,
+        _account: &Arc<str>,
         request: Request,
         request_id: &RequestId,
     ) -> Result<Request, ServerError> {

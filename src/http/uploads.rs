@@ -2,7 +2,8 @@
 //!
 //! Either `multipart/form-data` with one part that has a file name, or the bare content with `?fileName=`. Answers 201
 //! with `{"id", "fileName", "sizeBytes", "digest", "createdAt"}`; failures are shaped as GraphQL's errors: 400, 401, 403,
-//! 405, 413 (larger than `upload_max_bytes`), 503.
+//! 403 (also for what another site may have had sent, see
+//! [`preflight`]), 405, 413 (larger than `upload_max_bytes`), 503.
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use serde_json::json;
 use super::access::ServerGateway;
 use super::fault::{Fault, json as written};
 use super::gateway::RequestId;
+use super::preflight;
 use crate::app::App;
 use crate::error::Failure;
 use crate::identity::Caller;
@@ -76,6 +78,11 @@ impl Uploads {
                 message: format!("method {} is not allowed; send POST", request.method()),
             });
         }
+        preflight::check_cookie(request.headers()).map_err(|message| Fault {
+            status: StatusCode::FORBIDDEN,
+            code: "FORBIDDEN",
+            message,
+        })?;
         let (parts, body) = request.into_parts();
         let caller = self.gateway.caller(&parts).await?;
         let request = Request::from_parts(parts, body);

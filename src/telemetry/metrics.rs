@@ -121,6 +121,11 @@ const METRICS: &[(Kind, &str, &str)] = &[
     ),
     (Kind::Gauge, "leadline_graphql_sockets", "WebSockets open now."),
     (
+        Kind::Gauge,
+        "leadline_graphql_streams",
+        "Streams of server-sent events open now.",
+    ),
+    (
         Kind::Counter,
         "leadline_graphql_socket_closes_total",
         "WebSockets closed by the server, by close code.",
@@ -129,6 +134,16 @@ const METRICS: &[(Kind, &str, &str)] = &[
         Kind::Counter,
         "leadline_graphql_subscriptions_lagged_total",
         "Subscriptions that fell behind the live events and read on from the log.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_graphql_throttled_total",
+        "Operations refused because the budget of their caller was spent.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_graphql_outside_safelist_total",
+        "Documents that the manifest does not have, by outcome: run or refused.",
     ),
     (
         Kind::Histogram,

@@ -58,7 +58,7 @@ const UNIMPORTANT: &str = "{ version }";
 on_both! {
     async fn without_a_token_only_the_version_is_told(server: &Server) {
         let answer = server.graphql_as(None, "{ version }", json!({})).await;
-        assert_eq!(answer, json!({ "data": { "version": env!("CARGO_PKG_VERSION") } }));
+        assert_eq!(answer["data"], json!({ "version": env!("CARGO_PKG_VERSION") }));
         let mut socket = server.knock(None).await;
         socket.let_in().await;
         let mut told = Vec::new();

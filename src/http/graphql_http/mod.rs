@@ -1,30 +1,36 @@
-//! GraphQL over HTTP: one POST, one operation.
+//! GraphQL over HTTP: one POST, or where it is switched on one GET, one operation.
 //!
 //! By the [GraphQL-over-HTTP specification](https://graphql.github.io/graphql-over-http/draft/) as its audit suite
 //! reads it. What is settled here where the specification leaves a choice:
 //!
 //! | what | answer |
 //! | --- | --- |
-//! | any method but POST | 405 with `Allow: POST` |
+//! | any method but POST, and GET without [`HttpLimits::get`] | 405 with `Allow` |
+//! | GET that would change something | 405 with `Allow: POST`: a GET is repeated, prefetched and logged by others |
+//! | GET with a cookie that another site may have had sent | 403, see [`preflight`] |
 //! | content type other than `application/json` in UTF-8 | 415; so no page of another origin can send a request without a CORS preflight. Files are uploaded elsewhere |
 //! | `Content-Encoding` other than `identity` | 415 |
 //! | `Accept` without `application/graphql-response+json`, `application/json` or a wildcard of them | 406 |
 //! | body over [`HttpLimits::body_bytes`] | 413 |
 //! | body not there within [`HttpLimits::query_timeout`] | 408 |
-//! | malformed JSON, no `query`, `variables` not an object, an array of operations | 400 |
+//! | malformed JSON, a parameter given twice, no `query`, `variables` not an object, an array of operations | 400 |
 //! | refused by the [`Gateway`] | 401, 403 or 503 |
-//! | the operation never ran (it does not parse, does not fit the schema, is too large) | `application/graphql-response+json`: 400, 401, 403, 429, 500 or 503 by its `extensions.code`; `application/json`: 200 |
+//! | the operation never ran (it does not parse, does not fit the schema, is too large) | `application/graphql-response+json`: 400, 401, 403, 500 or 503 by its `extensions.code`; `application/json`: 200 |
+//! | the budget of the caller is spent | 429 with `Retry-After`, code `RATE_LIMITED` |
 //! | it ran, with or without errors of fields | 200 |
 //! | it did not end within [`HttpLimits::query_timeout`] | 504, code `TIMEOUT`; the operation is dropped where it stands and an open transaction rolls back |
 //! | a resolver panicked | 500, code `INTERNAL` |
 //!
-//! Without `Accept`, or with `*/*`, the answer is `application/json`. Each error, these included, is shaped as
+//! GET takes `query`, `operationName`, and `variables` and `extensions` as JSON from the address; its answers are not kept
+//! by caches. Without `Accept`, or with `*/*`, the answer is `application/json`. Each error, these included, is shaped as
 //! GraphQL does and has `extensions.code` and `extensions.requestId`.
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Response as GraphqlResponse, Value};
 use axum::body::{Body, Bytes};
 use axum::extract::Request as HttpRequest;
@@ -38,8 +44,9 @@ use tokio::time::timeout;
 
 use super::gateway::{
     Entrance, Gateway, Refusal, RequestId, RequestPayload, ResponseBody, coded_error, complete_errors,
-    never_ran,
+    never_ran, operation_type,
 };
+use super::preflight;
 
 const JSON: &str = "application/json; charset=utf-8";
 const GRAPHQL_RESPONSE: &str = "application/graphql-response+json; charset=utf-8";
@@ -47,6 +54,8 @@ const GRAPHQL_RESPONSE: &str = "application/graphql-response+json; charset=utf-8
 /// Bounds of one request.
 #[derive(Debug, Clone)]
 pub struct HttpLimits {
+    /// Whether GET runs queries. Default no.
+    pub get: bool,
     /// Largest body, in bytes. Default 1 MiB.
     pub body_bytes: usize,
     /// Longest time for one operation, and for its body to arrive. Default 30 s.
@@ -56,13 +65,14 @@ pub struct HttpLimits {
 impl Default for HttpLimits {
     fn default() -> Self {
         Self {
+            get: false,
             body_bytes: 1 << 20,
             query_timeout: Duration::from_secs(30),
         }
     }
 }
 
-/// Answers `POST /graphql` for one executor.
+/// Answers `/graphql` for one executor.
 pub struct GraphqlHttp<E, G> {
     executor: E,
     gateway: Arc<G>,
@@ -95,15 +105,28 @@ impl<E: Executor, G: Gateway> GraphqlHttp<E, G> {
         let accepted = accepted(&parts.headers);
         let media = *accepted.as_ref().unwrap_or(&Media::Json);
         let outcome = self.run(&parts, body, accepted.err(), &request_id).await;
-        let (status, mut response) = match outcome {
-            Ok(response) => (ran_status(&response, media), response),
-            Err(fault) => (
-                fault.status,
-                GraphqlResponse::from_errors(vec![coded_error(fault.code, fault.message)]),
-            ),
+        let mut answer = match outcome {
+            Ok(mut response) => {
+                complete_errors(&mut response, &request_id);
+                write(ran_status(&response, media), media, response)
+            }
+            Err(fault) => fault.answer(media, &request_id),
         };
-        complete_errors(&mut response, &request_id);
-        write(status, media, response)
+        let status = answer.status();
+        let headers = answer.headers_mut();
+        if status == StatusCode::METHOD_NOT_ALLOWED {
+            // A GET that is refused although GET is served wanted to change something.
+            let allow = if self.limits.get && parts.method != Method::GET {
+                "GET, POST"
+            } else {
+                "POST"
+            };
+            headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if parts.method == Method::GET {
+            headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        answer
     }
 
     async fn run(
@@ -113,39 +136,52 @@ impl<E: Executor, G: Gateway> GraphqlHttp<E, G> {
         not_acceptable: Option<Fault>,
         request_id: &RequestId,
     ) -> Result<GraphqlResponse, Fault> {
-        if parts.method != Method::POST {
+        let get = parts.method == Method::GET && self.limits.get;
+        if get {
+            preflight::check_cookie(&parts.headers)
+                .map_err(|message| Fault::new(StatusCode::FORBIDDEN, "FORBIDDEN", message))?;
+        } else if parts.method == Method::POST {
+            check_content(&parts.headers)?;
+        } else {
+            let methods = if self.limits.get { "GET or POST" } else { "POST" };
             return Err(Fault::input(
                 StatusCode::METHOD_NOT_ALLOWED,
-                format!("method {} is not allowed; send POST", parts.method),
+                format!("method {} is not allowed; send {methods}", parts.method),
             ));
         }
-        check_content(&parts.headers)?;
         if let Some(fault) = not_acceptable {
             return Err(fault);
         }
         let admission = self.gateway.admit(parts, Entrance::Http).await?;
-        let body = timeout(
-            self.limits.query_timeout,
-            read_body(&parts.headers, body, self.limits.body_bytes),
-        )
-        .await
-        .map_err(|_elapsed| {
-            Fault::new(
-                StatusCode::REQUEST_TIMEOUT,
-                "TIMEOUT",
-                "the body did not arrive in time",
-            )
-        })??;
-        let payload = parse(&body)?;
-        drop(body);
+        let payload = if get {
+            parse_query(parts.uri.query().unwrap_or_default())?
+        } else {
+            let HttpLimits {
+                body_bytes,
+                query_timeout,
+                ..
+            } = self.limits;
+            receive(&parts.headers, body, body_bytes, query_timeout).await?
+        };
         let work = async {
-            match self.gateway.prepare(&admission.caller, payload, request_id).await {
-                Ok(request) => self.executor.execute(request).await,
-                Err(error) => GraphqlResponse::from_errors(vec![error]),
+            let mut request = match self
+                .gateway
+                .prepare(&admission.caller, &admission.account, payload, request_id)
+                .await
+            {
+                Ok(request) => request,
+                Err(error) => return Ok(GraphqlResponse::from_errors(vec![error])),
+            };
+            if get && matches!(operation_type(&mut request), Ok(Some(OperationType::Mutation))) {
+                return Err(Fault::input(
+                    StatusCode::METHOD_NOT_ALLOWED,
+                    "a mutation is not run by GET; send POST",
+                ));
             }
+            Ok(self.executor.execute(request).await)
         };
         match timeout(self.limits.query_timeout, AssertUnwindSafe(work).catch_unwind()).await {
-            Ok(Ok(response)) => Ok(response),
+            Ok(Ok(outcome)) => outcome,
             Ok(Err(_panic)) => {
                 tracing::error!(request_id = request_id.as_str(), "a resolver panicked");
                 Err(Fault::new(
@@ -166,15 +202,33 @@ impl<E: Executor, G: Gateway> GraphqlHttp<E, G> {
     }
 }
 
+/// Reads the operation out of the body of a POST, which has `limit` bytes at most and arrives in time.
+pub(super) async fn receive(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+    time: Duration,
+) -> Result<async_graphql::Request, Fault> {
+    let body = timeout(time, read_body(headers, body, limit)).await;
+    let body = body.map_err(|_elapsed| {
+        Fault::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "TIMEOUT",
+            "the body did not arrive in time",
+        )
+    })??;
+    parse(&body)
+}
+
 /// An answer that is not the executor's.
-struct Fault {
-    status: StatusCode,
+pub(super) struct Fault {
+    pub(super) status: StatusCode,
     code: &'static str,
     message: String,
 }
 
 impl Fault {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
             code,
@@ -182,8 +236,17 @@ impl Fault {
         }
     }
 
-    fn input(status: StatusCode, message: impl Into<String>) -> Self {
+    pub(super) fn input(status: StatusCode, message: impl Into<String>) -> Self {
         Self::new(status, "BAD_USER_INPUT", message)
+    }
+}
+
+impl Fault {
+    /// The answer itself.
+    pub(super) fn answer(self, media: Media, request_id: &RequestId) -> Response {
+        let mut response = GraphqlResponse::from_errors(vec![coded_error(self.code, self.message)]);
+        complete_errors(&mut response, request_id);
+        write(self.status, media, response)
     }
 }
 
@@ -203,7 +266,7 @@ impl From<Refusal> for Fault {
 
 /// The media type of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Media {
+pub(super) enum Media {
     Json,
     GraphqlResponse,
 }
@@ -248,7 +311,7 @@ fn accepted(headers: &HeaderMap) -> Result<Media, Fault> {
 }
 
 /// Lets JSON in UTF-8 pass and nothing else.
-fn check_content(headers: &HeaderMap) -> Result<(), Fault> {
+pub(super) fn check_content(headers: &HeaderMap) -> Result<(), Fault> {
     let unsupported = |message: String| Fault::input(StatusCode::UNSUPPORTED_MEDIA_TYPE, message);
     let content_type = headers
         .get(header::CONTENT_TYPE)
@@ -344,20 +407,48 @@ fn parse(body: &[u8]) -> Result<async_graphql::Request, Fault> {
         .ok_or_else(|| bad("`query` is missing".to_owned()))
 }
 
+/// Reads one operation out of the query of an address.
+pub(super) fn parse_query(query: &str) -> Result<async_graphql::Request, Fault> {
+    let bad = |message: String| Fault::input(StatusCode::BAD_REQUEST, message);
+    let mut payload = RequestPayload::default();
+    let mut seen = HashSet::new();
+    for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        if !matches!(&*key, "query" | "operationName" | "variables" | "extensions") {
+            continue;
+        }
+        if !seen.insert(key.clone()) {
+            return Err(bad(format!("`{key}` is given twice")));
+        }
+        let not_json = |error| bad(format!("`{key}` is not an object in JSON: {error}"));
+        match &*key {
+            "query" => payload.query = Some(value.into_owned()),
+            "operationName" => payload.operation_name = Some(value.into_owned()),
+            "variables" => payload.variables = serde_json::from_str(&value).map_err(not_json)?,
+            _ => payload.extensions = serde_json::from_str(&value).map_err(not_json)?,
+        }
+    }
+    payload
+        .into_request()
+        .ok_or_else(|| bad("`query` is missing".to_owned()))
+}
+
+/// What an error says beside its message.
+fn said<'r>(response: &'r GraphqlResponse, name: &str) -> Option<&'r Value> {
+    response.errors.first()?.extensions.as_ref()?.get(name)
+}
+
 /// The status of an answer of the executor.
 fn ran_status(response: &GraphqlResponse, media: Media) -> StatusCode {
-    if media == Media::Json || !never_ran(response) {
+    if !never_ran(response) {
         return StatusCode::OK;
     }
-    let code = response.errors[0]
-        .extensions
-        .as_ref()
-        .and_then(|extensions| extensions.get("code"));
-    match code {
+    match said(response, "code") {
+        // Of no use to those who ask less often only when the status says so.
+        Some(Value::String(code)) if code == "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
+        _ if media == Media::Json => StatusCode::OK,
         Some(Value::String(code)) => match code.as_str() {
             "UNAUTHENTICATED" => StatusCode::UNAUTHORIZED,
             "FORBIDDEN" => StatusCode::FORBIDDEN,
-            "RATE_LIMITED" => StatusCode::TOO_MANY_REQUESTS,
             "UNAVAILABLE" => StatusCode::SERVICE_UNAVAILABLE,
             "INTERNAL" => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
@@ -380,14 +471,12 @@ fn write(status: StatusCode, media: Media, mut response: GraphqlResponse) -> Res
             Media::GraphqlResponse => GRAPHQL_RESPONSE,
         }),
     );
-    match status {
-        StatusCode::METHOD_NOT_ALLOWED => {
-            headers.insert(header::ALLOW, HeaderValue::from_static("POST"));
-        }
-        StatusCode::UNAUTHORIZED => {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        _ => {}
+    if let Some(Value::Number(seconds)) = said(&response, "retryAfterSeconds") {
+        let seconds = HeaderValue::from_str(&seconds.to_string()).expect("a number is plain");
+        headers.insert(header::RETRY_AFTER, seconds);
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     answer
 }

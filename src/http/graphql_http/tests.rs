@@ -35,10 +35,28 @@ async fn send(method: Method, headers: &[(&str, &str)], body: impl Into<Body>) -
         query_timeout: Duration::from_millis(50),
         ..HttpLimits::default()
     };
+    send_to(limits, "/graphql", method, headers, body).await
+}
+
+async fn get(query: &str, headers: &[(&str, &str)]) -> Answer {
+    let limits = HttpLimits {
+        get: true,
+        ..HttpLimits::default()
+    };
+    send_to(limits, &format!("/graphql?{query}"), Method::GET, headers, "").await
+}
+
+async fn send_to(
+    limits: HttpLimits,
+    uri: &str,
+    method: Method,
+    headers: &[(&str, &str)],
+    body: impl Into<Body>,
+) -> Answer {
     let route = GraphqlHttp::new(schema().0, Arc::new(TestGateway::default()), limits).route::<()>();
     let mut request = Request::builder()
         .method(method)
-        .uri("/graphql")
+        .uri(uri)
         .header("x-request-id", "req-1");
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -271,6 +289,69 @@ async fn other_methods_are_405() {
             "{method}"
         );
         assert_eq!(answer.headers["allow"], "POST");
+    }
+}
+
+#[tokio::test]
+async fn get_runs_queries_alone() {
+    let query = "query=query+Q($a:Int!)%7Bsum(a:$a,b:2)%7D&operationName=Q&variables=%7B%22a%22:40%7D&other=1&other=2";
+    let answer = get(query, &[STRICT]).await;
+    assert_eq!(
+        (answer.status, answer.content_type(), &answer.body),
+        (200, GRAPHQL_RESPONSE, &json!({"data": {"sum": 42}}))
+    );
+    assert_eq!(answer.headers["cache-control"], "no-store");
+    for (query, status, message) in [
+        ("", 400, "`query` is missing"),
+        (
+            "query=%7Bhello%7D&query=%7Bhello%7D",
+            400,
+            "`query` is given twice",
+        ),
+        (
+            "query=%7Bhello%7D&variables=%5B%5D",
+            400,
+            "`variables` is not an object in JSON: ",
+        ),
+        (
+            "query=mutation%7Bdouble(n:1)%7D",
+            405,
+            "a mutation is not run by GET; send POST",
+        ),
+        // Which of them is run is what counts.
+        (
+            "query=query+A%7Bhello%7D+mutation+B%7Bdouble(n:1)%7D&operationName=B",
+            405,
+            "a mutation is not run by GET; send POST",
+        ),
+    ] {
+        let answer = get(query, &[]).await;
+        assert_eq!(
+            (answer.status, answer.error().0),
+            (status, "BAD_USER_INPUT"),
+            "{query}"
+        );
+        assert!(answer.error().1.starts_with(message), "{:?}", answer.error());
+        assert_eq!(
+            answer.headers.get("allow").map(|allow| allow.to_str().unwrap()),
+            (status == 405).then_some("POST")
+        );
+    }
+    let both = "query=query+A%7Bhello%7D+mutation+B%7Bdouble(n:1)%7D&operationName=A";
+    assert_eq!(get(both, &[]).await.status, 200);
+}
+
+#[tokio::test]
+async fn get_with_a_cookie_needs_a_proof() {
+    let query = "query=%7Bsum(a:1,b:1)%7D";
+    let answer = get(query, &[("cookie", "session=1"), STRICT]).await;
+    assert_eq!((answer.status, answer.error().0), (403, "FORBIDDEN"));
+    for proof in [("authorization", "good-ada"), ("x-leadline-client", "1")] {
+        assert_eq!(
+            get(query, &[("cookie", "session=1"), proof]).await.status,
+            200,
+            "{proof:?}"
+        );
     }
 }
 

@@ -7,7 +7,7 @@
 //! | --- | --- | --- |
 //! | 1009 | a message is larger than [`SocketLimits::message_bytes`] | send smaller messages |
 //! | 1012 | the server is stopping | reconnect, resume with the last cursor |
-//! | 1013 | it cannot be told now who the client is | reconnect later |
+//! | 1013 | it cannot be told now who the client is, or the caller has too many live connections ([`Seats`]) | reconnect later |
 //! | 4400 | a message that is not of the protocol; the reason says which | mend the client |
 //! | 4401 | `subscribe` before `connection_ack` | wait for the acknowledgement |
 //! | 4403 | the token is refused, was revoked or ran out | get another token |
@@ -16,6 +16,8 @@
 //! | 4409 | the id of `subscribe` is that of a live operation | use another id |
 //! | 4429 | a second `connection_init` | send one |
 //! | 4900 | the client does not read what it subscribed to | reconnect, resume with the last cursor |
+//!
+//! 4429 is no answer to too many sockets: the protocol means too many `connection_init` by it, and clients give up after it.
 //!
 //! 4900 is Leadline's own. Clients such as `graphql-ws` retry after it, as after 1012, 1013, 4403 and 4408, and give
 //! up after the others.
@@ -43,9 +45,9 @@
 //! [`SocketLimits::query_timeout`]. An operation that the client completes, or whose socket closes, is dropped where
 //! it stands: an open transaction of a mutation rolls back.
 
-mod operation;
+pub(super) mod operation;
 mod outbox;
-mod protocol;
+pub(super) mod protocol;
 mod shared;
 mod socket;
 
@@ -63,6 +65,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::gateway::Gateway;
+use super::graphql_sse::GraphqlSse;
+use super::seats::Seats;
 pub use protocol::{CloseCode, SUBPROTOCOL};
 
 /// Bounds of one socket, and of their number.
@@ -92,7 +96,7 @@ pub struct SocketLimits {
     pub stall_timeout: Duration,
     /// Longest wait for the client to confirm a close. Default 5 s.
     pub close_timeout: Duration,
-    /// Sockets of this process; one more is refused with 503. Default 20,000.
+    /// Sockets and streams of this process; one more is refused with 503. Default 20,000.
     pub sockets: usize,
 }
 
@@ -124,20 +128,21 @@ impl<E, G> Clone for GraphqlWs<E, G> {
     }
 }
 
-struct Service<E, G> {
-    executor: E,
-    gateway: Arc<G>,
-    limits: SocketLimits,
-    stopping: CancellationToken,
-    sockets: TaskTracker,
+pub(super) struct Service<E, G> {
+    pub(super) executor: E,
+    pub(super) gateway: Arc<G>,
+    pub(super) limits: SocketLimits,
+    pub(super) seats: Seats,
+    pub(super) stopping: CancellationToken,
+    pub(super) sockets: TaskTracker,
     groups: Arc<shared::Groups>,
     /// The runtime of everything else.
-    home: OnceLock<Handle>,
+    pub(super) home: OnceLock<Handle>,
 }
 
 /// Sockets have threads of their own. An event that a thousand of them wait for makes a thousand tasks ready: on the same threads
 /// each step of a statement would stand in line behind them, and the one writer of an SQLite file with it.
-fn threads() -> &'static Runtime {
+pub(super) fn threads() -> &'static Runtime {
     static THREADS: LazyLock<Runtime> = LazyLock::new(|| {
         let runtime = Builder::new_multi_thread()
             .thread_name("sockets")
@@ -149,12 +154,13 @@ fn threads() -> &'static Runtime {
 }
 
 impl<E: Executor, G: Gateway> GraphqlWs<E, G> {
-    /// Serves `executor` to whom `gateway` lets in.
-    pub fn new(executor: E, gateway: Arc<G>, limits: SocketLimits) -> Self {
+    /// Serves `executor` to whom `gateway` lets in and who has a seat.
+    pub fn new(executor: E, gateway: Arc<G>, seats: Seats, limits: SocketLimits) -> Self {
         Self(Arc::new(Service {
             executor,
             gateway,
             limits,
+            seats,
             stopping: CancellationToken::new(),
             sockets: TaskTracker::new(),
             groups: Arc::default(),
@@ -205,12 +211,18 @@ impl<E: Executor, G: Gateway> GraphqlWs<E, G> {
             })
     }
 
-    /// Sockets that are open now.
+    /// The same by server-sent events: what both watch is run once, and [`Self::shut_down`] ends both.
+    #[must_use]
+    pub fn streams(&self) -> GraphqlSse<E, G> {
+        GraphqlSse::new(Arc::clone(&self.0))
+    }
+
+    /// Sockets and streams that are open now.
     pub fn open_sockets(&self) -> usize {
         self.0.sockets.len()
     }
 
-    /// Closes all sockets with 1012, refuses new ones and returns when the last is gone, at the latest after
+    /// Closes all sockets with 1012 and cuts all streams off, refuses new ones and returns when the last is gone, at the latest after
     /// [`SocketLimits::close_timeout`] and a little.
     pub async fn shut_down(&self) {
         self.0.stopping.cancel();

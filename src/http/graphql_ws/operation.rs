@@ -17,15 +17,32 @@ use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 
 use super::Service;
-use super::protocol::OperationWriter;
+use super::protocol::Writer;
 use super::shared::{Group, Item, Key, Member, Source};
 use crate::events::Place;
-use crate::http::gateway::{Gateway, RequestId, Share, coded_error, complete_errors, never_ran};
+use crate::http::gateway::{
+    Continued, Gateway, RequestId, Share, coded_error, complete_errors, never_ran, operation_type,
+};
+
+/// Who was let in on a socket or a stream.
+pub(in crate::http) struct Guest<C> {
+    pub(in crate::http) caller: Arc<C>,
+    pub(in crate::http) account: Arc<str>,
+}
+
+impl<C> Clone for Guest<C> {
+    fn clone(&self) -> Self {
+        Self {
+            caller: Arc::clone(&self.caller),
+            account: Arc::clone(&self.account),
+        }
+    }
+}
 
 /// An operation that has not ended.
-pub(super) struct Operation {
+pub(in crate::http) struct Operation {
     pub(super) id: Box<str>,
-    writer: OperationWriter,
+    writer: Writer,
     request_id: RequestId,
     work: Work,
 }
@@ -61,7 +78,7 @@ enum Started {
 }
 
 /// What an operation has to say.
-pub(super) enum Said {
+pub(in crate::http) enum Said {
     /// This, and perhaps more later.
     Next(Utf8Bytes),
     /// This, and nothing after it.
@@ -69,24 +86,25 @@ pub(super) enum Said {
 }
 
 impl Operation {
-    pub(super) fn start<E: Executor, G: Gateway>(
+    pub(in crate::http) fn start<E: Executor, G: Gateway>(
         service: Arc<Service<E, G>>,
-        caller: Arc<G::Caller>,
+        guest: Guest<G::Caller>,
         id: &str,
+        writer: Writer,
         request: Request,
         request_id: RequestId,
     ) -> Self {
-        let started = start(service, caller, request, request_id.clone());
+        let started = start(service, guest, request, request_id.clone());
         Self {
             id: id.into(),
-            writer: OperationWriter::new(id),
+            writer,
             request_id,
             work: Work::Starting(Box::pin(started)),
         }
     }
 
     /// The next thing to say. Not to be called after [`Said::Last`].
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Said> {
+    pub(in crate::http) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Said> {
         catch_unwind(AssertUnwindSafe(|| self.poll_work(cx))).unwrap_or_else(|_panic| {
             tracing::error!(request_id = self.request_id.as_str(), "a resolver panicked");
             let mut response = Response::from_errors(vec![coded_error("INTERNAL", "internal error")]);
@@ -183,22 +201,24 @@ pub(super) fn never_started(response: &Response) -> bool {
 
 async fn start<E: Executor, G: Gateway>(
     service: Arc<Service<E, G>>,
-    caller: Arc<G::Caller>,
+    guest: Guest<G::Caller>,
     request: Request,
     request_id: RequestId,
 ) -> Started {
     let limit = service.limits.query_timeout;
     let work = async {
-        let mut request = match service.gateway.prepare(&caller, request, &request_id).await {
+        let Guest { caller, account } = &guest;
+        let prepared = service.gateway.prepare(caller, account, request, &request_id);
+        let mut request = match prepared.await {
             Ok(request) => request,
             Err(error) => return refused(error),
         };
-        match is_subscription(&mut request) {
-            Ok(true) => match service.gateway.share(&caller, &mut request) {
-                Some(share) => shared(&service, &caller, share, request, &request_id),
+        match operation_type(&mut request) {
+            Ok(Some(OperationType::Subscription)) => match service.gateway.share(caller, &mut request) {
+                Some(share) => shared(&service, &guest, share, request, &request_id),
                 None => Started::Stream(service.executor.execute_stream(request, None)),
             },
-            Ok(false) => Started::Result(Box::new(service.executor.execute(request).await)),
+            Ok(_) => Started::Result(Box::new(service.executor.execute(request).await)),
             Err(error) => refused(*error),
         }
     };
@@ -211,7 +231,7 @@ async fn start<E: Executor, G: Gateway>(
 /// Joins those who watch the same.
 fn shared<E: Executor, G: Gateway>(
     service: &Arc<Service<E, G>>,
-    caller: &Arc<G::Caller>,
+    guest: &Guest<G::Caller>,
     share: Share,
     request: Request,
     request_id: &RequestId,
@@ -223,14 +243,15 @@ fn shared<E: Executor, G: Gateway>(
     let member = service.groups.join(key, begin, request_id, home, |place| {
         service.executor.execute_stream(request.data(place), None)
     });
-    let (service, caller, request_id) = (Arc::clone(service), Arc::clone(caller), request_id.clone());
+    let (service, guest, request_id) = (Arc::clone(service), guest.clone(), request_id.clone());
     let alone: Alone = Box::new(move |place| {
         Box::pin(async move {
-            match service
-                .gateway
-                .prepare(&caller, source.request(), &request_id)
-                .await
-            {
+            let Guest { caller, account } = &guest;
+            let prepared =
+                service
+                    .gateway
+                    .prepare(caller, account, source.request().data(Continued), &request_id);
+            match prepared.await {
                 Ok(request) => {
                     let request = request.data(Place::at(place));
                     Started::Stream(service.executor.execute_stream(request, None))
@@ -244,17 +265,4 @@ fn shared<E: Executor, G: Gateway>(
 
 fn refused(error: ServerError) -> Started {
     Started::Result(Box::new(Response::from_errors(vec![error])))
-}
-
-/// Whether a request runs a subscription. The parsed document stays in the request, so it is parsed once. Where the
-/// operation cannot be told, the executor says why.
-fn is_subscription(request: &mut Request) -> Result<bool, Box<ServerError>> {
-    let wanted = request.operation_name.clone();
-    let document = request.parsed_query().map_err(Box::new)?;
-    let mut operations = document.operations.iter();
-    let operation = match &wanted {
-        Some(wanted) => operations.find(|(name, _)| name.is_some_and(|name| name.as_str() == wanted)),
-        None => operations.next(),
-    };
-    Ok(operation.is_some_and(|(_, operation)| operation.node.ty == OperationType::Subscription))
 }

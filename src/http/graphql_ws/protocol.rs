@@ -158,7 +158,7 @@ pub(super) fn errors_json(response: &Response) -> String {
 }
 
 /// Writes the messages of one operation, with its id escaped once.
-pub(super) struct OperationWriter {
+pub(in crate::http) struct OperationWriter {
     next_prefix: Box<[u8]>,
     /// Where the JSON string of the id stands in `next_prefix`.
     id: std::ops::Range<usize>,
@@ -167,7 +167,7 @@ pub(super) struct OperationWriter {
 }
 
 impl OperationWriter {
-    pub(super) fn new(id: &str) -> Self {
+    pub(in crate::http) fn new(id: &str) -> Self {
         let mut prefix = br#"{"type":"next","id":"#.to_vec();
         let start = prefix.len();
         serde_json::to_writer(&mut prefix, id).expect("a string is plain JSON in memory");
@@ -219,6 +219,53 @@ impl OperationWriter {
         format!(r#"{{"type":"complete","id":{}}}"#, self.id()).into()
     }
 }
+
+/// Writes what an operation says in the form of its transport.
+pub(in crate::http) enum Writer {
+    /// Messages of a socket.
+    Socket(OperationWriter),
+    /// Events of a stream ([`graphql_sse`](crate::http::graphql_sse)).
+    Events,
+}
+
+impl Writer {
+    pub(in crate::http) fn next(&mut self, response: &Response) -> Utf8Bytes {
+        match self {
+            Self::Socket(writer) => writer.next(response),
+            Self::Events => self.next_of(&payload_json(response)),
+        }
+    }
+
+    pub(in crate::http) fn next_of(&self, payload: &str) -> Utf8Bytes {
+        match self {
+            Self::Socket(writer) => writer.next_of(payload),
+            // JSON has no line ends of its own: it is one line of data.
+            Self::Events => format!("event: next\ndata: {payload}\n\n").into(),
+        }
+    }
+
+    pub(in crate::http) fn error(&self, response: &Response) -> Utf8Bytes {
+        self.error_of(&errors_json(response))
+    }
+
+    pub(in crate::http) fn error_of(&self, errors: &str) -> Utf8Bytes {
+        match self {
+            Self::Socket(writer) => writer.error_of(errors),
+            // Streams have no event for errors: they come as a result, and nothing after it.
+            Self::Events => format!("event: next\ndata: {{\"errors\":{errors}}}\n\n{COMPLETE_EVENT}").into(),
+        }
+    }
+
+    pub(in crate::http) fn complete(&self) -> Utf8Bytes {
+        match self {
+            Self::Socket(writer) => writer.complete(),
+            Self::Events => Utf8Bytes::from_static(COMPLETE_EVENT),
+        }
+    }
+}
+
+/// Nothing follows. The empty data is for `EventSource`, which does not hand out events without any.
+const COMPLETE_EVENT: &str = "event: complete\ndata:\n\n";
 
 #[cfg(test)]
 mod tests {

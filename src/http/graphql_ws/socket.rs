@@ -15,12 +15,13 @@ use tokio_tungstenite::tungstenite::Error as WireError;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::Service;
-use super::operation::{Operation, Said};
+use super::operation::{Guest, Operation, Said};
 use super::outbox::{Outbox, Written};
-use super::protocol::{ACK, ClientMessage, CloseCode, Closing, OperationWriter, PING, pong};
+use super::protocol::{ACK, ClientMessage, CloseCode, Closing, OperationWriter, PING, Writer, pong};
 use crate::http::gateway::{
     Admission, Entrance, Gateway, InitPayload, Refusal, RequestId, coded_error, complete_errors,
 };
+use crate::http::seats::Seat;
 
 /// Read buffer of a socket; allocated for each, so kept small. A larger message grows it.
 pub(super) const READ_BUFFER_BYTES: usize = 4 * 1024;
@@ -99,7 +100,11 @@ enum Phase<C> {
     /// The gateway is asked; the alarm bounds it.
     Admitting(BoxFuture<'static, Result<Admission<C>, Refusal>>),
     /// Acknowledged; the alarm is for the next ping, or for the answer to it.
-    Open { caller: Arc<C>, pinged: bool },
+    Open {
+        guest: Guest<C>,
+        pinged: bool,
+        _seat: Seat,
+    },
     /// Between two phases, never seen by a poll.
     Turning,
 }
@@ -221,7 +226,7 @@ impl<'w, E: Executor, G: Gateway> Socket<'w, E, G> {
             }
             ClientMessage::Pong => Ok(()),
             ClientMessage::Subscribe { id, request } => {
-                let Phase::Open { caller, .. } = &self.phase else {
+                let Phase::Open { guest, .. } = &self.phase else {
                     return Err(Closing::new(CloseCode::Unauthorized, "Unauthorized"));
                 };
                 if self.operations.iter().any(|operation| *operation.id == *id) {
@@ -240,9 +245,10 @@ impl<'w, E: Executor, G: Gateway> Socket<'w, E, G> {
                     self.outbox.push(OperationWriter::new(&id).error(&response));
                     return Ok(());
                 }
-                let (service, caller) = (self.service.clone(), caller.clone());
-                self.operations
-                    .push(Operation::start(service, caller, &id, *request, request_id));
+                let (service, guest) = (self.service.clone(), guest.clone());
+                let writer = Writer::Socket(OperationWriter::new(&id));
+                let operation = Operation::start(service, guest, &id, writer, *request, request_id);
+                self.operations.push(operation);
                 Ok(())
             }
             ClientMessage::Complete { id } => {
@@ -261,17 +267,24 @@ impl<'w, E: Executor, G: Gateway> Socket<'w, E, G> {
             return Ok(());
         };
         match outcome {
-            Ok(Admission { caller, mut revoked }) => {
+            Ok(Admission {
+                caller,
+                account,
+                mut revoked,
+            }) => {
                 if revoked
                     .as_mut()
                     .is_some_and(|revoked| revoked.as_mut().poll(cx).is_ready())
                 {
                     return Err(Closing::new(CloseCode::Forbidden, "Forbidden: token revoked"));
                 }
+                let seat = self.service.seats.take(&account);
+                let seat = seat.map_err(|why| Closing::new(CloseCode::TryAgainLater, why))?;
                 self.revoked = revoked;
                 self.phase = Phase::Open {
-                    caller,
+                    guest: Guest { caller, account },
                     pinged: false,
+                    _seat: seat,
                 };
                 self.alarm
                     .as_mut()

@@ -31,9 +31,13 @@ struct Server {
 const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn serve_with(limits: SocketLimits) -> Server {
+    serve_seats(Seats::new(100), limits).await
+}
+
+async fn serve_seats(seats: Seats, limits: SocketLimits) -> Server {
     let (schema, probe, drops) = schema();
     let gateway = Arc::new(TestGateway::default());
-    let service = GraphqlWs::new(schema, gateway.clone(), limits);
+    let service = GraphqlWs::new(schema, gateway.clone(), seats, limits);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = Router::new().route("/graphql/ws", service.route());
@@ -453,6 +457,35 @@ async fn a_message_over_the_limit_is_1009() {
 }
 
 #[tokio::test]
+async fn a_caller_with_too_many_sockets_is_told_to_come_again() {
+    let server = serve_seats(Seats::new(2), SocketLimits::default()).await;
+    let first = server.open().await;
+    let _second = server.open().await;
+    let mut third = server.connect().await;
+    third
+        .say(json!({"type": "connection_init", "payload": {"token": "good-ada"}}))
+        .await;
+    let reason = "too many live connections of this caller; at most 2";
+    assert_eq!(third.closed().await, (1013, reason.to_owned()));
+    // Another caller is not meant.
+    let mut other = server.connect().await;
+    other.init(json!({"token": "good-bob"})).await;
+    drop(first);
+    loop {
+        let mut again = server.connect().await;
+        again
+            .say(json!({"type": "connection_init", "payload": {"token": "good-ada"}}))
+            .await;
+        match again.raw().await.unwrap() {
+            Message::Text(text) => break assert_eq!(text.as_str(), r#"{"type":"connection_ack"}"#),
+            // The server has not yet seen that the first is gone.
+            Message::Close(_) => {}
+            other => panic!("neither let in nor sent away: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
 async fn one_operation_too_many_is_refused_alone() {
     let server = serve_with(SocketLimits {
         operations: 2,
@@ -558,7 +591,7 @@ const PIPE_BYTES: usize = 4 * 1024;
 /// A client over a connection that holds [`PIPE_BYTES`].
 async fn narrow(limits: SocketLimits) -> (Client<DuplexStream>, Probe, mpsc::UnboundedReceiver<()>) {
     let (schema, probe, drops) = schema();
-    let service = GraphqlWs::new(schema, Arc::new(TestGateway::default()), limits);
+    let service = GraphqlWs::new(schema, Arc::new(TestGateway::default()), Seats::new(1), limits);
     let (connections, pipe) = mpsc::channel(1);
     let router = Router::new().route("/graphql/ws", service.route());
     tokio::spawn(async move { axum::serve(Pipe(pipe), router).await });

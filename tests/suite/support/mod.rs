@@ -8,8 +8,10 @@
 //! * Tests never sleep: they wait for a condition ([`until`]) or for what a [`Feed`] says, each with a time limit.
 //! * [`Database`] is fresh and migrated; PostgreSQL is a throw-away server, one for each run, or `TEST_POSTGRES_URL`.
 //! * [`command`] runs the real binary to its end; a [`Process`] is one that serves, to be asked by [`ask`] and killed.
-//! * What a machine lacks (PostgreSQL, nats-server) is said and its tests are skipped; with `CI=true` they fail.
+//! * A [`Client`] is a script of `tests/clients`, with an npm package that speaks to the server.
+//! * What a machine lacks (PostgreSQL, nats-server, Node.js) is said and its tests are skipped; with `CI=true` they fail.
 
+mod clients;
 mod database;
 mod nats;
 mod postgres;
@@ -28,6 +30,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
+pub use self::clients::Client;
 pub use self::database::{Backend, Database};
 pub use self::nats::Nats;
 pub use self::postgres::Postgres;

@@ -1,0 +1,109 @@
+//! Whether a healthy client is harmed by one that sends what nobody should.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use crate::client::{Connection, Load, load};
+use crate::scenarios::{Row, size, with_leads};
+use crate::server::Backend;
+
+/// Connections of the hostile client; each sends as fast as it is answered.
+const HOSTILE: usize = 4;
+
+const LEAD: &str = "query($id: ID!) { lead(id: $id) { id displayName email stage tags { name } } }";
+
+/// Documents with 10,000 aliases, with 50,000 directives, with introspection in circles, of 5 MiB.
+fn documents() -> Vec<Bytes> {
+    let aliases: String = (0..10_000).map(|n| format!("a{n}: version ")).collect();
+    let mut circle = "name".to_owned();
+    for _ in 0..12 {
+        circle = format!("fields {{ type {{ {circle} }} }}");
+    }
+    let query = |text: String| Bytes::from(json!({ "query": text }).to_string());
+    vec![
+        query(format!("{{ {aliases} }}")),
+        query(format!("{{ version {} }}", "@skip(if: false) ".repeat(50_000))),
+        query(format!("{{ __schema {{ types {{ {circle} }} }} }}")),
+        query(format!("{{ {} }}", "version ".repeat(5 << 17))),
+    ]
+}
+
+/// Sends them until told to stop; counts what was sent.
+async fn attack(
+    address: String,
+    token: String,
+    stop: Arc<AtomicBool>,
+    sent: Arc<AtomicU64>,
+) -> anyhow::Result<()> {
+    let documents = documents();
+    let mut connection = Connection::open(&address, &token).await?;
+    for document in documents.iter().cycle() {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        // What is far too large is refused before it is read, and the connection with it.
+        if connection.post(document.clone()).await.is_err() {
+            connection = Connection::open(&address, &token).await?;
+        }
+        sent.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(())
+}
+
+/// A client's latencies, alone and beside a hostile one.
+pub fn hostile(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>> {
+    let (deployment, server, token, ids) = with_leads(runtime, backend, 10_000)?;
+    let other = deployment.token()?;
+    let bodies: Vec<Bytes> = ids
+        .iter()
+        .map(|id| serde_json::to_vec(&json!({ "query": LEAD, "variables": { "id": id } })).map(Bytes::from))
+        .collect::<Result<_, _>>()?;
+    let bodies = Arc::new(bodies);
+    let seconds = Duration::from_secs(size("BENCH_SECONDS", 10));
+    let healthy = async || -> anyhow::Result<Load> {
+        let bodies = Arc::clone(&bodies);
+        let count = bodies.len() as u64;
+        load(
+            &server.address,
+            &token,
+            4,
+            Duration::from_secs(2),
+            seconds,
+            move |n| bodies[usize::try_from((n * 7919) % count).expect("below the length")].clone(),
+            |answer| answer.starts_with(b"{\"data\":{\"lead\":{"),
+        )
+        .await
+    };
+    let (quiet, beside, sent) = runtime.block_on(async {
+        let quiet = healthy().await?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let sent = Arc::new(AtomicU64::new(0));
+        let attacks: Vec<_> = (0..HOSTILE)
+            .map(|_| {
+                let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
+                tokio::spawn(attack(server.address.clone(), other.clone(), stop, sent))
+            })
+            .collect();
+        let beside = healthy().await?;
+        stop.store(true, Ordering::Relaxed);
+        for attack in attacks {
+            attack.await??;
+        }
+        anyhow::Ok((quiet, beside, sent.load(Ordering::Relaxed)))
+    })?;
+    Ok(vec![Row {
+        what: format!("`lead(id)`, 4 connections, alone and beside {HOSTILE} that send hostile documents"),
+        figure: format!(
+            "p99 {:.1} ms alone, {:.1} ms beside ({:.1} times) while {sent} were sent",
+            quiet.ms(0.99),
+            beside.ms(0.99),
+            beside.ms(0.99) / quiet.ms(0.99),
+        ),
+        wanted: "at most twice",
+    }])
+}
