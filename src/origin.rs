@@ -16,6 +16,9 @@ pub struct Origin {
     pub user_agent: Option<Arc<str>>,
     /// The request.
     pub request_id: Option<Arc<str>>,
+    /// The web origin of the page that has the browser send it; none for programs, and for pages of the server itself that
+    /// browsers say nothing of.
+    pub page: Option<Arc<str>>,
 }
 
 /// Longest user agent that is kept, in characters.
@@ -52,6 +55,16 @@ impl Origin {
             address,
             user_agent,
             request_id: Some(request_id.into()),
+            page: None,
+        }
+    }
+
+    /// With the web origin of the page.
+    #[must_use]
+    pub fn of_page(self, page: Option<&str>) -> Self {
+        Self {
+            page: page.map(Into::into),
+            ..self
         }
     }
 

@@ -30,6 +30,20 @@ pub struct Model {
     pub revoked_at: Option<Timestamp>,
     /// Which leads it shows, as a lead filter in JSON; all of them without one.
     pub row_filter: Option<String>,
+    /// Who made it: `user_…`, `token_…`, `operator`.
+    pub created_by: Option<String>,
+    /// Networks it may be used from, separated by spaces; all without any.
+    pub networks: Option<String>,
+    /// Web origins whose pages may use it, separated by spaces.
+    pub origins: Option<String>,
+    /// Points at most that it may spend on queries.
+    pub budget_limit: Option<i32>,
+    /// Points that come back each second.
+    pub budget_restore: Option<i32>,
+    /// BLAKE3 of the secret before the last rotation.
+    pub previous_hash: Option<Vec<u8>>,
+    /// Until when that one is good.
+    pub previous_until: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

@@ -12,6 +12,7 @@ pub mod vocabulary;
 
 pub mod activity_day;
 pub mod api_token;
+pub mod api_token_day;
 pub mod audit_entry;
 pub mod consent;
 pub mod consent_record;

@@ -444,6 +444,8 @@ vocabulary! {
         JobProgressed = "JOB_PROGRESSED",
         /// An API token was created.
         TokenCreated = "TOKEN_CREATED",
+        /// An API token was changed or given a new secret.
+        TokenChanged = "TOKEN_CHANGED",
         /// An API token was revoked.
         TokenRevoked = "TOKEN_REVOKED",
         /// A user was created.

@@ -12,6 +12,7 @@ mod m0004_insight;
 mod m0005_users;
 mod m0006_row_filter;
 mod m0007_query_budget;
+mod m0008_api_tokens;
 
 /// All migrations in their order.
 #[derive(Debug)]
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_users::Migration),
             Box::new(m0006_row_filter::Migration),
             Box::new(m0007_query_budget::Migration),
+            Box::new(m0008_api_tokens::Migration),
         ]
     }
 }

@@ -30,6 +30,7 @@ use crate::identity::mail::graphql as mail;
 use crate::identity::open_id::graphql as open_id;
 use crate::identity::role::graphql as role;
 use crate::identity::session::graphql as session;
+use crate::identity::token::graphql as token;
 use crate::identity::user::graphql as user;
 use crate::insight::engagement::graphql as engagement;
 use crate::insight::journeys::graphql as journeys;
@@ -69,6 +70,7 @@ pub struct Query(
     account::AccountQuery,
     mail::MailQuery,
     audit::AuditQuery,
+    token::TokenQuery,
 );
 
 /// The mutations of all rooms.
@@ -91,6 +93,7 @@ pub struct Mutation(
     user::UserMutation,
     role::RoleMutation,
     open_id::OpenIdMutation,
+    token::TokenMutation,
 );
 
 /// The subscriptions of all rooms.

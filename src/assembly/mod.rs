@@ -26,6 +26,7 @@ use crate::http::listen;
 use crate::http::origin::Surroundings;
 use crate::http::server::{self, Sockets};
 use crate::identity::mail::MailSender;
+use crate::identity::token::Usage;
 use crate::insight::engagement;
 use crate::insight::journeys::JourneysHandler;
 use crate::insight::lifecycle::LifecycleHandler;
@@ -357,6 +358,8 @@ impl Running {
         let public_url = settings.public_url(address);
         let proxies = &settings.access.trusted_proxies;
         let surroundings = Surroundings::new(&public_url, &settings.cors_origins, proxies);
+        let (app, stop) = (self.app.clone(), self.stop.clone());
+        self.keep("usage of tokens", move || Usage::keep(app.clone(), stop.clone()));
         let gateway = ServerGateway::new(self.app.clone(), surroundings, intake);
         let (hearing, stop) = (gateway.clone(), self.stop.clone());
         self.keep("changes of callers", move || {

@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::config::Safelist;
 use crate::error::Error;
 use crate::events::{Event, Filter};
+use crate::identity::token::Usage;
 use crate::identity::{Authenticator, Caller, Credential, Holder};
 use crate::origin::Origin;
 
@@ -29,6 +30,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// What ends or narrows what somebody may do.
 const CHANGES: &[EventKind] = &[
+    EventKind::TokenChanged,
     EventKind::TokenRevoked,
     EventKind::SessionEnded,
     EventKind::UserChanged,
@@ -50,7 +52,9 @@ impl Changed {
     fn of(event: &Event) -> Option<Self> {
         let subject = event.subject.as_str();
         match event.kind {
-            EventKind::TokenRevoked => TokenId::parse(subject).ok().map(Self::Token),
+            EventKind::TokenRevoked | EventKind::TokenChanged => {
+                TokenId::parse(subject).ok().map(Self::Token)
+            }
             EventKind::SessionEnded => SessionId::parse(subject).ok().map(Self::Session),
             EventKind::UserChanged | EventKind::UserActivityChanged => {
                 UserId::parse(subject).ok().map(Self::User)
@@ -78,6 +82,7 @@ pub struct ServerGateway {
     authenticator: Authenticator,
     surroundings: Arc<Surroundings>,
     intake: Intake,
+    usage: Arc<Usage>,
     changed: broadcast::Sender<Changed>,
 }
 
@@ -86,6 +91,8 @@ pub struct ServerGateway {
 pub struct Speaker {
     caller: Option<Arc<Caller>>,
     door: Door,
+    /// What the caller's token says of its budget.
+    budget: Option<Budget>,
 }
 
 impl ServerGateway {
@@ -93,6 +100,7 @@ impl ServerGateway {
     #[must_use]
     pub fn new(app: App, surroundings: Surroundings, intake: Intake) -> Self {
         Self {
+            usage: app.memory(),
             authenticator: Authenticator::new(app.clone()),
             app,
             surroundings: Arc::new(surroundings),
@@ -162,7 +170,15 @@ impl ServerGateway {
                 None => return Err(Error::no_token()),
             },
         };
+        self.count(&holder);
         Ok(holder.from(&origin))
+    }
+
+    /// Counts a use of a token.
+    fn count(&self, holder: &Holder) {
+        if let Credential::Token(id) = holder.credential {
+            self.usage.count(id, self.app.clock().now().day());
+        }
     }
 
     /// The user of the cookie. One that is good no more is none: the page refreshes it.
@@ -212,7 +228,8 @@ impl ServerGateway {
             }
             match self.authenticator.again(holder.credential, &origin).await {
                 Ok(now) => {
-                    let is_over = now.expires_at.is_some_and(|at| at <= self.app.clock().now());
+                    let may_not = now.terms.allow(&origin).is_err();
+                    let is_over = may_not || now.expires_at.is_some_and(|at| at <= self.app.clock().now());
                     // What they may do is settled when a socket opens.
                     let is_other =
                         now.caller.scopes != holder.caller.scopes || now.caller.rows != holder.caller.rows;
@@ -310,6 +327,16 @@ impl Gateway for ServerGateway {
             None => self.by_cookie(parts, &origin, is_socket).await.map_err(refusal)?,
         };
         let caller = holder.as_ref().map(|holder| holder.from(&origin));
+        let budget = holder
+            .as_ref()
+            .and_then(|holder| holder.terms.budget)
+            .map(|(limit, restore)| Budget {
+                limit: u64::from(limit.unsigned_abs()),
+                restore_per_second: u64::from(restore.unsigned_abs()),
+            });
+        if let Some(holder) = &holder {
+            self.count(holder);
+        }
         let account = match &caller {
             Some(caller) => caller.actor.id.as_str().into(),
             None => account_of_address(origin.address),
@@ -319,7 +346,7 @@ impl Gateway for ServerGateway {
             _ => None,
         };
         Ok(Admission {
-            caller: Arc::new(Speaker { caller, door }),
+            caller: Arc::new(Speaker { caller, door, budget }),
             account,
             revoked,
         })
@@ -347,8 +374,8 @@ impl Gateway for ServerGateway {
         self.intake.safelist()
     }
 
-    fn budget(&self, _: &Arc<Speaker>) -> Budget {
-        self.intake.budget()
+    fn budget(&self, speaker: &Arc<Speaker>) -> Budget {
+        speaker.budget.unwrap_or_else(|| self.intake.budget())
     }
 
     fn share(&self, speaker: &Arc<Speaker>, request: &mut Request) -> Option<Share> {

@@ -58,11 +58,12 @@ impl Surroundings {
             .get(header::USER_AGENT)
             .and_then(|value| value.to_str().ok());
         let id = RequestId::from_headers(&parts.headers);
-        Arc::new(Origin::new(
-            peer.map(|peer| self.client(peer, &parts.headers)),
-            user_agent,
-            id.as_str(),
-        ))
+        let page = parts
+            .headers
+            .get(header::ORIGIN)
+            .and_then(|value| value.to_str().ok());
+        let address = peer.map(|peer| self.client(peer, &parts.headers));
+        Arc::new(Origin::new(address, user_agent, id.as_str()).of_page(page))
     }
 
     /// The client behind trusted proxies: of `X-Forwarded-For`, read from the right, the first that is none of them. What

@@ -8,7 +8,8 @@ use entity::id::{SessionId, UserId};
 
 use super::caller::{Caller, Credential};
 use super::secret::{self, SecretKind};
-use super::{access_token, session, store, token};
+use super::token::Terms;
+use super::{access_token, session, token};
 use crate::app::App;
 use crate::error::Error;
 use crate::origin::Origin;
@@ -22,7 +23,10 @@ const BELIEVED: Duration = Duration::from_secs(10);
 /// [`Error::Unauthenticated`] says whether it is unknown, revoked or over; the database's.
 pub async fn caller_again(app: &App, credential: Credential) -> Result<Caller, Error> {
     let (caller, expires_at) = match credential {
-        Credential::Token(id) => token::caller_of(app, id).await?,
+        Credential::Token(id) => {
+            let known = token::caller_of(app, id).await?;
+            (known.caller, known.expires_at)
+        }
         Credential::Session(id, _) => {
             let (caller, expires_at) = session::caller_of(app, id, &Origin::default()).await?;
             (caller, Some(expires_at))
@@ -43,6 +47,8 @@ pub struct Holder {
     pub credential: Credential,
     /// When it ends.
     pub expires_at: Option<Timestamp>,
+    /// Where it may be used from, and how much it may cost.
+    pub terms: Arc<Terms>,
 }
 
 impl Holder {
@@ -113,6 +119,7 @@ impl Authenticator {
         if holder.expires_at.is_some_and(|at| at <= self.app.clock().now()) {
             return Err(Error::Unauthenticated("the token has expired".to_owned()));
         }
+        holder.terms.allow(origin)?;
         Ok(holder)
     }
 
@@ -125,11 +132,12 @@ impl Authenticator {
         match credential {
             Credential::Session(id, _) => self.session(id, origin).await,
             Credential::Token(id) => {
-                let (caller, expires_at) = token::caller_of(&self.app, id).await?;
+                let known = token::caller_of(&self.app, id).await?;
                 Ok(Holder {
-                    caller: Arc::new(caller),
+                    caller: Arc::new(known.caller),
                     credential,
-                    expires_at,
+                    expires_at: known.expires_at,
+                    terms: known.terms,
                 })
             }
         }
@@ -147,6 +155,7 @@ impl Authenticator {
             caller: Arc::new(caller),
             credential: Credential::Session(id, user),
             expires_at: Some(expires_at),
+            terms: Arc::default(),
         };
         self.sessions.insert(id, holder.clone());
         Ok(holder)
@@ -162,21 +171,14 @@ impl Authenticator {
         if let Some(known) = self.tokens.get(&key) {
             return Ok(known);
         }
-        let Some(row) = store::by_hash(self.app.db().read(), &key).await? else {
-            return Err(Error::Unauthenticated("the token is unknown".to_owned()));
-        };
-        let (id, last_used_at) = (row.id, row.last_used_at);
-        let (caller, expires_at) = token::caller(&self.app, row)?;
+        let (id, known) = token::shown(&self.app, &key).await?;
         let holder = Holder {
-            caller: Arc::new(caller),
+            caller: Arc::new(known.caller),
             credential: Credential::Token(id),
-            expires_at,
+            expires_at: known.expires_at,
+            terms: known.terms,
         };
         self.tokens.insert(key, holder.clone());
-        let now = self.app.clock().now();
-        if last_used_at.is_none_or(|at| at.plus_seconds(60) < now) {
-            store::touch(&self.app, id, now).await?;
-        }
         Ok(holder)
     }
 

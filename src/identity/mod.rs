@@ -27,7 +27,7 @@ mod secret;
 pub mod session;
 mod store;
 mod throttle;
-mod token;
+pub mod token;
 pub mod user;
 
 pub use access_token::{ACCESS_SECONDS, rotate_signing_key};
@@ -37,5 +37,6 @@ pub use keys::rotate_vault_keys;
 pub use passwords::Password;
 pub use scope::{Scope, ScopeError, Scopes};
 pub use token::{
-    CreatedToken, TokenProblem, create_filtered_token, create_token, list_tokens, revoke_token, rows_of,
+    CreatedToken, TokenDraft, TokenProblem, create_filtered_token, create_token, list_tokens, revoke_token,
+    rows_of,
 };

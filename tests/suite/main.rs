@@ -36,3 +36,4 @@ mod secrets;
 mod server;
 mod sessions;
 mod tags;
+mod tokens;

@@ -149,7 +149,7 @@ on_both! {
         let shown = server.data_as(&token, query, json!({})).await["__schema"].take();
         let mut queries = names(&shown["queryType"]["fields"]);
         queries.sort();
-        assert_eq!(queries, ["importRejections", "job", "jobs", "node", "nodes", "version"]);
+        assert_eq!(queries, ["importRejections", "job", "jobs", "me", "node", "nodes", "version"]);
         assert_eq!(names(&shown["subscriptionType"]["fields"]), ["jobProgressed"]);
         assert!(!names(&shown["types"]).contains(&"TagPayload".to_owned()), "what mutations answer");
         let all = server.data(query, json!({})).await["__schema"].take();

@@ -140,4 +140,6 @@ scopes! {
     users_read, Read Users, "users:read";
     users_write, Write Users, "users:write";
     audit_read, Read Audit, "audit:read";
+    tokens_read, Read Tokens, "tokens:read";
+    tokens_write, Write Tokens, "tokens:write";
 }

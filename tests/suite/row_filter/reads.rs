@@ -340,8 +340,13 @@ async fn compare(server: &Server, scene: &Scene, token: &str, field: &str) {
             server.data_as(token, "{ me { id } }", json!({})).await["me"],
             json!(null)
         ),
-        "auditEntries" | "invitations" | "mails" | "roles" | "user" | "users" => {
+        "apiToken" | "apiTokens" | "auditEntries" | "invitations" | "mails" | "roles" | "user" | "users" => {
             let asked = match field {
+                "apiToken" => format!(
+                    "{{ apiToken(id: \"{}\") {{ id }} }}",
+                    entity::id::TokenId::at(entity::Timestamp(1))
+                ),
+                "apiTokens" => "{ apiTokens { id } }".to_owned(),
                 "invitations" => "{ invitations { id } }".to_owned(),
                 "roles" => "{ roles { key } }".to_owned(),
                 "user" => format!(
