@@ -189,7 +189,9 @@ mod tests {
     use super::*;
     use crate::app::Storage;
     use crate::clock::Clock;
+    use crate::config::Settings;
     use crate::db::{Db, DbOptions};
+    use crate::http::intake::Intake;
     use crate::http::origin::Surroundings;
     use crate::identity::create_token;
 
@@ -209,7 +211,9 @@ mod tests {
             .await
             .expect("made");
         let surroundings = Surroundings::new("http://127.0.0.1", &[], &[]);
-        let gateway = Arc::new(ServerGateway::new(app.clone(), surroundings));
+        let settings = Settings::from_pairs([]).expect("the defaults fit");
+        let intake = Intake::new(&settings.graphql).expect("no files are named");
+        let gateway = Arc::new(ServerGateway::new(app.clone(), surroundings, intake));
         let router = Router::new().route("/uploads", Uploads::new(app, gateway).route());
         (dir, router, token.secret)
     }

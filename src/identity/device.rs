@@ -4,7 +4,11 @@
 #[must_use]
 pub fn device(user_agent: &str) -> String {
     const UNKNOWN: &str = "UNKNOWN";
-    let parsed = woothee::parser::Parser::new().parse(user_agent);
+    // What it says of programs; their own name says more.
+    const LIBRARY: &str = "HTTP Library";
+    let parsed = woothee::parser::Parser::new()
+        .parse(user_agent)
+        .filter(|found| found.name != LIBRARY);
     match parsed {
         Some(found) if found.name != UNKNOWN && found.os != UNKNOWN => {
             format!("{} on {}", found.name, found.os)

@@ -177,7 +177,7 @@ impl MasterFile {
     }
 
     /// Makes the file, for its owner alone, unless there is one with a key.
-    fn create(&self) -> Result<(), MasterError> {
+    pub(super) fn create(&self) -> Result<(), MasterError> {
         if let Some(folder) = self.file.parent() {
             fs::create_dir_all(folder).map_err(self.problem("written"))?;
         }

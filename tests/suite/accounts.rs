@@ -1,6 +1,6 @@
 //! How people become users, prove who they are, and are helped when they cannot get in.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use leadline::db::PageRequest;
 use leadline::identity::{Caller, mail};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use totp_rs::Builder;
 
 use crate::sessions::{PASSWORD, sign_in, tokens, user};
-use crate::support::{Database, Provider, Server, Setup, Smtp, code, command, prepared, until};
+use crate::support::{Database, Provider, Server, Setup, Smtp, code, command, prepared, unix_seconds, until};
 
 const OTHER: &str = "another fine password";
 const SIGN_UP: &str = "mutation ($input: SignUpInput!) { signUp(input: $input) {
@@ -276,7 +276,7 @@ on_both! {
         let secret = totp_rs::Secret::try_from_base32(&secret).expect("base32");
         let totp = Builder::new().with_secret(secret).with_account_name("ada").build().expect("a seed");
         let at = |steps: i64| {
-            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_secs();
+            let now = unix_seconds();
             totp.generate(now.saturating_add_signed(steps * 30)).to_string()
         };
         // Not on before the first code.

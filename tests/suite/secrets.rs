@@ -7,7 +7,9 @@ use sea_orm::{ConnectionTrait as _, DbBackend};
 use serde_json::{Value, json};
 
 use crate::sessions::{PASSWORD, sign_in, tokens, user};
-use crate::support::{Backend, Database, Process, Server, Setup, command, http, is_secret, secret_in, until};
+use crate::support::{
+    Backend, Database, Process, Server, Setup, command, http, is_secret, secret_in, unix_seconds, until,
+};
 
 #[test]
 fn secrets_are_known_by_their_form() {
@@ -106,7 +108,7 @@ on_both! {
         ).await;
         let seed = begun["secondFactorBegin"]["secret"].as_str().expect("a seed").to_owned();
         let bytes = totp_rs::Secret::try_from_base32(&seed).expect("base32");
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();
+        let now = unix_seconds();
         let totp = totp_rs::Builder::new().with_secret(bytes.clone()).with_account_name("ada").build().expect("a seed");
         let on = answered(
             "mutation ($code: String!) { secondFactorConfirm(input: { code: $code }) { recoveryCodes userErrors { message } } }",

@@ -113,6 +113,12 @@ pub async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     }
 }
 
+/// Seconds since 1970, by the machine's clock.
+pub fn unix_seconds() -> u64 {
+    let micros = leadline::clock::Clock::system().now().micros();
+    u64::try_from(micros / 1_000_000).expect("after 1970")
+}
+
 /// The code of the first error of a response.
 #[track_caller]
 pub fn code(response: &Value) -> &str {

@@ -17,8 +17,10 @@ pub struct Provider {
     issuer: String,
     key: Arc<Ed25519KeyPair>,
     /// For each code: the nonce, the PKCE challenge, what is claimed of the person.
-    codes: Arc<Mutex<HashMap<String, (String, String, Value)>>>,
+    codes: Arc<Mutex<HashMap<String, Kept>>>,
 }
+
+type Kept = (String, String, Value);
 
 const CLIENT: &str = "leadline-test";
 const SECRET: &str = "provider-secret-7d1f";
@@ -81,10 +83,7 @@ impl Provider {
     }
 
     fn id_token(&self, nonce: &str, person: &Value) -> String {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .expect("after 1970")
-            .as_secs();
+        let now = super::unix_seconds();
         let mut claims =
             json!({ "iss": self.issuer, "aud": CLIENT, "nonce": nonce, "iat": now, "exp": now + 300 });
         for (key, value) in person.as_object().expect("claims") {
