@@ -107,3 +107,90 @@ pub fn hostile(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>>
         wanted: "at most twice",
     }])
 }
+
+/// Sign-ins sent each second.
+const SIGN_INS: u64 = 200;
+
+/// Readers, alone and while somebody signs in over and over, rightly: wrong passwords are few before they are refused unseen.
+pub fn sign_ins(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>> {
+    const EMAIL: &str = "bench@example.com";
+    const PASSWORD: &str = "a password of the bench";
+    let (deployment, server, token, ids) = with_leads(runtime, backend, 10_000)?;
+    deployment.user(EMAIL, PASSWORD)?;
+    let query = "mutation ($input: SignInInput!) { signIn(input: $input) { user { id } } }";
+    let input = json!({ "input": { "email": EMAIL, "password": PASSWORD } });
+    let sign_in = Bytes::from(serde_json::to_vec(
+        &json!({ "query": query, "variables": input }),
+    )?);
+    let bodies: Vec<Bytes> = ids
+        .iter()
+        .map(|id| serde_json::to_vec(&json!({ "query": LEAD, "variables": { "id": id } })).map(Bytes::from))
+        .collect::<Result<_, _>>()?;
+    let bodies = Arc::new(bodies);
+    let seconds = Duration::from_secs(size("BENCH_SECONDS", 10));
+    let readers = async || -> anyhow::Result<Load> {
+        let bodies = Arc::clone(&bodies);
+        let count = bodies.len() as u64;
+        let body =
+            move |n: u64| bodies[usize::try_from((n * 7919) % count).expect("below the length")].clone();
+        let check = |answer: &[u8]| answer.starts_with(b"{\"data\":{\"lead\":{");
+        load(
+            &server.address,
+            &token,
+            64,
+            Duration::from_secs(2),
+            seconds,
+            body,
+            check,
+        )
+        .await
+    };
+    let (quiet, beside, answered, signed_in) = runtime.block_on(async {
+        let quiet = readers().await?;
+        let stop = Arc::new(AtomicBool::new(false));
+        let (answered, signed_in) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let flood: Vec<_> = (0..SIGN_INS)
+            .map(|n| {
+                let (stop, sign_in, address) = (Arc::clone(&stop), sign_in.clone(), server.address.clone());
+                let (answered, signed_in, token) =
+                    (Arc::clone(&answered), Arc::clone(&signed_in), token.clone());
+                tokio::spawn(async move {
+                    let mut connection = Connection::open(&address, &token).await?;
+                    let mut due = tokio::time::interval(Duration::from_secs(1));
+                    tokio::time::sleep(Duration::from_millis(n * 1_000 / SIGN_INS)).await;
+                    while !stop.load(Ordering::Relaxed) {
+                        due.tick().await;
+                        let answer = connection.post(sign_in.clone()).await?;
+                        answered.fetch_add(1, Ordering::Relaxed);
+                        let came = answer.starts_with(b"{\"data\":{\"signIn\":{\"user\":{");
+                        signed_in.fetch_add(u64::from(came), Ordering::Relaxed);
+                    }
+                    anyhow::Ok(())
+                })
+            })
+            .collect();
+        let beside = readers().await?;
+        stop.store(true, Ordering::Relaxed);
+        for client in flood {
+            client.await??;
+        }
+        anyhow::Ok((
+            quiet,
+            beside,
+            answered.load(Ordering::Relaxed),
+            signed_in.load(Ordering::Relaxed),
+        ))
+    })?;
+    Ok(vec![Row {
+        what: format!("`lead(id)`, 64 connections, alone and beside {SIGN_INS} sign-ins a second"),
+        figure: format!(
+            "{:.0}/s, p99 {:.1} ms alone, {:.0}/s, {:.1} ms beside ({:.1} times) while {signed_in} of {answered} signed in",
+            quiet.per_second,
+            quiet.ms(0.99),
+            beside.per_second,
+            beside.ms(0.99),
+            beside.ms(0.99) / quiet.ms(0.99),
+        ),
+        wanted: "at most twice",
+    }])
+}

@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
 use crate::client::{Connection, load};
-use crate::hostile::hostile;
+use crate::hostile::{hostile, sign_ins};
 use crate::server::{Backend, Deployment, Server};
 
 /// One line of the table.
@@ -36,6 +36,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("page", page),
     ("subscribers", subscribers),
     ("hostile", hostile),
+    ("sign-ins", sign_ins),
 ];
 
 /// Reads a size from the environment, so that a quick look and the full measurement are one program.

@@ -1,6 +1,6 @@
 //! Starts the real server binary of the release build, and databases to run it on.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -135,6 +135,18 @@ impl Deployment {
     pub fn token(&self) -> anyhow::Result<String> {
         let made = self.run(&["token", "create", "--name", "bench", "--scope", "admin"])?;
         Ok(made.output.trim().to_owned())
+    }
+
+    /// Makes a user who may read.
+    pub fn user(&self, email: &str, password: &str) -> anyhow::Result<()> {
+        let mut child = self
+            .command(&["user", "create", "--email", email, "--role", "viewer"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()?;
+        writeln!(child.stdin.take().context("stdin is piped")?, "{password}")?;
+        anyhow::ensure!(child.wait()?.success(), "the user was not made");
+        Ok(())
     }
 
     /// Starts the server; returns when it listens.

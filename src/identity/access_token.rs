@@ -312,10 +312,10 @@ pub(super) async fn verify(app: &App, token: &str) -> Result<Claims, Error> {
     let key = match app.memory::<Keys>().get(id) {
         Some(key) => key,
         None => {
-            let row = store::signing_key(app.db().write(), id)
+            let row = store::signing_key(app.db().read(), id)
                 .await?
                 .ok_or_else(unknown)?;
-            read(app, app.db().write(), &row).await?
+            read(app, app.db().read(), &row).await?
         }
     };
     let now = app.clock().now();

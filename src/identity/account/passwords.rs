@@ -35,7 +35,7 @@ pub async fn change_password(
 ) -> Outcome<User, UserProblem> {
     let id = caller.require_user()?;
     let gone = || Error::NotFound("the user is gone".to_owned());
-    let user = user::find(app.db().write(), id).await?.ok_or_else(gone)?;
+    let user = user::find(app.db().read(), id).await?.ok_or_else(gone)?;
     let guess = Guess::of_account(&user.email, caller.origin.address);
     guess.count(app).await?;
     if passwords::verify(app, current, user.password_hash.as_deref()).await? == Verdict::Wrong {
@@ -127,7 +127,7 @@ pub async fn reset_password(app: &App, given: &str, new: &Password) -> Outcome<U
 pub async fn recover(app: &App, caller: &Caller, id: UserId, new: &Password) -> Outcome<User, UserProblem> {
     caller.require(Scope::Admin)?;
     let gone = || Problem::new("id", UserProblem::NotFound, format!("there is no user `{id}`"));
-    let user = user::find(app.db().write(), id).await?.ok_or_else(gone)?;
+    let user = user::find(app.db().read(), id).await?.ok_or_else(gone)?;
     new.check(&user.email).map_err(invalid_password)?;
     let hash = passwords::hash(app, new).await?;
     let now = app.clock().now();

@@ -146,7 +146,7 @@ fn wrong_code() -> Problem<SecondFactorProblem> {
 /// The caller, who has proved by their password that it is them at the keyboard.
 async fn proved(app: &App, caller: &Caller, password: &Password) -> Outcome<User, SecondFactorProblem> {
     let id = caller.require_user()?;
-    let user = user::find(app.db().write(), id).await?;
+    let user = user::find(app.db().read(), id).await?;
     let user = user.ok_or_else(|| Error::NotFound("the user is gone".to_owned()))?;
     let guess = Guess::of_account(&user.email, caller.origin.address);
     guess.count(app).await?;
