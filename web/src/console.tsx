@@ -3,7 +3,7 @@ import { useGraphiQL, useGraphiQLActions } from "@graphiql/react";
 import { useEffect, useId, useRef, useState, type ChangeEvent, type FormEvent } from "react";
 import { examples } from "./examples";
 import { Connection, type Access } from "./fetcher";
-import { signOut } from "./session";
+import { signedIn, signOut } from "./session";
 import { initialToken, keepToken, onTokenInAddress } from "./token";
 
 const firstTabs = examples.map(({ query }) => ({ query }));
@@ -22,10 +22,15 @@ export function Console() {
     setToken(next);
   };
   useEffect(() => onTokenInAddress(change), []);
+  const [user, setUser] = useState<string | null>(null);
+  useEffect(() => {
+    // Without a token it is the browser's session that counts.
+    if (!token) void signedIn().then(setUser);
+  }, [token]);
 
   return (
     <>
-      <TokenBar token={token} access={access} onChange={change} />
+      <TokenBar token={token} user={user} access={access} onChange={change} />
       <main inert={!ready}>
         <GraphiQL
           fetcher={connection.fetcher}
@@ -46,7 +51,17 @@ export function Console() {
 }
 
 /** Where the token is entered, and where the page says what is wrong with it. */
-function TokenBar({ token, access, onChange }: { token: string; access: Access | null; onChange: (token: string) => void }) {
+function TokenBar({
+  token,
+  user,
+  access,
+  onChange,
+}: {
+  token: string;
+  user: string | null;
+  access: Access | null;
+  onChange: (token: string) => void;
+}) {
   const [entered, setEntered] = useState(token);
   const field = useId();
   const input = useRef<HTMLInputElement>(null);
@@ -86,19 +101,19 @@ function TokenBar({ token, access, onChange }: { token: string; access: Access |
         )}
       </form>
       <p id={`${field}-status`} role="status">
-        <TokenStatus token={token} access={access} />
+        <TokenStatus token={token} user={user} access={access} />
       </p>
     </header>
   );
 }
 
-function TokenStatus({ token, access }: { token: string; access: Access | null }) {
+function TokenStatus({ token, user, access }: { token: string; user: string | null; access: Access | null }) {
   const create = <code>leadline token create --name NAME --scope SCOPE</code>;
-  if (!token && access === "granted") {
+  if (!token && user !== null && access !== "unauthenticated") {
     const leave = () => void signOut().finally(() => window.location.assign("/account"));
     return (
       <>
-        You are signed in.{" "}
+        You are signed in as {user}.{" "}
         <button type="button" onClick={leave}>
           Sign out
         </button>

@@ -35,6 +35,22 @@ export function refreshSession(): Promise<boolean> {
   return refreshing;
 }
 
+async function me(): Promise<string | null> {
+  try {
+    const { me } = (await ask("{ me { email } }")) as { me: { email: string } | null };
+    return me?.email ?? null;
+  } catch {
+    return null;
+  }
+}
+
+/** Who is signed in in this browser; null when nobody is. */
+export async function signedIn(): Promise<string | null> {
+  const email = await me();
+  if (email !== null) return email;
+  return (await refreshSession()) ? me() : null;
+}
+
 /** Ends the session. */
 export async function signOut(): Promise<void> {
   await ask("mutation { signOut { signedOut } }");
