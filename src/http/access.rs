@@ -210,8 +210,9 @@ impl ServerGateway {
 
     /// Resolves when the holder may speak no longer, or not as before.
     async fn ended(self, holder: Holder, origin: Arc<Origin>, mut changed: broadcast::Receiver<Changed>) {
+        let mut until = holder.expires_at;
         loop {
-            let left = holder.expires_at.map_or(LOOK_AGAIN, |at| {
+            let left = until.map_or(LOOK_AGAIN, |at| {
                 let micros = at.micros() - self.app.clock().now().micros();
                 Duration::from_micros(micros.max(0).unsigned_abs()).min(LOOK_AGAIN)
             });
@@ -226,7 +227,7 @@ impl ServerGateway {
                 },
                 () = tokio::time::sleep(left) => {}
             }
-            match self.authenticator.again(holder.credential, &origin).await {
+            match self.authenticator.again(&holder, &origin).await {
                 Ok(now) => {
                     let may_not = now.terms.allow(&origin).is_err();
                     let is_over = may_not || now.expires_at.is_some_and(|at| at <= self.app.clock().now());
@@ -236,6 +237,8 @@ impl ServerGateway {
                     if is_over || is_other {
                         return;
                     }
+                    // A session that was refreshed ends later.
+                    until = now.expires_at;
                 }
                 Err(Error::Unauthenticated(_)) => return,
                 // An answer that cannot be had now is none: the socket stays.

@@ -49,6 +49,8 @@ pub struct Holder {
     pub expires_at: Option<Timestamp>,
     /// Where it may be used from, and how much it may cost.
     pub terms: Arc<Terms>,
+    /// What is kept of the API token's secret that was shown: a token may have two for a while.
+    secret: Option<[u8; 32]>,
 }
 
 impl Holder {
@@ -123,23 +125,16 @@ impl Authenticator {
         Ok(holder)
     }
 
-    /// The holder as they are now, asked anew.
+    /// The holder as they are now, by what they showed, asked anew.
     ///
     /// # Errors
     /// As [`Self::bearer`].
-    pub async fn again(&self, credential: Credential, origin: &Origin) -> Result<Holder, Error> {
-        self.forget(credential);
-        match credential {
-            Credential::Session(id, _) => self.session(id, origin).await,
-            Credential::Token(id) => {
-                let known = token::caller_of(&self.app, id).await?;
-                Ok(Holder {
-                    caller: Arc::new(known.caller),
-                    credential,
-                    expires_at: known.expires_at,
-                    terms: known.terms,
-                })
-            }
+    pub async fn again(&self, holder: &Holder, origin: &Origin) -> Result<Holder, Error> {
+        self.forget(holder.credential);
+        match (holder.credential, &holder.secret) {
+            (Credential::Session(id, _), _) => self.session(id, origin).await,
+            (Credential::Token(_), Some(secret)) => self.by_secret(secret).await,
+            (Credential::Token(_), None) => Err(Error::internal(anyhow::anyhow!("a token without a secret"))),
         }
     }
 
@@ -156,6 +151,7 @@ impl Authenticator {
             credential: Credential::Session(id, user),
             expires_at: Some(expires_at),
             terms: Arc::default(),
+            secret: None,
         };
         self.sessions.insert(id, holder.clone());
         Ok(holder)
@@ -171,15 +167,20 @@ impl Authenticator {
         if let Some(known) = self.tokens.get(&key) {
             return Ok(known);
         }
-        let (id, known) = token::shown(&self.app, &key).await?;
-        let holder = Holder {
+        let holder = self.by_secret(&key).await?;
+        self.tokens.insert(key, holder.clone());
+        Ok(holder)
+    }
+
+    async fn by_secret(&self, hash: &[u8; 32]) -> Result<Holder, Error> {
+        let (id, known) = token::shown(&self.app, hash).await?;
+        Ok(Holder {
             caller: Arc::new(known.caller),
             credential: Credential::Token(id),
             expires_at: known.expires_at,
             terms: known.terms,
-        };
-        self.tokens.insert(key, holder.clone());
-        Ok(holder)
+            secret: Some(*hash),
+        })
     }
 
     /// Forgets what it learnt of somebody, because it changed.

@@ -195,7 +195,16 @@ on_both! {
         server.set_time("2026-03-01T12:01:01Z");
         until("the first is good no more", async || status(&first).await == 401).await;
         assert_eq!(status(&second).await, 200);
+        let mut socket = server.socket(&second).await;
         let third = rotate(0).await;
+        assert_eq!(socket.closed().await, 4403, "opened with a secret that is good no more");
+        let mut socket = server.socket(&third).await;
+        let fourth = rotate(60).await;
+        server.set_time("2026-03-01T12:02:02Z");
+        // What is looked at when a change is heard: the third secret has run out.
+        server.data(UPDATE, json!({ "input": { "id": id, "name": "y" } })).await;
+        assert_eq!(socket.closed().await, 4403);
+        let third = fourth;
         until("the second is good no more", async || status(&second).await == 401).await;
         assert_eq!(status(&third).await, 200);
         let answer = server.data(ROTATE, json!({ "input": { "id": id, "overlapSeconds": 99_999_999 } })).await;
