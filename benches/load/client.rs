@@ -33,12 +33,22 @@ impl Connection {
 
     /// Sends a GraphQL request whose JSON is ready; answers the body.
     pub async fn post(&mut self, body: Bytes) -> anyhow::Result<Bytes> {
+        let authorization = self.authorization.clone();
+        self.send("authorization", &authorization, body).await
+    }
+
+    /// The same of nobody, who comes from an address by way of a proxy.
+    pub async fn post_from(&mut self, address: &str, body: Bytes) -> anyhow::Result<Bytes> {
+        self.send("x-forwarded-for", address, body).await
+    }
+
+    async fn send(&mut self, header: &str, value: &str, body: Bytes) -> anyhow::Result<Bytes> {
         let request = Request::builder()
             .method(Method::POST)
             .uri("/graphql")
             .header("host", "bench")
             .header("content-type", "application/json")
-            .header("authorization", &self.authorization)
+            .header(header, value)
             .body(Full::new(body))?;
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;

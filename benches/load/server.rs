@@ -64,6 +64,7 @@ impl Deployment {
             .env("LEADLINE_LISTEN", "127.0.0.1:0")
             // What the server can do is measured, not what it allows.
             .env("LEADLINE_GRAPHQL_BUDGET", "0")
+            .env("LEADLINE_TRUSTED_PROXIES", "127.0.0.0/8")
             .stdin(Stdio::null());
         command
     }
@@ -135,18 +136,6 @@ impl Deployment {
     pub fn token(&self) -> anyhow::Result<String> {
         let made = self.run(&["token", "create", "--name", "bench", "--scope", "admin"])?;
         Ok(made.output.trim().to_owned())
-    }
-
-    /// Makes a user who may read.
-    pub fn user(&self, email: &str, password: &str) -> anyhow::Result<()> {
-        let mut child = self
-            .command(&["user", "create", "--email", email, "--role", "viewer"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()?;
-        writeln!(child.stdin.take().context("stdin is piped")?, "{password}")?;
-        anyhow::ensure!(child.wait()?.success(), "the user was not made");
-        Ok(())
     }
 
     /// Starts the server; returns when it listens.

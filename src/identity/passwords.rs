@@ -5,7 +5,8 @@
 //! sign-in the password is hashed anew.
 //!
 //! Hashing takes memory and time on purpose. A few threads do it, with few calls waiting before them; one more is refused at
-//! once, so that a flood of sign-ins takes neither the memory nor the processors of everybody else.
+//! once, and the threads let others go first, so that a flood of sign-ins takes neither the memory nor the processors of
+//! everybody else.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
+use thread_priority::{ThreadPriority, ThreadPriorityValue};
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
@@ -101,6 +103,7 @@ impl Hashers {
                 let receiver = Arc::clone(&receiver);
                 let thread = std::thread::Builder::new().name(format!("passwords-{n}"));
                 let spawned = thread.spawn(move || {
+                    give_way();
                     loop {
                         let next = receiver
                             .lock()
@@ -116,6 +119,20 @@ impl Hashers {
             }
             sender
         })
+    }
+}
+
+/// Lets other threads go before this one, without starving it: about a tenth of a core that all want.
+fn give_way() {
+    // Niceness 10 on Linux, of −20 to 19.
+    const PRIORITY: u8 = 24;
+    let priority = ThreadPriorityValue::try_from(PRIORITY).map(ThreadPriority::Crossplatform);
+    let set = priority.map(thread_priority::set_current_thread_priority);
+    if !matches!(set, Ok(Ok(()))) {
+        tracing::warn!(
+            ?set,
+            "threads for passwords have the priority of all others: sign-ins slow requests down"
+        );
     }
 }
 
