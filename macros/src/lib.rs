@@ -6,8 +6,10 @@ use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream};
 use syn::{
-    Attribute, ImplItem, ImplItemFn, ItemImpl, ItemStruct, LitStr, Meta, parse_macro_input, parse_quote,
+    Attribute, Ident, ImplItem, ImplItemFn, ItemImpl, ItemStruct, LitStr, Meta, Token, parse_macro_input,
+    parse_quote,
 };
 
 /// Goes above `#[Object]`, `#[ComplexObject]` or `#[Subscription]`, and reads `#[scope("leads:read")]` of each method. From
@@ -17,7 +19,9 @@ use syn::{
 /// - the last sentence of the description,
 /// - and that introspection shows the field only to those who have the scope.
 ///
-/// `#[scope("any")]` asks for a token, whatever its scopes: what is found asks for its own. `#[scope("none")]` asks for nothing.
+/// `#[scope("any")]` asks for a token, whatever its scopes: what is found asks for its own. `#[scope("user")]` asks for a
+/// signed-in user, `#[scope("none")]` for nothing. `#[scope("users:write", all_rows)]` is not for callers who see a part of
+/// the rows alone: the schema has `@allRows` then as well.
 #[proc_macro_attribute]
 pub fn scoped(_: TokenStream, item: TokenStream) -> TokenStream {
     let mut block = parse_macro_input!(item as ItemImpl);
@@ -31,6 +35,26 @@ pub fn scoped(_: TokenStream, item: TokenStream) -> TokenStream {
     block.into_token_stream().into()
 }
 
+/// `"leads:read"` or `"leads:read", all_rows`.
+struct Scope {
+    name: LitStr,
+    all_rows: bool,
+}
+
+impl Parse for Scope {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let name = input.parse()?;
+        let all_rows = input.parse::<Option<Token![,]>>()?.is_some();
+        if all_rows {
+            let word: Ident = input.parse()?;
+            if word != "all_rows" {
+                return Err(syn::Error::new_spanned(word, "`all_rows` was expected"));
+            }
+        }
+        Ok(Self { name, all_rows })
+    }
+}
+
 fn spread(method: &mut ImplItemFn) -> syn::Result<()> {
     let Some(place) = method
         .attrs
@@ -39,16 +63,28 @@ fn spread(method: &mut ImplItemFn) -> syn::Result<()> {
     else {
         return Ok(());
     };
-    let scope: LitStr = method.attrs.remove(place).parse_args()?;
+    let Scope {
+        name: scope,
+        all_rows,
+    } = method.attrs.remove(place).parse_args()?;
     // The names are checked where they are found: there is one module for each scope.
     let module = format_ident!("{}", scope.value().replace([':', '-'], "_"), span = scope.span());
     let types = quote!(crate::api::types);
-    let visible = quote!(#types::scopes::#module::is_visible).to_string();
-    let said = quote! {
-        guard = #types::scopes::#module::Guard,
-        visible = #visible,
-        directive = #types::scope::apply(#types::scopes::#module::NAME.to_owned())
+    let module = quote!(#types::scopes::#module);
+    let door = if all_rows {
+        quote!(#module::all_rows)
+    } else {
+        module.clone()
     };
+    let visible = quote!(#door::is_visible).to_string();
+    let mut said = quote! {
+        guard = #door::Guard,
+        visible = #visible,
+        directive = #types::scope::apply(#module::NAME.to_owned())
+    };
+    if all_rows {
+        said.extend(quote!(, directive = #types::allRows::apply()));
+    }
     match method
         .attrs
         .iter_mut()
@@ -57,10 +93,14 @@ fn spread(method: &mut ImplItemFn) -> syn::Result<()> {
         Some(attribute) => add(attribute, said)?,
         None => method.attrs.push(parse_quote!(#[graphql(#said)])),
     }
-    let sentence = match scope.value().as_str() {
+    let mut sentence = match scope.value().as_str() {
         "any" | "none" => String::new(),
+        "user" => " For signed-in users.".to_owned(),
         name => format!(" Scope: `{name}`."),
     };
+    if all_rows {
+        sentence += " Not for tokens with a row filter.";
+    }
     if !sentence.is_empty() {
         let last = method
             .attrs

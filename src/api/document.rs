@@ -6,7 +6,8 @@ use std::convert::Infallible;
 use async_graphql::parser::types::{ExecutableDocument, Field, Selection, SelectionSet};
 use async_graphql::{ErrorExtensionValues, ServerError, Value as ConstValue, Variables};
 
-use super::nulls;
+use super::contract::{Contract, root_of, type_of};
+use super::types::Who;
 use crate::config::GraphqlLimits;
 use crate::error::Error;
 
@@ -19,21 +20,6 @@ const MOST_FIELDS: usize = 5_000;
 
 /// Deepest nesting of selections and fragments that is looked at.
 const MOST_LEVELS: usize = 64;
-
-/// The fields of the roots that everybody may ask for: those with `@scope(requires: "none")`, and the version.
-const PUBLIC: &[&str] = &[
-    "__typename",
-    "emailVerify",
-    "openIdBegin",
-    "passwordForgot",
-    "passwordReset",
-    "sessionRefresh",
-    "setUp",
-    "signIn",
-    "signInConfirm",
-    "signUp",
-    "version",
-];
 
 /// How far a selection reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,7 +76,7 @@ impl<'d> Walk<'d> {
                 Selection::Field(field) => {
                     let field = &field.node;
                     let name = field.name.node.as_str();
-                    let of = nulls::type_of(parent, name);
+                    let of = type_of(parent, name);
                     let mut inner = self.reach(&field.selection_set.node, of, level + 1)?;
                     if of.ends_with("Connection") {
                         inner.page = inner.page.max(self.page(field));
@@ -173,17 +159,26 @@ impl<'d> Walk<'d> {
     }
 
     /// Whether a selection at the root asks for anything but what everybody is told.
-    fn asks(&self, set: &'d SelectionSet, level: usize) -> bool {
+    fn asks(&self, set: &'d SelectionSet, root: &str, level: usize) -> bool {
         level > MOST_LEVELS
             || set.items.iter().any(|selection| match &selection.node {
-                Selection::Field(field) => !PUBLIC.contains(&field.node.name.node.as_str()),
-                Selection::InlineFragment(inline) => self.asks(&inline.node.selection_set.node, level + 1),
+                Selection::Field(field) => !is_public(root, &field.node.name.node),
+                Selection::InlineFragment(inline) => {
+                    self.asks(&inline.node.selection_set.node, root, level + 1)
+                }
                 Selection::FragmentSpread(spread) => {
                     let fragment = self.document.fragments.get(&spread.node.fragment_name.node);
-                    fragment.is_some_and(|fragment| self.asks(&fragment.node.selection_set.node, level + 1))
+                    fragment
+                        .is_some_and(|fragment| self.asks(&fragment.node.selection_set.node, root, level + 1))
                 }
             })
     }
+}
+
+/// Whether everybody may ask for a field at a root: `@scope(requires: "none")`.
+fn is_public(root: &str, field: &str) -> bool {
+    let need = Contract::ours().field(root, field).and_then(|field| field.need);
+    field == "__typename" || need.is_some_and(|need| need.who == Who::Anybody)
 }
 
 /// Refuses a document that is too deep or too large, and from nobody all that asks for more than the version: before
@@ -210,7 +205,8 @@ pub(super) fn check(
     };
     for (_, operation) in document.operations.iter() {
         let set = &operation.node.selection_set.node;
-        let reach = walk.reach(set, nulls::root_of(operation.node.ty), 0)?;
+        let root = root_of(operation.node.ty);
+        let reach = walk.reach(set, root, 0)?;
         let problem = if reach.depth > depth {
             format!("fields are nested {} deep; at most {depth}", reach.depth)
         } else if reach.introspection > introspection_depth {
@@ -230,7 +226,7 @@ pub(super) fn check(
             format!(
                 "the document has more than {MOST_FIELDS} fields, counting those of fragments at each use"
             )
-        } else if nobody && walk.asks(set, 0) {
+        } else if nobody && walk.asks(set, root, 0) {
             return Err(async_graphql::Error::from(Error::no_token()).into_server_error(operation.pos));
         } else {
             continue;
@@ -343,26 +339,6 @@ mod tests {
             None,
             "no connection"
         );
-    }
-
-    #[test]
-    fn what_is_public_says_so_in_the_schema() {
-        let schema = crate::api::sdl();
-        let named = |name: &str| {
-            let field = schema.lines().find(|line| {
-                line.trim_start().starts_with(&format!("{name}("))
-                    || line.trim_start().starts_with(&format!("{name}:"))
-            });
-            field.unwrap_or_else(|| panic!("no field {name}")).to_owned()
-        };
-        let public = schema.matches("@scope(requires: \"none\")").count();
-        assert_eq!(public + 2, PUBLIC.len(), "with `version` and `__typename`");
-        for name in PUBLIC
-            .iter()
-            .filter(|name| !matches!(**name, "version" | "__typename"))
-        {
-            assert!(named(name).contains("@scope(requires: \"none\")"), "{name}");
-        }
     }
 
     #[test]

@@ -7,7 +7,9 @@ use async_graphql::{Request, ServerError};
 use moka::sync::Cache;
 
 use super::document;
+use super::shape::{self, Asks};
 use crate::config::GraphqlLimits;
+use crate::identity::Caller;
 
 /// Longest text of a document that is remembered.
 const MOST_BYTES: usize = 8 * 1024;
@@ -18,8 +20,21 @@ const ALL_BYTES: u64 = 512 * 1024;
 /// Parsed documents by their text: programs ask the same again and again, and parsing is a tenth of answering.
 #[derive(Clone)]
 pub(super) struct Documents {
-    known: Cache<Arc<str>, Arc<ExecutableDocument>>,
+    known: Cache<Arc<str>, Arc<Known>>,
     limits: GraphqlLimits,
+}
+
+/// A document that was parsed.
+struct Known {
+    document: Arc<ExecutableDocument>,
+    asks: Asks,
+}
+
+/// What a request asks.
+pub(super) struct Read {
+    /// What is run: where something of it is hidden from the caller, with names for that which nothing has.
+    pub(super) document: Arc<ExecutableDocument>,
+    pub(super) is_concealed: bool,
 }
 
 impl Documents {
@@ -37,23 +52,38 @@ impl Documents {
     ///
     /// # Errors
     /// The text is no document; what [`document::check`] refuses.
-    pub(super) fn read(
-        &self,
-        request: &mut Request,
-        nobody: bool,
-    ) -> Result<Arc<ExecutableDocument>, ServerError> {
-        if let Some(known) = self.known.get(request.query.as_str()) {
-            document::check(&known, &request.variables, nobody, &self.limits)?;
-            request.set_parsed_query(ExecutableDocument::clone(&known));
-            return Ok(known);
+    pub(super) fn read(&self, request: &mut Request, caller: Option<&Caller>) -> Result<Read, ServerError> {
+        let remembered = self.known.get(request.query.as_str());
+        let is_new = remembered.is_none();
+        let known = match remembered {
+            Some(known) => known,
+            None => {
+                let document = Arc::new(request.parsed_query()?.clone());
+                let asks = Asks::of(&document);
+                Arc::new(Known { document, asks })
+            }
+        };
+        let hider = caller.filter(|caller| known.asks.are_beyond(caller));
+        let document = match hider {
+            None => Arc::clone(&known.document),
+            Some(caller) => {
+                let mut document = ExecutableDocument::clone(&known.document);
+                shape::conceal(&mut document, caller);
+                Arc::new(document)
+            }
+        };
+        document::check(&document, &request.variables, caller.is_none(), &self.limits)?;
+        let is_concealed = hider.is_some();
+        if !is_new || is_concealed {
+            request.set_parsed_query(ExecutableDocument::clone(&document));
         }
-        let text = (request.query.len() <= MOST_BYTES).then(|| Arc::from(request.query.as_str()));
-        let parsed = Arc::new(request.parsed_query()?.clone());
-        document::check(&parsed, &request.variables, nobody, &self.limits)?;
-        if let Some(text) = text {
-            self.known.insert(text, Arc::clone(&parsed));
+        if is_new && request.query.len() <= MOST_BYTES {
+            self.known.insert(Arc::from(request.query.as_str()), known);
         }
-        Ok(parsed)
+        Ok(Read {
+            document,
+            is_concealed,
+        })
     }
 }
 
@@ -66,39 +96,46 @@ mod tests {
         let documents = Documents::new(GraphqlLimits::default());
         let query = "query A($first: Int = 3) { leads(first: $first) { nodes { ...Names } } } fragment Names on Lead { id email }";
         let mut first = Request::new(query);
-        documents.read(&mut first, false).unwrap();
+        let caller = Caller::operator();
+        documents.read(&mut first, Some(&caller)).unwrap();
         assert_eq!(documents.known.iter().count(), 1);
         let mut second = Request::new(query);
-        documents.read(&mut second, false).unwrap();
+        documents.read(&mut second, Some(&caller)).unwrap();
         let shown = |request: &mut Request| format!("{:?}", request.parsed_query().unwrap());
         assert_eq!(shown(&mut second), shown(&mut first));
     }
 
     #[test]
     fn what_is_refused_is_refused_again() {
+        let caller = Caller::operator();
         let documents = Documents::new(GraphqlLimits::default());
         for _ in 0..2 {
-            assert!(documents.read(&mut Request::new("{ leads { "), false).is_err());
+            assert!(
+                documents
+                    .read(&mut Request::new("{ leads { "), Some(&caller))
+                    .is_err()
+            );
             let deep = format!("{}id{}", "{ lead ".repeat(40), "}".repeat(40));
-            assert!(documents.read(&mut Request::new(deep), false).is_err());
+            assert!(documents.read(&mut Request::new(deep), Some(&caller)).is_err());
         }
         // What one may ask, nobody may not.
         let schema = "{ __schema { types { name } } }";
-        assert!(documents.read(&mut Request::new(schema), false).is_ok());
-        assert!(documents.read(&mut Request::new(schema), true).is_err());
+        assert!(documents.read(&mut Request::new(schema), Some(&caller)).is_ok());
+        assert!(documents.read(&mut Request::new(schema), None).is_err());
     }
 
     #[test]
     fn memory_is_bounded() {
+        let caller = Caller::operator();
         let documents = Documents::new(GraphqlLimits::default());
         for n in 0..2_000 {
             let query = format!("{{ lead(id: \"{n}\") {{ id {} }} }}", "email ".repeat(400));
-            documents.read(&mut Request::new(query), false).unwrap();
+            documents.read(&mut Request::new(query), Some(&caller)).unwrap();
         }
         documents
             .read(
                 &mut Request::new(format!("{{ a {} }}", " ".repeat(MOST_BYTES))),
-                false,
+                Some(&caller),
             )
             .unwrap();
         documents.known.run_pending_tasks();

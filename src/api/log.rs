@@ -9,7 +9,7 @@ use entity::{Area, EventKind, Timestamp};
 use futures_util::{Stream, StreamExt};
 
 use super::types::{Access, Json, Live, scoped};
-use super::{Eager, Lead};
+use super::{Eager, Lead, shape};
 use crate::error::Error;
 use crate::events::{self, Event, Filter, Position};
 use crate::identity::Scope;
@@ -18,11 +18,15 @@ use crate::leads::visible::Visible;
 
 const READ: Scope = Scope::Read(Area::Events);
 
+fn event_is_visible(ctx: &Context<'_>) -> bool {
+    shape::shows(ctx, "Event")
+}
+
 /// Something that happened.
 pub struct EventNode(pub(super) Arc<Event>);
 
 #[scoped]
-#[Object(name = "Event")]
+#[Object(name = "Event", visible = "event_is_visible")]
 impl EventNode {
     /// Its place in the log; resume after it by `after:`.
     async fn cursor(&self) -> String {

@@ -4,6 +4,7 @@
 //! although they stand in their rooms: they may know each other's types and [`Lead`], and nothing else knows them.
 
 mod batching;
+mod contract;
 mod cost;
 mod document;
 mod documents;
@@ -17,6 +18,7 @@ mod nulls;
 mod order;
 mod scan;
 mod schema;
+mod shape;
 mod sharing;
 mod sight;
 mod timeline;
@@ -27,4 +29,5 @@ pub use eager::Eager;
 pub use lead::Lead;
 pub use scan::{fingerprint, scan};
 pub use schema::{Api, sdl, with_caller};
+pub use shape::sdl_for;
 pub use sharing::shared_by;

@@ -18,8 +18,8 @@ use entity::id::{
     UploadId,
 };
 
-use super::Lead;
 use super::types::{Access, scoped};
+use super::{Lead, shape};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Rows, Scope};
@@ -40,17 +40,26 @@ use crate::media::files::{self, graphql::Upload};
 const MOST: usize = 100;
 
 macro_rules! nodes {
-    ($($kind:ident),*) => {
+    ($($kind:ident of $area:ident,)*) => {
         /// Something that has an id.
         enum Node {
             $($kind($kind),)*
+        }
+
+        /// What may be found, and the area that may be read by who finds it.
+        pub(super) fn areas() -> impl Iterator<Item = (Cow<'static, str>, Area)> {
+            [$((<$kind as OutputType>::type_name(), Area::$area)),*].into_iter()
         }
 
         impl Node {
             fn possible_types(registry: &mut Registry) -> IndexSet<String> {
                 $(
                     <$kind as OutputType>::create_type_info(registry);
-                    registry.add_implements(&<$kind as OutputType>::type_name(), "Node");
+                    let name = <$kind as OutputType>::type_name();
+                    registry.add_implements(&name, "Node");
+                    if let Some(MetaType::Object { visible, .. }) = registry.types.get_mut(&*name) {
+                        *visible = Some(|ctx| shape::shows(ctx, &<$kind as OutputType>::type_name()));
+                    }
                 )*
                 [$(<$kind as OutputType>::type_name().into_owned()),*].into()
             }
@@ -61,6 +70,10 @@ macro_rules! nodes {
                 fn from(found: $kind) -> Self {
                     Self::$kind(found)
                 }
+            }
+
+            impl Kind for $kind {
+                const AREA: Area = Area::$area;
             }
         )*
 
@@ -96,19 +109,25 @@ macro_rules! nodes {
     };
 }
 
-nodes!(
-    Lead,
-    Tag,
-    Note,
-    CustomField,
-    ConsentRecord,
-    EngagementNode,
-    Conversion,
-    StageStayNode,
-    ScoreModel,
-    Job,
-    Upload
-);
+nodes! {
+    Lead of Leads,
+    Tag of Leads,
+    Note of Leads,
+    CustomField of Leads,
+    ConsentRecord of Leads,
+    EngagementNode of Engagement,
+    Conversion of Engagement,
+    StageStayNode of Lifecycle,
+    ScoreModel of Scoring,
+    Job of Jobs,
+    Upload of Leads,
+}
+
+/// What may be found by an id.
+trait Kind: Into<Node> {
+    /// The area that may be read by who finds it.
+    const AREA: Area;
+}
 
 fn id_field(registry: &mut Registry) -> MetaField {
     MetaField {
@@ -185,30 +204,25 @@ loaders_for_all! {
     UploadId => files::Upload, files::get_many;
 }
 
-async fn load<I, N>(
-    ctx: &Context<'_>,
-    area: Area,
-    id: I,
-    shown: impl FnOnce(N) -> Node,
-) -> Result<Option<Node>>
+async fn load<I, N, K: Kind>(ctx: &Context<'_>, id: I, shown: impl FnOnce(N) -> K) -> Result<Option<Node>>
 where
     NodeLoader: Loader<(Rows, I), Value = N, Error = Arc<Error>>,
     I: Copy + Eq + Hash + Send + Sync + 'static,
     N: Clone + Send + Sync + 'static,
 {
     let caller = ctx.caller()?;
-    caller.require(Scope::Read(area))?;
+    caller.require(Scope::Read(K::AREA))?;
     let loader = ctx.data_unchecked::<DataLoader<NodeLoader>>();
-    Ok(loader.load_one((caller.rows.clone(), id)).await?.map(shown))
+    let found = loader.load_one((caller.rows.clone(), id)).await?;
+    Ok(found.map(|found| shown(found).into()))
 }
 
 /// The same for what hangs on no lead.
-async fn load_apart<I, N>(
+async fn load_apart<I, N, K: Kind>(
     ctx: &Context<'_>,
-    area: Area,
     id: I,
     seen: impl FnOnce(&Caller, &N) -> bool,
-    shown: impl FnOnce(N) -> Node,
+    shown: impl FnOnce(N) -> K,
 ) -> Result<Option<Node>>
 where
     NodeLoader: Loader<I, Value = N, Error = Arc<Error>>,
@@ -216,10 +230,11 @@ where
     N: Clone + Send + Sync + 'static,
 {
     let caller = ctx.caller()?;
-    caller.require(Scope::Read(area))?;
+    caller.require(Scope::Read(K::AREA))?;
     let loader = ctx.data_unchecked::<DataLoader<NodeLoader>>();
     let found = loader.load_one(id).await?;
-    Ok(found.filter(|found| seen(caller, found)).map(shown))
+    let found = found.filter(|found| seen(caller, found));
+    Ok(found.map(|found| shown(found).into()))
 }
 
 fn by_all<N>(_: &Caller, _: &N) -> bool {
@@ -230,24 +245,20 @@ async fn find(ctx: &Context<'_>, id: AnyId) -> Result<Option<Node>> {
     match id {
         AnyId::LeadId(id) => Ok(lead::load(ctx, id).await?.map(|lead| Node::Lead(lead.0))),
         AnyId::EngagementId(id) => Ok(engagement::load(ctx, id).await?.map(Node::EngagementNode)),
-        AnyId::TagId(id) => load_apart(ctx, Area::Leads, id, by_all, |row| Tag(row).into()).await,
-        AnyId::NoteId(id) => load(ctx, Area::Leads, id, |row| Note(row).into()).await,
-        AnyId::CustomFieldId(id) => {
-            load_apart(ctx, Area::Leads, id, by_all, |row| CustomField(row).into()).await
-        }
-        AnyId::ConsentId(id) => load(ctx, Area::Leads, id, |row| ConsentRecord(row).into()).await,
+        AnyId::TagId(id) => load_apart(ctx, id, by_all, Tag).await,
+        AnyId::NoteId(id) => load(ctx, id, Note).await,
+        AnyId::CustomFieldId(id) => load_apart(ctx, id, by_all, CustomField).await,
+        AnyId::ConsentId(id) => load(ctx, id, ConsentRecord).await,
         AnyId::UploadId(id) => {
             let own = |caller: &Caller, row: &files::Upload| caller.sees_made_by(&row.created_by);
-            load_apart(ctx, Area::Leads, id, own, |row| Upload(row).into()).await
+            load_apart(ctx, id, own, Upload).await
         }
-        AnyId::ConversionId(id) => load(ctx, Area::Engagement, id, |row| Conversion(row).into()).await,
-        AnyId::StageStayId(id) => load(ctx, Area::Lifecycle, id, |row| StageStayNode(row).into()).await,
-        AnyId::ScoreModelId(id) => {
-            load_apart(ctx, Area::Scoring, id, by_all, |row| ScoreModel(row).into()).await
-        }
+        AnyId::ConversionId(id) => load(ctx, id, Conversion).await,
+        AnyId::StageStayId(id) => load(ctx, id, StageStayNode).await,
+        AnyId::ScoreModelId(id) => load_apart(ctx, id, by_all, ScoreModel).await,
         AnyId::JobId(id) => {
             let own = |caller: &Caller, row: &jobs::Job| caller.sees_made_by(&row.created_by);
-            load_apart(ctx, Area::Jobs, id, own, |row| Job::new(row).into()).await
+            load_apart(ctx, id, own, Job::new).await
         }
         // They lie with their lead, and are found by nothing else.
         AnyId::ScoreEntryId(_) => Err(elsewhere(

@@ -5,60 +5,19 @@
 //! generated types do not expect; so it is mended here, for those responses alone that have errors of fields.
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 
-use async_graphql::parser::parse_schema;
 use async_graphql::parser::types::{
-    BaseType, ExecutableDocument, OperationDefinition, OperationType, Selection, SelectionSet, Type,
-    TypeKind, TypeSystemDefinition,
+    BaseType, ExecutableDocument, OperationDefinition, Selection, SelectionSet, Type,
 };
 use async_graphql::{Name, PathSegment, Response, Value};
 
-type Fields = HashMap<Name, Type>;
-
-/// The types of all fields, by the name of the object and the field.
-static TYPES: LazyLock<HashMap<Name, Fields>> = LazyLock::new(|| types(&super::sdl()));
-
-fn types(sdl: &str) -> HashMap<Name, Fields> {
-    let schema = parse_schema(sdl).expect("our schema parses");
-    let mut types = HashMap::new();
-    for definition in schema.definitions {
-        let TypeSystemDefinition::Type(definition) = definition else {
-            continue;
-        };
-        let fields = match definition.node.kind {
-            TypeKind::Object(object) => object.fields,
-            TypeKind::Interface(interface) => interface.fields,
-            _ => continue,
-        };
-        let fields = fields
-            .into_iter()
-            .map(|field| (field.node.name.node, field.node.ty.node));
-        types.insert(definition.node.name.node, fields.collect());
-    }
-    types
-}
+use super::contract::{Contract, Fields, named, root_of};
 
 /// Puts nulls where the specification has them for the errors of a response. `document` and `operation` are what was asked.
 pub(super) fn fill(response: &mut Response, document: &ExecutableDocument, operation: Option<&str>) {
     if response.errors.iter().any(|error| !error.path.is_empty()) {
-        fill_by(&TYPES, response, document, operation);
+        fill_by(&Contract::ours().fields, response, document, operation);
     }
-}
-
-/// The name of the type at the root of an operation.
-pub(super) const fn root_of(ty: OperationType) -> &'static str {
-    match ty {
-        OperationType::Query => "Query",
-        OperationType::Mutation => "Mutation",
-        OperationType::Subscription => "Subscription",
-    }
-}
-
-/// The name of the type of a field; empty where it is not known.
-pub(super) fn type_of(parent: &str, field: &str) -> &'static str {
-    let ty = TYPES.get(parent).and_then(|fields| fields.get(field));
-    ty.map_or("", named)
 }
 
 /// The operation that was run.
@@ -119,7 +78,7 @@ fn nullable(
                 for (set, parent) in &sets {
                     matching(types, document, set, parent, key, &mut found, &mut inner);
                 }
-                let parent = found.as_ref().map_or("", named).to_owned();
+                let parent = found.as_ref().map_or("", |ty| named(ty).as_str()).to_owned();
                 sets = inner.into_iter().map(|set| (set, parent.clone())).collect();
                 ty = found;
             }
@@ -133,13 +92,6 @@ fn nullable(
         nullable.push(ty.as_ref().is_none_or(|ty| ty.nullable));
     }
     nullable
-}
-
-fn named(ty: &Type) -> &str {
-    match &ty.base {
-        BaseType::Named(name) => name,
-        BaseType::List(inner) => named(inner),
-    }
 }
 
 /// The type of the field that answers under a key, and what is asked of it.
@@ -160,7 +112,7 @@ fn matching<'d>(
                     *found = types
                         .get(parent)
                         .and_then(|fields| fields.get(&field.name.node))
-                        .cloned();
+                        .map(|field| field.ty.clone());
                 }
                 inner.push(&field.selection_set.node);
             }
@@ -230,7 +182,7 @@ mod tests {
             response.errors.push(error);
         }
         let document = parse_query(query).expect("a document");
-        fill_by(&types(SDL), &mut response, &document, None);
+        fill_by(&Contract::read(SDL).fields, &mut response, &document, None);
         response.data.into_json().expect("plain values")
     }
 

@@ -1,18 +1,19 @@
 //! The schema, and how it is executed.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{
-    Data, Executor, MergedObject, MergedSubscription, Request, Response, Schema, SchemaBuilder,
+    Context, Data, Executor, MergedObject, MergedSubscription, Request, Response, Schema, SchemaBuilder,
 };
 use futures_util::stream::BoxStream;
 use futures_util::{Stream, StreamExt};
 
 use super::batching::{Counted, Gathering, batched};
+use super::contract::Contract;
 use super::cost::{Bill, Pricing};
-use super::documents::Documents;
+use super::documents::{Documents, Read};
 use super::errors::Told;
 use super::log::{LogQuery, LogSubscription};
 use super::meta::MetaQuery;
@@ -20,7 +21,7 @@ use super::node::{NodeLoader, NodeQuery};
 use super::sight::LeadSight;
 use super::timeline::TimelineLoader;
 use super::types::{CallerData, Door, PublicUrl, Sight};
-use super::{errors, nulls, order};
+use super::{errors, nulls, order, shape};
 use crate::app::App;
 use crate::config::{GraphqlLimits, GraphqlSettings};
 use crate::identity::Caller;
@@ -96,8 +97,13 @@ pub struct Mutation(
     token::TokenMutation,
 );
 
+fn has_subscriptions(ctx: &Context<'_>) -> bool {
+    shape::shows(ctx, "Subscription")
+}
+
 /// The subscriptions of all rooms.
 #[derive(MergedSubscription, Default)]
+#[graphql(visible = "has_subscriptions")]
 pub struct Subscription(
     jobs::JobSubscription,
     lead::LeadSubscription,
@@ -117,7 +123,12 @@ fn builder(most_points: usize) -> SchemaBuilder<Query, Mutation, Subscription> {
 
 /// The schema as text: the contract that `schema.graphql` keeps.
 #[must_use]
-pub fn sdl() -> String {
+pub fn sdl() -> &'static str {
+    static TEXT: LazyLock<String> = LazyLock::new(print);
+    &TEXT
+}
+
+fn print() -> String {
     let schema = builder(GraphqlLimits::default().cost).finish();
     schema.sdl_with_options(
         async_graphql::SDLExportOptions::new()
@@ -151,6 +162,8 @@ impl Api {
     /// The API of an application that others reach under `public_url`.
     #[must_use]
     pub fn new(app: &App, public_url: &str, settings: &GraphqlSettings) -> Self {
+        // Before anybody waits for it.
+        Contract::ours();
         let limits = settings.limits;
         let told = Told {
             most_points: limits.cost,
@@ -192,6 +205,7 @@ impl Api {
 struct Asked {
     id: Arc<str>,
     document: Arc<ExecutableDocument>,
+    is_concealed: bool,
     operation: Option<String>,
     told: Told,
 }
@@ -203,22 +217,34 @@ impl Asked {
     /// The response to a request that is refused.
     fn new(request: &mut Request, api: &Api) -> Result<Self, Box<Response>> {
         let id = request_id(request);
-        let nobody = caller_is_nobody(request);
-        match api.documents.read(request, nobody) {
-            Ok(document) => Ok(Self {
+        let caller = caller_of(request);
+        let told = Told {
+            // The library knows names that the caller does not.
+            suggestions: api.told.suggestions && caller.as_deref().is_some_and(shape::is_whole),
+            ..api.told
+        };
+        match api.documents.read(request, caller.as_deref()) {
+            Ok(Read {
+                document,
+                is_concealed,
+            }) => Ok(Self {
                 id,
                 document,
+                is_concealed,
                 operation: request.operation_name.clone(),
-                told: api.told,
+                told,
             }),
             Err(refused) => {
                 let response = Response::from_errors(vec![refused]);
-                Err(Box::new(errors::finish(response, &id, api.told)))
+                Err(Box::new(errors::finish(response, &id, told)))
             }
         }
     }
 
     fn finish(&self, mut response: Response) -> Response {
+        if self.is_concealed {
+            shape::reveal(&mut response);
+        }
         if !response.errors.is_empty() {
             nulls::fill(&mut response, &self.document, self.operation.as_deref());
         }
@@ -227,10 +253,10 @@ impl Asked {
     }
 }
 
-fn caller_is_nobody(request: &Request) -> bool {
+fn caller_of(request: &Request) -> Option<Arc<Caller>> {
     let data = request.data.get(&std::any::TypeId::of::<CallerData>());
     data.and_then(|data| data.downcast_ref::<CallerData>())
-        .is_none_or(|data| data.0.is_none())
+        .and_then(|data| data.0.clone())
 }
 
 fn origin_of(request: &Request) -> Arc<Origin> {

@@ -17,14 +17,14 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let current = sdl();
     let Some(path) = &arguments.check else {
-        return print(&current);
+        return print(current);
     };
     let file = path.display();
     let written = std::fs::read_to_string(path).map_err(|error| {
         Failure::new(format!("cannot read `{file}`: {error}"))
             .with_hint(format!("write it by `leadline schema > {file}`"))
     })?;
-    match drift(&written, &current) {
+    match drift(&written, current) {
         None => print(&format!("`{file}` is the schema\n")),
         Some(Drift {
             line,

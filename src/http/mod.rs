@@ -2,6 +2,7 @@
 //!
 //! - [`access`]: who may speak: holders of tokens, users.
 //! - [`console`]: the page at `/`.
+//! - [`contract`]: the schema as text.
 //! - [`exports`]: leads as files.
 //! - [`gateway`]: what both transports ask of the caller: who may speak, and how a request is made ready.
 //! - [`graphql_http`]: POST and GET by the GraphQL-over-HTTP specification.
@@ -19,6 +20,7 @@
 
 pub mod access;
 pub mod console;
+mod contract;
 pub mod exports;
 mod fault;
 pub mod gateway;

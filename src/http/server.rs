@@ -25,7 +25,7 @@ use super::graphql_ws::{GraphqlWs, SocketLimits};
 use super::open_id::Callback;
 use super::seats::Seats;
 use super::uploads::Uploads;
-use super::{console, headers, health, preflight};
+use super::{console, contract, headers, health, preflight};
 use crate::api::Api;
 use crate::app::App;
 use crate::config::GraphqlSettings;
@@ -68,6 +68,7 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
     let callback = Callback::new(app.clone(), gateway.surroundings(), &public_url);
     let uploads = Uploads::new(app.clone(), Arc::clone(&gateway));
     let exports = Exports::new(app.clone(), Arc::clone(&gateway));
+    let contract = contract::route(Arc::clone(&gateway));
     let seats = Seats::new(graphql.connections);
     let limits = SocketLimits {
         message_bytes: graphql.body_bytes,
@@ -105,6 +106,7 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         .route("/uploads", uploads.route())
         .route("/exports/audit", exports.clone().audit_route())
         .route("/exports/leads", exports.route())
+        .route("/schema.graphql", contract.layer(CompressionLayer::new()))
         .route("/openid/callback", callback.route())
         .route("/health/live", get(health::live))
         .merge(

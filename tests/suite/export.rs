@@ -403,7 +403,7 @@ on_both! {
         assert!(error["message"].as_str().unwrap().contains("the most is 6000; ask `GET /exports/leads`"), "{error}");
         let other = server.token(&["jobs:read"]).await;
         let refused = server.graphql_as(Some(&other), LINK, json!({ "input": {} })).await;
-        assert_eq!(crate::support::code(&refused), "FORBIDDEN");
+        assert_eq!(crate::support::unknown_field(&refused), "leadsExport");
         // A link shows what its token may see: no scores without their scope.
         let reader = server.token(&["leads:read"]).await;
         let made = server.data_as(&reader, LINK, json!({ "input": {} })).await;

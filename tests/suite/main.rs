@@ -3,6 +3,7 @@
 #[macro_use]
 mod support;
 
+mod access;
 mod accounts;
 mod architecture;
 mod audit;
@@ -30,10 +31,12 @@ mod limits;
 mod nodes;
 mod notes;
 mod persisted;
+mod repeats;
 mod row_filter;
 mod scoring;
 mod secrets;
 mod server;
 mod sessions;
+mod stopped;
 mod tags;
 mod tokens;

@@ -11,6 +11,21 @@ const NODE: &str = "query ($id: ID!) { node(id: $id) { __typename id } }";
 const NODES: &str =
     "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id ... on Lead { email } ... on Note { body } } }";
 
+/// What is found, and the scope that it asks for.
+pub const SCOPES: &[(&str, &str)] = &[
+    ("Lead", "leads:read"),
+    ("Note", "leads:read"),
+    ("Tag", "leads:read"),
+    ("CustomField", "leads:read"),
+    ("ConsentRecord", "leads:read"),
+    ("Upload", "leads:read"),
+    ("Engagement", "engagement:read"),
+    ("Conversion", "engagement:read"),
+    ("StageStay", "lifecycle:read"),
+    ("ScoreModel", "scoring:read"),
+    ("Job", "jobs:read"),
+];
+
 async fn lead(server: &Server, email: &str) -> Value {
     server.data(LEAD, json!({ "input": { "email": email } })).await["leadCreate"]["lead"]["id"].clone()
 }
@@ -61,18 +76,26 @@ async fn one_of_each(server: &Server) -> Vec<(&'static str, Value, &'static str)
         .data("mutation { scoresRecalculate { job { id } } }", json!({}))
         .await["scoresRecalculate"]["job"]["id"]
         .clone();
-    vec![
-        ("Lead", id, "leads:read"),
-        ("Note", note, "leads:read"),
-        ("Tag", tag, "leads:read"),
-        ("CustomField", field, "leads:read"),
-        ("ConsentRecord", consent, "leads:read"),
-        ("Engagement", engagement, "engagement:read"),
-        ("Conversion", conversion, "engagement:read"),
-        ("StageStay", stay, "lifecycle:read"),
-        ("ScoreModel", model, "scoring:read"),
-        ("Job", job, "jobs:read"),
-    ]
+    let all = [
+        ("Lead", id),
+        ("Note", note),
+        ("Tag", tag),
+        ("CustomField", field),
+        ("ConsentRecord", consent),
+        ("Engagement", engagement),
+        ("Conversion", conversion),
+        ("StageStay", stay),
+        ("ScoreModel", model),
+        ("Job", job),
+    ];
+    let scope = |name: &str| {
+        SCOPES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .expect("a scope")
+            .1
+    };
+    all.map(|(name, id)| (name, id, scope(name))).into()
 }
 
 on_both! {

@@ -5,7 +5,7 @@ use leadline::identity::{Caller, Password, account};
 use reqwest::header::{HeaderMap, SET_COOKIE};
 use serde_json::{Value, json};
 
-use crate::support::{Database, Server, Setup, code, until};
+use crate::support::{Database, Server, Setup, code, unknown_field, until};
 
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -123,8 +123,8 @@ on_both! {
         // What the role allows, and no more.
         server.data_as(&access, "{ leadsCount { count } }", json!({})).await;
         let create = "mutation { leadCreate(input: { email: \"a@example.com\" }) { lead { id } } }";
-        assert_eq!(code(&server.graphql_as(Some(&access), create, json!({})).await), "FORBIDDEN");
-        assert_eq!(code(&server.graphql_as(Some(&access), "{ users { nodes { id } } }", json!({})).await), "FORBIDDEN");
+        assert_eq!(unknown_field(&server.graphql_as(Some(&access), create, json!({})).await), "leadCreate");
+        assert_eq!(unknown_field(&server.graphql_as(Some(&access), "{ users { nodes { id } } }", json!({})).await), "users");
         // An API token is nobody in person.
         assert_eq!(server.data("{ me { email } }", json!({})).await["me"], Value::Null);
     }
@@ -381,7 +381,7 @@ on_both! {
         let create = "mutation { leadCreate(input: { email: \"a@example.com\" }) { lead { id } } }";
         until("the old role is forgotten", async || {
             let answer = server.graphql_as(Some(&access), create, json!({})).await;
-            answer["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+            answer["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"
         })
         .await;
         // A change of the name closes nothing.

@@ -12,7 +12,8 @@ pub(super) use access::{CallerData, PublicUrl, Sight};
 pub use door::{ACCESS_COOKIE, Cookies, Door, OPEN_ID_COOKIE, REFRESH_COOKIE, forgotten_state, kept_tokens};
 pub use leadline_macros::scoped;
 pub use pages::{Listed, Pages, connection, page_request};
-pub use permission::{scope, scopes};
+pub(super) use permission::{Need, Who};
+pub use permission::{allRows, scope, scopes};
 pub(crate) use problems::user_errors;
 pub use scalars::{
     CountryCode, CurrencyCode, Decimal, EmailAddress, Json, Money, MoneyInput, PhoneNumber, TimeZone,

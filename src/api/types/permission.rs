@@ -1,145 +1,186 @@
-//! The scopes that fields ask for, as `#[scoped]` of `leadline-macros` names them.
+//! What fields ask of their caller, as `#[scoped]` of `leadline-macros` names it.
 
 use async_graphql::{Context, TypeDirective};
+use entity::Area;
 
-use super::Access;
-use crate::identity::Scope;
+use super::CallerData;
+use crate::error::Error;
+use crate::identity::{Caller, Scope};
 
-/// The scope that a token needs for the field. A field without it needs what the field that led to it needs.
+/// What the field needs of its caller. A field without it needs what the field that led to it needs.
 #[TypeDirective(location = "FieldDefinition")]
 pub fn scope(
     #[graphql(
-        desc = "E.g. `leads:read`; `leads:write` and `admin` include it. `any`: a token, whatever its scopes; `none`: anybody."
+        desc = "A scope, e.g. `leads:read`; `leads:write` and `admin` include it. `any`: a token or a user, whatever the scopes; `user`: a signed-in user; `none`: anybody."
     )]
     requires: String,
 ) {
 }
 
-fn require(ctx: &Context<'_>, wanted: Scope) -> async_graphql::Result<()> {
-    Ok(ctx.caller()?.require(wanted)?)
+/// The field concerns the whole deployment: it is not for tokens with a row filter.
+#[TypeDirective(location = "FieldDefinition", name = "allRows")]
+pub fn allRows() {}
+
+/// What a field asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Need {
+    /// Who the caller has to be.
+    pub who: Who,
+    /// Whether the caller has to see all rows.
+    pub all_rows: bool,
+}
+
+/// Who a caller has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// Signed in or not.
+    Anybody,
+    /// The holder of a token or a user, whatever the scopes.
+    Somebody,
+    /// A user.
+    User,
+    /// Somebody with a scope.
+    With(Scope),
+}
+
+impl Need {
+    /// To read an area.
+    pub(in crate::api) const fn to_read(area: Area) -> Self {
+        Self {
+            who: Who::With(Scope::Read(area)),
+            all_rows: false,
+        }
+    }
+
+    /// What is shown by the directives: a `requires` of `@scope`, and whether there is `@allRows`. `None` for a text that
+    /// is none.
+    #[must_use]
+    pub fn read(requires: &str, all_rows: bool) -> Option<Self> {
+        let who = match requires {
+            "none" => Who::Anybody,
+            "any" => Who::Somebody,
+            "user" => Who::User,
+            name => Who::With(name.parse().ok()?),
+        };
+        Some(Self { who, all_rows })
+    }
+
+    /// The one place where it is decided who may ask for a field: by its guard before it runs, by introspection, and
+    /// for the schema as text.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for nobody, [`Error::Forbidden`] with what is missing.
+    pub fn check(self, caller: Option<&Caller>) -> Result<(), Error> {
+        if self.who == Who::Anybody {
+            return Ok(());
+        }
+        let caller = caller.ok_or_else(Error::no_token)?;
+        match self.who {
+            Who::Anybody | Who::Somebody => {}
+            Who::User => {
+                caller.require_user()?;
+            }
+            Who::With(wanted) => caller.require(wanted)?,
+        }
+        if self.all_rows {
+            caller.require_all_rows()?;
+        }
+        Ok(())
+    }
+}
+
+fn check(ctx: &Context<'_>, need: Need) -> Result<(), Error> {
+    let caller = ctx.data_opt::<CallerData>();
+    need.check(caller.and_then(|data| data.0.as_deref()))
+}
+
+macro_rules! door {
+    ($who:expr, $all_rows:literal) => {
+        /// What it asks for.
+        pub(in crate::api) const NEED: crate::api::types::permission::Need =
+            crate::api::types::permission::Need {
+                who: $who,
+                all_rows: $all_rows,
+            };
+
+        /// Asks for it.
+        pub struct Guard;
+
+        impl async_graphql::Guard for Guard {
+            async fn check(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<()> {
+                Ok(crate::api::types::permission::check(ctx, NEED)?)
+            }
+        }
+
+        /// Whether introspection shows the field.
+        #[must_use]
+        pub fn is_visible(ctx: &async_graphql::Context<'_>) -> bool {
+            crate::api::types::permission::check(ctx, NEED).is_ok()
+        }
+    };
 }
 
 macro_rules! scopes {
-    ($($module:ident, $right:ident $area:ident, $name:literal;)*) => {
+    ($($module:ident, $who:expr, $name:literal;)*) => {
         /// One module for each scope.
         pub mod scopes {
-            /// A token with any scope.
-            pub mod any {
-                /// As the directive shows it.
-                pub const NAME: &str = "any";
-
-                /// Asks for a token.
-                pub struct Guard;
-
-                impl async_graphql::Guard for Guard {
-                    async fn check(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<()> {
-                        use crate::api::types::Access as _;
-                        ctx.caller()?;
-                        Ok(())
-                    }
-                }
-
-                /// Whether introspection shows the field.
-                #[must_use]
-                pub fn is_visible(ctx: &async_graphql::Context<'_>) -> bool {
-                    use crate::api::types::Access as _;
-                    ctx.caller().is_ok()
-                }
-            }
-
-            /// Anybody, signed in or not.
-            pub mod none {
-                /// As the directive shows it.
-                pub const NAME: &str = "none";
-
-                /// Asks for nothing.
-                pub struct Guard;
-
-                impl async_graphql::Guard for Guard {
-                    async fn check(&self, _: &async_graphql::Context<'_>) -> async_graphql::Result<()> {
-                        Ok(())
-                    }
-                }
-
-                /// Whether introspection shows the field.
-                #[must_use]
-                pub fn is_visible(_: &async_graphql::Context<'_>) -> bool {
-                    true
-                }
-            }
-
-            /// `admin`.
-            pub mod admin {
-                /// As scopes of tokens are written.
-                pub const NAME: &str = "admin";
-
-                /// Asks for the scope.
-                pub struct Guard;
-
-                impl async_graphql::Guard for Guard {
-                    async fn check(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<()> {
-                        super::super::require(ctx, crate::identity::Scope::Admin)
-                    }
-                }
-
-                /// Whether introspection shows the field.
-                #[must_use]
-                pub fn is_visible(ctx: &async_graphql::Context<'_>) -> bool {
-                    super::super::require(ctx, crate::identity::Scope::Admin).is_ok()
-                }
-            }
+            #[allow(unused_imports, reason = "each names what it needs")]
+            use super::Who::{Anybody, Somebody, User, With};
+            use crate::identity::Scope::{Admin, Read, Write};
+            use entity::Area;
 
             $(
                 #[doc = concat!("`", $name, "`.")]
                 pub mod $module {
-                    /// As scopes of tokens are written.
+                    use super::*;
+
+                    /// As the directive shows it.
                     pub const NAME: &str = $name;
 
-                    pub(super) const SCOPE: crate::identity::Scope =
-                        crate::identity::Scope::$right(entity::Area::$area);
+                    door!($who, false);
 
-                    /// Asks for the scope.
-                    pub struct Guard;
+                    /// The same, for who sees all rows.
+                    pub mod all_rows {
+                        use super::super::*;
 
-                    impl async_graphql::Guard for Guard {
-                        async fn check(&self, ctx: &async_graphql::Context<'_>) -> async_graphql::Result<()> {
-                            super::super::require(ctx, SCOPE)
-                        }
-                    }
-
-                    /// Whether introspection shows the field.
-                    #[must_use]
-                    pub fn is_visible(ctx: &async_graphql::Context<'_>) -> bool {
-                        super::super::require(ctx, SCOPE).is_ok()
+                        door!($who, true);
                     }
                 }
             )*
 
             #[cfg(test)]
             #[test]
-            fn the_names_are_those_of_tokens() {
-                $(assert_eq!($module::SCOPE.to_string(), $module::NAME);)*
+            fn what_the_schema_shows_is_what_is_asked_for() {
+                use crate::api::types::permission::Need;
+                $(
+                    assert_eq!(Need::read($module::NAME, false), Some($module::NEED));
+                    assert_eq!(Need::read($module::NAME, true), Some($module::all_rows::NEED));
+                )*
             }
         }
     };
 }
 
 scopes! {
-    leads_read, Read Leads, "leads:read";
-    leads_write, Write Leads, "leads:write";
-    engagement_read, Read Engagement, "engagement:read";
-    engagement_write, Write Engagement, "engagement:write";
-    lifecycle_read, Read Lifecycle, "lifecycle:read";
-    lifecycle_write, Write Lifecycle, "lifecycle:write";
-    scoring_read, Read Scoring, "scoring:read";
-    scoring_write, Write Scoring, "scoring:write";
-    journeys_read, Read Journeys, "journeys:read";
-    events_read, Read Events, "events:read";
-    jobs_read, Read Jobs, "jobs:read";
-    jobs_write, Write Jobs, "jobs:write";
-    users_read, Read Users, "users:read";
-    users_write, Write Users, "users:write";
-    audit_read, Read Audit, "audit:read";
-    tokens_read, Read Tokens, "tokens:read";
-    tokens_write, Write Tokens, "tokens:write";
+    none, Anybody, "none";
+    any, Somebody, "any";
+    user, User, "user";
+    admin, With(Admin), "admin";
+    leads_read, With(Read(Area::Leads)), "leads:read";
+    leads_write, With(Write(Area::Leads)), "leads:write";
+    engagement_read, With(Read(Area::Engagement)), "engagement:read";
+    engagement_write, With(Write(Area::Engagement)), "engagement:write";
+    lifecycle_read, With(Read(Area::Lifecycle)), "lifecycle:read";
+    lifecycle_write, With(Write(Area::Lifecycle)), "lifecycle:write";
+    scoring_read, With(Read(Area::Scoring)), "scoring:read";
+    scoring_write, With(Write(Area::Scoring)), "scoring:write";
+    journeys_read, With(Read(Area::Journeys)), "journeys:read";
+    events_read, With(Read(Area::Events)), "events:read";
+    jobs_read, With(Read(Area::Jobs)), "jobs:read";
+    jobs_write, With(Write(Area::Jobs)), "jobs:write";
+    users_read, With(Read(Area::Users)), "users:read";
+    users_write, With(Write(Area::Users)), "users:write";
+    audit_read, With(Read(Area::Audit)), "audit:read";
+    tokens_read, With(Read(Area::Tokens)), "tokens:read";
+    tokens_write, With(Write(Area::Tokens)), "tokens:write";
 }

@@ -198,7 +198,7 @@ pub struct AccountQuery;
 #[Object]
 impl AccountQuery {
     /// Invitations that are open, newest first, at most 1,000.
-    #[scope("users:read")]
+    #[scope("users:read", all_rows)]
     #[graphql(complexity = "5 + 25 * child_complexity")]
     async fn invitations(&self, ctx: &Context<'_>) -> Result<Vec<Invitation>> {
         let found = super::invitations(ctx.app(), ctx.caller()?).await?;
@@ -280,7 +280,7 @@ impl AccountMutation {
     }
 
     /// Changes your password. Your other sessions end.
-    #[scope("any")]
+    #[scope("user")]
     #[graphql(complexity = "100 + child_complexity")]
     async fn password_change(&self, ctx: &Context<'_>, input: PasswordChangeInput) -> Result<UserPayload> {
         let PasswordChangeInput {
@@ -292,7 +292,7 @@ impl AccountMutation {
     }
 
     /// Invites somebody by mail.
-    #[scope("users:write")]
+    #[scope("users:write", all_rows)]
     async fn invitation_create(
         &self,
         ctx: &Context<'_>,
@@ -304,7 +304,7 @@ impl AccountMutation {
     }
 
     /// Takes an invitation back.
-    #[scope("users:write")]
+    #[scope("users:write", all_rows)]
     async fn invitation_revoke(
         &self,
         ctx: &Context<'_>,
@@ -314,20 +314,20 @@ impl AccountMutation {
     }
 
     /// Gives a user another role. It holds from their next request on; their open sockets are closed, and come back with it.
-    #[scope("users:write")]
+    #[scope("users:write", all_rows)]
     async fn user_role_change(&self, ctx: &Context<'_>, input: UserRoleChangeInput) -> Result<UserPayload> {
         let UserRoleChangeInput { id, role } = input;
         UserPayload::of(super::change_role(ctx.app(), ctx.caller()?, id, &role).await)
     }
 
     /// Shuts a user out: their sessions end at once, their sockets are closed.
-    #[scope("users:write")]
+    #[scope("users:write", all_rows)]
     async fn user_deactivate(&self, ctx: &Context<'_>, input: UserIdInput) -> Result<UserPayload> {
         UserPayload::of(super::deactivate(ctx.app(), ctx.caller()?, input.id).await)
     }
 
     /// Lets a user in again.
-    #[scope("users:write")]
+    #[scope("users:write", all_rows)]
     async fn user_reactivate(&self, ctx: &Context<'_>, input: UserIdInput) -> Result<UserPayload> {
         UserPayload::of(super::reactivate(ctx.app(), ctx.caller()?, input.id).await)
     }

@@ -26,7 +26,7 @@ impl Mail {
         &self.0.subject
     }
     /// Its text. It may hold a link by which somebody signs in.
-    #[scope("admin")]
+    #[scope("admin", all_rows)]
     #[graphql(complexity = 10)]
     async fn body(&self, ctx: &Context<'_>) -> Result<String> {
         Ok(super::get_body(ctx.app(), ctx.caller()?, &self.0).await?)
@@ -61,7 +61,7 @@ pub struct MailQuery;
 #[Object]
 impl MailQuery {
     /// The outbox: mails to users, newest first, kept 30 days.
-    #[scope("admin")]
+    #[scope("admin", all_rows)]
     #[graphql(complexity = "5 + first.or(last).unwrap_or(25) as usize * child_complexity")]
     async fn mails(
         &self,

@@ -77,7 +77,7 @@ pub struct RoleQuery;
 #[Object]
 impl RoleQuery {
     /// All roles, the built-in ones first.
-    #[scope("users:read")]
+    #[scope("users:read", all_rows)]
     async fn roles(&self, ctx: &Context<'_>) -> Result<Vec<Role>> {
         let roles = super::list(ctx.app(), ctx.caller()?).await?;
         Ok(roles.into_iter().map(Role).collect())
@@ -92,20 +92,20 @@ pub struct RoleMutation;
 #[Object]
 impl RoleMutation {
     /// Makes a role.
-    #[scope("users:write")]
+    #[scope("users:write", all_rows)]
     async fn role_create(&self, ctx: &Context<'_>, input: RoleInput) -> Result<RolePayload> {
         payload(super::create(ctx.app(), ctx.caller()?, draft(input)).await)
     }
 
     /// Changes a role: name, description and scopes are those of the input. Its holders' open sockets are closed, and come
     /// back with what the role allows then.
-    #[scope("users:write")]
+    #[scope("users:write", all_rows)]
     async fn role_update(&self, ctx: &Context<'_>, input: RoleInput) -> Result<RolePayload> {
         payload(super::update(ctx.app(), ctx.caller()?, draft(input)).await)
     }
 
     /// Removes a role that nobody holds.
-    #[scope("users:write")]
+    #[scope("users:write", all_rows)]
     async fn role_delete(&self, ctx: &Context<'_>, input: RoleDeleteInput) -> Result<RolePayload> {
         payload(super::delete(ctx.app(), ctx.caller()?, &input.key).await)
     }

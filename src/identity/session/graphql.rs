@@ -365,7 +365,7 @@ impl SessionMutation {
     }
 
     /// Ends your session: its tokens are good for nothing any more, its sockets are closed.
-    #[scope("any")]
+    #[scope("user")]
     async fn sign_out(&self, ctx: &Context<'_>) -> Result<SignOutPayload> {
         super::sign_out(ctx.app(), ctx.caller()?).await?;
         ctx.door().forget(ctx);
@@ -385,7 +385,7 @@ impl SessionMutation {
     }
 
     /// Makes a seed for an app that shows codes. The second factor is on after `secondFactorConfirm`.
-    #[scope("any")]
+    #[scope("user")]
     #[graphql(complexity = "100 + child_complexity")]
     async fn second_factor_begin(
         &self,
@@ -404,7 +404,7 @@ impl SessionMutation {
     }
 
     /// Switches the second factor on, by the first code that the app shows; answers ten recovery codes.
-    #[scope("any")]
+    #[scope("user")]
     #[graphql(complexity = "50 + child_complexity")]
     async fn second_factor_confirm(
         &self,
@@ -415,7 +415,7 @@ impl SessionMutation {
     }
 
     /// Switches the second factor off.
-    #[scope("any")]
+    #[scope("user")]
     #[graphql(complexity = "100 + child_complexity")]
     async fn second_factor_disable(
         &self,
@@ -433,7 +433,7 @@ impl SessionMutation {
     }
 
     /// Makes ten new recovery codes in place of those that are left.
-    #[scope("any")]
+    #[scope("user")]
     #[graphql(complexity = "100 + child_complexity")]
     async fn recovery_codes_renew(
         &self,

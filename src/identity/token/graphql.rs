@@ -225,7 +225,7 @@ pub struct TokenQuery;
 #[Object]
 impl TokenQuery {
     /// API tokens without their secrets, newest first, at most 1,000.
-    #[scope("tokens:read")]
+    #[scope("tokens:read", all_rows)]
     #[graphql(complexity = "5 + 25 * child_complexity")]
     async fn api_tokens(&self, ctx: &Context<'_>) -> Result<Vec<ApiToken>> {
         let tokens = super::list_tokens(ctx.app(), ctx.caller()?).await?;
@@ -233,7 +233,7 @@ impl TokenQuery {
     }
 
     /// An API token by id; null when there is none.
-    #[scope("tokens:read")]
+    #[scope("tokens:read", all_rows)]
     #[graphql(complexity = "2 + child_complexity")]
     async fn api_token(
         &self,
@@ -252,7 +252,7 @@ pub struct TokenMutation;
 #[Object]
 impl TokenMutation {
     /// Makes an API token. Its secret is in the answer, and nowhere else.
-    #[scope("tokens:write")]
+    #[scope("tokens:write", all_rows)]
     async fn api_token_create(
         &self,
         ctx: &Context<'_>,
@@ -286,7 +286,7 @@ impl TokenMutation {
     }
 
     /// Changes an API token. What it loses it loses at once: its live connections are closed, and come back with what holds.
-    #[scope("tokens:write")]
+    #[scope("tokens:write", all_rows)]
     async fn api_token_update(
         &self,
         ctx: &Context<'_>,
@@ -330,7 +330,7 @@ impl TokenMutation {
     }
 
     /// Gives an API token a new secret; the one before is good for a while beside it.
-    #[scope("tokens:write")]
+    #[scope("tokens:write", all_rows)]
     async fn api_token_rotate(
         &self,
         ctx: &Context<'_>,
@@ -341,7 +341,7 @@ impl TokenMutation {
     }
 
     /// Revokes an API token at once and on every server; its live connections are closed.
-    #[scope("tokens:write")]
+    #[scope("tokens:write", all_rows)]
     async fn api_token_revoke(
         &self,
         ctx: &Context<'_>,

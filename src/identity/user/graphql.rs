@@ -174,7 +174,7 @@ impl UserQuery {
     }
 
     /// A user by id; null when there is none.
-    #[scope("users:read")]
+    #[scope("users:read", all_rows)]
     #[graphql(complexity = "2 + child_complexity")]
     async fn user(
         &self,
@@ -185,7 +185,7 @@ impl UserQuery {
     }
 
     /// All users, the oldest first.
-    #[scope("users:read")]
+    #[scope("users:read", all_rows)]
     #[graphql(complexity = "5 + first.or(last).unwrap_or(25) as usize * child_complexity")]
     async fn users(
         &self,
@@ -216,7 +216,7 @@ pub struct UserMutation;
 #[Object]
 impl UserMutation {
     /// Changes your own profile.
-    #[scope("any")]
+    #[scope("user")]
     async fn profile_update(&self, ctx: &Context<'_>, input: ProfileUpdateInput) -> Result<UserPayload> {
         let caller = ctx.caller()?;
         let id = caller.require_user()?;

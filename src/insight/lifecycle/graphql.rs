@@ -460,7 +460,7 @@ impl LifecycleMutation {
     }
 
     /// Changes which automatic moves are made from now on.
-    #[scope("lifecycle:write")]
+    #[scope("lifecycle:write", all_rows)]
     async fn lifecycle_settings_update(
         &self,
         ctx: &Context<'_>,

@@ -157,7 +157,7 @@ pub struct CustomFieldMutation;
 #[Object]
 impl CustomFieldMutation {
     /// Defines a custom field of leads.
-    #[scope("leads:write")]
+    #[scope("leads:write", all_rows)]
     async fn custom_field_create(
         &self,
         ctx: &Context<'_>,
@@ -185,7 +185,7 @@ impl CustomFieldMutation {
     }
 
     /// Changes a custom field; its key and type cannot change.
-    #[scope("leads:write")]
+    #[scope("leads:write", all_rows)]
     async fn custom_field_update(
         &self,
         ctx: &Context<'_>,
@@ -213,7 +213,7 @@ impl CustomFieldMutation {
 
     /// Takes a custom field out of use, or back into it. Values of leads stay; new ones are refused while it is out of
     /// use.
-    #[scope("leads:write")]
+    #[scope("leads:write", all_rows)]
     async fn custom_field_archive(
         &self,
         ctx: &Context<'_>,

@@ -336,7 +336,7 @@ impl TagMutation {
     }
 
     /// Changes a tag.
-    #[scope("leads:write")]
+    #[scope("leads:write", all_rows)]
     async fn tag_update(&self, ctx: &Context<'_>, input: TagUpdateInput) -> Result<TagPayload> {
         let TagUpdateInput {
             id,
@@ -355,7 +355,7 @@ impl TagMutation {
     }
 
     /// Removes a tag, from all leads too.
-    #[scope("leads:write")]
+    #[scope("leads:write", all_rows)]
     async fn tag_delete(&self, ctx: &Context<'_>, input: TagDeleteInput) -> Result<TagDeletePayload> {
         let outcome = super::delete(ctx.app(), ctx.caller()?, input.id).await;
         let (tag, user_errors) = TagUserError::split(outcome)?;

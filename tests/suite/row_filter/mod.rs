@@ -5,6 +5,8 @@ mod subscriptions;
 mod transfers;
 mod writes;
 
+pub use transfers::upload;
+
 use leadline::identity::{Caller, Rows, create_filtered_token};
 use leadline::leads::visible::row_filter;
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{CONSENT, CONVERT, ENGAGE, MOVE, NOTE, PARTNER, Scene, TAGGED, UPDATE, does, partner};
 use crate::every_field::operations;
-use crate::support::{Server, code};
+use crate::support::{Server, code, unknown_field};
 
 const CREATE: &str = "mutation ($input: LeadCreateInput!) { it: leadCreate(input: $input) { outcome lead { id } userErrors { field code message } } }";
 const UPSERT: &str = "mutation ($input: LeadUpsertInput!) { it: leadUpsert(input: $input) { outcome lead { id } userErrors { field code message } } }";
@@ -144,9 +144,7 @@ on_both! {
                 _ => format!("(input: {{ id: \"{}\" }})", scene.tag),
             };
             let refused = server.graphql_as(Some(&token), &format!("mutation {{ {name}{call} {{ __typename }} }}"), json!({})).await;
-            assert_eq!(code(&refused), "FORBIDDEN", "{name}: {refused}");
-            let message = refused["errors"][0]["message"].as_str().unwrap();
-            assert_eq!(message, "this concerns the whole deployment; this token has a row filter and sees a part of the leads alone", "{name}");
+            assert_eq!(unknown_field(&refused), *name);
         }
     }
 

@@ -127,6 +127,20 @@ pub fn code(response: &Value) -> &str {
         .unwrap_or_else(|| panic!("an error with a code was expected: {response}"))
 }
 
+/// The field that a response says is not there: so it is with one that the caller may not ask for. Of its arguments, which
+/// are not there either, more may be said.
+#[track_caller]
+pub fn unknown_field(response: &Value) -> &str {
+    let errors = response["errors"].as_array().map_or(&[][..], Vec::as_slice);
+    errors
+        .iter()
+        .find_map(|error| {
+            let rest = error["message"].as_str()?.strip_prefix("Unknown field \"")?;
+            rest.split('"').next()
+        })
+        .unwrap_or_else(|| panic!("a field that is not there was expected: {response}"))
+}
+
 /// Says that tests are skipped for want of something; under `CI=true` that is a failure.
 pub fn lacking(what: &str) {
     assert!(

@@ -244,7 +244,7 @@ impl ScoringQuery {
     }
 
     /// What a back-test found; null when there is none with this id.
-    #[scope("scoring:read")]
+    #[scope("scoring:read", all_rows)]
     async fn score_backtest(
         &self,
         ctx: &Context<'_>,
@@ -352,7 +352,7 @@ pub struct ScoringMutation;
 #[Object]
 impl ScoringMutation {
     /// Makes a draft of the scoring model.
-    #[scope("scoring:write")]
+    #[scope("scoring:write", all_rows)]
     async fn score_model_draft_create(
         &self,
         ctx: &Context<'_>,
@@ -377,7 +377,7 @@ impl ScoringMutation {
     }
 
     /// Edits a draft of the scoring model.
-    #[scope("scoring:write")]
+    #[scope("scoring:write", all_rows)]
     async fn score_model_draft_update(
         &self,
         ctx: &Context<'_>,
@@ -400,7 +400,7 @@ impl ScoringMutation {
 
     /// Puts a draft into force, retires the model before it and recalculates all scores. What is read is by the new
     /// model at once.
-    #[scope("scoring:write")]
+    #[scope("scoring:write", all_rows)]
     async fn score_model_publish(
         &self,
         ctx: &Context<'_>,
@@ -418,7 +418,7 @@ impl ScoringMutation {
     }
 
     /// Compares a draft with the model in force over all leads, as of now; changes nothing.
-    #[scope("scoring:write")]
+    #[scope("scoring:write", all_rows)]
     async fn score_model_backtest(
         &self,
         ctx: &Context<'_>,
@@ -434,7 +434,7 @@ impl ScoringMutation {
     }
 
     /// Computes all scores anew from what is stored of the leads.
-    #[scope("scoring:write")]
+    #[scope("scoring:write", all_rows)]
     async fn scores_recalculate(
         &self,
         ctx: &Context<'_>,

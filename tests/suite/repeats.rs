@@ -1,0 +1,306 @@
+//! Calls that are made again with the same key: one effect and one answer, from whoever they come at once, and after a
+//! crash as well.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use entity::{idempotency, lead};
+use leadline::db::sql;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
+use sea_orm::{ConnectionTrait as _, EntityTrait as _};
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::every_field::Model;
+use crate::row_filter::upload;
+use crate::support::{Database, Process, Server, Setup, ask, code, command, http, until};
+
+/// How many make the same call at once.
+const TWINS: usize = 100;
+/// How often the server is killed.
+const ROUNDS: u64 = 6;
+/// Calls under way when it is.
+const CALLS: usize = 12;
+/// Of what is drawn; the same for every run.
+const SEED: u64 = 20_261_121;
+
+const CREATE: &str = "mutation ($input: LeadCreateInput!) { leadCreate(input: $input) { outcome lead { id } userErrors { code } } }";
+
+/// What the cases are about.
+struct Scene {
+    lead: String,
+    other: String,
+    draft: String,
+    published: String,
+    file: String,
+}
+
+impl Scene {
+    async fn new(server: &Server) -> Self {
+        let made = server.data("mutation { a: leadCreate(input: { email: \"a@example.com\" }) { lead { id } } b: leadCreate(input: {
+            email: \"b@example.com\" }) { lead { id } } c: scoreModelDraftCreate(input: {}) { model { id } }
+            d: scoreModelDraftCreate(input: {}) { model { id } } }", json!({})).await;
+        let id = |path: &str| {
+            made.pointer(path)
+                .and_then(Value::as_str)
+                .expect("an id")
+                .to_owned()
+        };
+        Self {
+            lead: id("/a/lead/id"),
+            other: id("/b/lead/id"),
+            draft: id("/c/model/id"),
+            published: id("/d/model/id"),
+            file: upload(server, server.admin(), "email\nc@example.com\n").await,
+        }
+    }
+
+    /// What a mutation is given, where its rows are, how many it makes, and what is asked of its payload.
+    fn case(&self, mutation: &str) -> (Value, &'static str, i64, &'static str) {
+        let Self {
+            lead,
+            other,
+            draft,
+            published,
+            file,
+        } = self;
+        let at = "2026-01-05T10:00:00Z";
+        match mutation {
+            "leadCreate" => (
+                json!({ "email": "new@example.com" }),
+                "lead",
+                1,
+                "outcome lead { id } userErrors { code }",
+            ),
+            "leadUpsert" => (
+                json!({ "email": "newer@example.com" }),
+                "lead",
+                1,
+                "outcome lead { id } userErrors { code }",
+            ),
+            "leadsCreate" => (
+                json!({ "leads": [{ "email": "l1@example.com" }, { "email": "l2@example.com" }] }),
+                "lead",
+                2,
+                "results { outcome lead { id } userErrors { code } } userErrors { code }",
+            ),
+            "leadsUpsert" => (
+                json!({ "leads": [{ "email": "u1@example.com" }, { "email": "u2@example.com" }] }),
+                "lead",
+                2,
+                "results { outcome lead { id } userErrors { code } } userErrors { code }",
+            ),
+            "consentRecord" => (
+                json!({ "leadId": lead, "channel": "SMS", "state": "GRANTED" }),
+                "consent_record",
+                1,
+                "record { id } userErrors { code }",
+            ),
+            "consentsRecord" => (
+                json!({ "consents": [{ "leadId": lead, "channel": "EMAIL", "state": "GRANTED" },
+                    { "leadId": other, "channel": "EMAIL", "state": "DENIED" }] }),
+                "consent_record",
+                2,
+                "results { record { id } userErrors { code } } userErrors { code }",
+            ),
+            "conversionRecord" => (
+                json!({ "leadId": lead, "kind": "PURCHASE" }),
+                "conversion",
+                1,
+                "duplicate conversion { id } userErrors { code }",
+            ),
+            "conversionsRecord" => (
+                json!({ "items": [{ "leadId": lead, "kind": "PURCHASE" }, { "leadId": other, "kind": "PURCHASE" }] }),
+                "conversion",
+                2,
+                "results { conversion { id } userErrors { code } } userErrors { code }",
+            ),
+            "engagementRecord" => (
+                json!({ "leadId": lead, "type": "EMAIL_SENT" }),
+                "engagement",
+                1,
+                "duplicate engagement { id } userErrors { code }",
+            ),
+            "engagementsRecord" => (
+                json!({ "items": [{ "leadId": lead, "type": "EMAIL_SENT" }, { "leadId": other, "type": "EMAIL_OPENED" }] }),
+                "engagement",
+                2,
+                "recorded duplicates refused userErrors { code }",
+            ),
+            "noteAdd" => (
+                json!({ "leadId": lead, "body": "x" }),
+                "note",
+                1,
+                "note { id } userErrors { code }",
+            ),
+            "tagCreate" => (json!({ "name": "x" }), "tag", 1, "tag { id } userErrors { code }"),
+            "customFieldCreate" => (
+                json!({ "key": "x", "type": "TEXT" }),
+                "custom_field",
+                1,
+                "customField { id } userErrors { code }",
+            ),
+            "leadStageChange" => (
+                json!({ "leadId": lead, "stage": "ENGAGED", "reason": "x" }),
+                "stage_stay",
+                1,
+                "stay { id } userErrors { code }",
+            ),
+            "leadsStageChange" => (
+                json!({ "items": [{ "leadId": lead, "stage": "LOST", "reason": "x" }, { "leadId": other, "stage": "LOST", "reason": "x" }] }),
+                "stage_stay",
+                2,
+                "items { stay { id } userErrors { code } } userErrors { code }",
+            ),
+            "leadsImport" | "engagementsImport" | "conversionsImport" => {
+                let mut input = json!({ "uploadId": file });
+                if mutation == "engagementsImport" {
+                    input["defaults"] = json!([{ "target": "type", "value": "EMAIL_SENT" }, { "target": "occurred_at", "value": at }]);
+                } else if mutation == "conversionsImport" {
+                    input["defaults"] = json!([{ "target": "kind", "value": "PURCHASE" }, { "target": "occurred_at", "value": at }]);
+                }
+                (input, "job", 1, "job { id } userErrors { code }")
+            }
+            "scoreModelDraftCreate" => (json!({}), "score_model", 1, "model { id } userErrors { code }"),
+            "scoreModelBacktest" => (
+                json!({ "draftId": draft }),
+                "job",
+                1,
+                "job { id } userErrors { code }",
+            ),
+            "scoreModelPublish" => (
+                json!({ "id": published }),
+                "job",
+                1,
+                "model { id version } job { id } userErrors { code }",
+            ),
+            "scoresRecalculate" => (json!({}), "job", 1, "job { id }"),
+            other => panic!("`{other}` takes a key and is new: say here what it makes"),
+        }
+    }
+}
+
+async fn count(server: &Server, table: &str) -> i64 {
+    let db = server.app().db().read();
+    let counted = db
+        .query_one_raw(sql(
+            db.get_database_backend(),
+            &format!("SELECT COUNT(*) FROM {table}"),
+            [],
+        ))
+        .await;
+    counted.unwrap().unwrap().try_get_by_index(0).unwrap()
+}
+
+on_both! {
+    async fn a_hundred_at_once_with_one_key_have_one_effect_and_one_answer(database: &Database) {
+        let server = Server::start(database, Setup::default().setting("graphql_budget", "0")).await;
+        let scene = Scene::new(&server).await;
+        let model = Model::whole();
+        let takes_key = |ty: &String| leadline::api::sdl().split(&format!("\ninput {ty} {{")).nth(1)
+            .is_some_and(|rest| rest.split("\n}").next().is_some_and(|body| body.contains("\tidempotencyKey: String")));
+        let mut cases = 0;
+        for field in model.fields["Mutation"].iter().filter(|field| field.arguments.iter().any(takes_key)) {
+            let (name, input) = (&field.name, &field.arguments[0]);
+            let (mut given, table, made, payload) = scene.case(name);
+            given["idempotencyKey"] = json!(name);
+            let query = format!("mutation ($input: {input}!) {{ {name}(input: $input) {{ {payload} }} }}");
+            server.settled().await;
+            let before = count(&server, table).await;
+            let twins = (0..TWINS).map(|_| server.graphql(&query, json!({ "input": given })));
+            let answers = futures_util::future::join_all(twins).await;
+            let answers: BTreeSet<String> = answers.iter().map(|answer| {
+                assert!(answer.get("errors").is_none(), "{name}: {answer}");
+                answer["data"].to_string()
+            }).collect();
+            let answer: Value = serde_json::from_str(answers.first().unwrap()).unwrap();
+            assert_eq!(answers.len(), 1, "{name}: {answers:?}");
+            let faults = &answer[name]["userErrors"];
+            assert!(*faults == json!([]) || name == "scoresRecalculate" && faults.is_null(), "{name}: {answer}");
+            assert_eq!(count(&server, table).await - before, made, "{name}: {answer}");
+            cases += 1;
+        }
+        assert!(cases > 20, "{cases} mutations take a key");
+        server.stop().await;
+    }
+
+    async fn what_was_done_when_the_server_was_killed_is_not_done_again(database: &Database) {
+        let token = command(database, &["token", "create", "--name", "t", "--scope", "admin"]).out.trim().to_owned();
+        let http = http();
+        let post = async |address: SocketAddr, key: &str| {
+            let input = json!({ "email": format!("{key}@example.com"), "firstName": key, "idempotencyKey": key });
+            ask(&http, address, Some(&token), CREATE, json!({ "input": input })).await
+        };
+        // Somebody who does not hear the answer: the server is killed when the lead is there.
+        let process = Process::start(database, &["serve"]);
+        let address = process.address().await;
+        let body = json!({ "query": CREATE, "variables": { "input": { "email": "deaf@example.com", "firstName": "deaf", "idempotencyKey": "deaf" } } }).to_string();
+        let mut wire = TcpStream::connect(address).await.unwrap();
+        let request = format!(
+            "POST /graphql HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        wire.write_all(request.as_bytes()).await.unwrap();
+        let db = database.open().await;
+        until("the lead is there", async || !lead::Entity::find().all(db.read()).await.unwrap().is_empty()).await;
+        process.kill();
+        drop(wire);
+
+        let mut dice = StdRng::seed_from_u64(SEED);
+        let mut heard: Vec<(String, Option<Value>)> = vec![("deaf".to_owned(), None)];
+        for round in 0..ROUNDS {
+            let process = Process::start(database, &["serve"]);
+            let address = process.address().await;
+            // A first one, so that all is warm.
+            heard.push((format!("warm{round}"), Some(post(address, &format!("warm{round}")).await.1)));
+            let calls: Vec<_> = (0..CALLS).map(|n| {
+                let key = format!("key{round}x{n}");
+                let (token, variables) = (token.clone(), json!({ "input": { "email": format!("{key}@example.com"), "firstName": key, "idempotencyKey": key } }));
+                let client = reqwest::Client::new();
+                tokio::spawn(async move {
+                    let request = client.post(format!("http://{address}/graphql")).bearer_auth(&token)
+                        .json(&json!({ "query": CREATE, "variables": variables }));
+                    let answer = match request.send().await {
+                        Ok(answer) => answer.json::<Value>().await.ok(),
+                        Err(_) => None,
+                    };
+                    (key, answer)
+                })
+            }).collect();
+            tokio::time::sleep(Duration::from_millis(dice.random_range(0..40))).await;
+            process.kill();
+            for call in calls {
+                heard.push(call.await.unwrap());
+            }
+        }
+        let done: BTreeSet<String> = idempotency::Entity::find().all(db.read()).await.unwrap().into_iter().map(|row| row.key).collect();
+        let unheard = heard.iter().filter(|(key, answer)| answer.is_none() && done.contains(key)).count();
+        assert!(unheard >= 1, "at least the deaf one's was done and not answered");
+
+        let process = Process::start(database, &["serve"]);
+        let address = process.address().await;
+        let mut ids = BTreeSet::new();
+        for (key, before) in &heard {
+            let (_, again) = post(address, key).await;
+            let id = again["data"]["leadCreate"]["lead"]["id"].as_str().unwrap_or_else(|| panic!("{key}: {again}"));
+            assert!(ids.insert(id.to_owned()), "{key}: {again}");
+            if let Some(before) = before {
+                assert_eq!(before["data"], again["data"], "{key}");
+            }
+        }
+        // One for each key, and the key is its name.
+        let leads = lead::Entity::find().all(db.read()).await.unwrap();
+        let names: BTreeSet<String> = leads.iter().filter_map(|lead| lead.first_name.clone()).collect();
+        assert_eq!((leads.len(), names), (heard.len(), heard.iter().map(|(key, _)| key.clone()).collect()));
+        let stored: BTreeSet<String> = leads.iter().map(|lead| lead.id.to_string()).collect();
+        assert_eq!(stored, ids);
+        // Another input with a key that was used is refused still.
+        let other = json!({ "input": { "email": "other@example.com", "idempotencyKey": "deaf" } });
+        let (_, refused) = ask(&http, address, Some(&token), CREATE, other).await;
+        assert_eq!(code(&refused), "CONFLICT");
+        process.end();
+    }
+}
