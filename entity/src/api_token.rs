@@ -2,7 +2,7 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{Timestamp, id::TokenId};
+use crate::{Safelist, Timestamp, id::TokenId};
 
 /// An API token; only its hash is kept.
 #[sea_orm::model]
@@ -40,6 +40,8 @@ pub struct Model {
     pub budget_limit: Option<i32>,
     /// Points that come back each second.
     pub budget_restore: Option<i32>,
+    /// What happens to its documents that are not expected; what the settings say without one.
+    pub safelist: Option<Safelist>,
     /// BLAKE3 of the secret before the last rotation.
     pub previous_hash: Option<Vec<u8>>,
     /// Until when that one is good.

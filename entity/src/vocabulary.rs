@@ -388,6 +388,16 @@ vocabulary! {
         Custom = "CUSTOM",
     }
 
+    /// What happens to documents that are not in the manifest of expected ones.
+    Safelist ("way to treat documents") {
+        /// They are run.
+        Off = "OFF",
+        /// They are run, counted and logged.
+        Log = "LOG",
+        /// They are refused.
+        Enforce = "ENFORCE",
+    }
+
     /// The state of a job.
     JobState ("job state") {
         /// Waiting for a worker.

@@ -13,6 +13,7 @@ mod m0005_users;
 mod m0006_row_filter;
 mod m0007_query_budget;
 mod m0008_api_tokens;
+mod m0009_token_safelist;
 
 /// All migrations in their order.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0006_row_filter::Migration),
             Box::new(m0007_query_budget::Migration),
             Box::new(m0008_api_tokens::Migration),
+            Box::new(m0009_token_safelist::Migration),
         ]
     }
 }

@@ -8,8 +8,10 @@ use phonenumber::country;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use entity::Safelist;
+
+use super::LogFormat;
 use super::secret::{SecretUrl, is_postgres};
-use super::{LogFormat, Safelist};
 
 /// Why a value does not fit, and what would.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! The settings of the GraphQL endpoint.
 
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use entity::Safelist;
 
 use super::layers::Layers;
 use super::{SettingsError, check, pick};
@@ -33,26 +34,9 @@ pub struct GraphqlSettings {
     pub budget_restore: u64,
 }
 
-/// What happens to documents that are not expected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Safelist {
-    /// They are run.
-    #[default]
-    Off,
-    /// They are run, counted and logged.
-    Log,
-    /// They are refused.
-    Enforce,
-}
-
-impl fmt::Display for Safelist {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Off => "off",
-            Self::Log => "log",
-            Self::Enforce => "enforce",
-        })
-    }
+/// A way to treat documents as settings write it.
+fn shown(safelist: Safelist) -> String {
+    safelist.as_str().to_lowercase()
 }
 
 /// Bounds of one document.
@@ -110,12 +94,13 @@ impl GraphqlLimits {
 
 impl GraphqlSettings {
     pub(super) fn read(layers: &Layers) -> Result<Self, SettingsError> {
-        let safelist = pick(layers, "graphql_safelist", check::safelist)?.unwrap_or_default();
+        let safelist = pick(layers, "graphql_safelist", check::safelist)?.unwrap_or(Safelist::Off);
         let safelist_manifest = pick(layers, "graphql_safelist_manifest", check::present)?.map(PathBuf::from);
         if safelist != Safelist::Off && safelist_manifest.is_none() {
             return Err(SettingsError::new(
                 format!(
-                    "setting `graphql_safelist` is {safelist}, but there is no `graphql_safelist_manifest`"
+                    "setting `graphql_safelist` is {}, but there is no `graphql_safelist_manifest`",
+                    shown(safelist)
                 ),
                 "name the manifest that the build of your clients writes, or set `graphql_safelist` to off",
             ));
@@ -193,7 +178,7 @@ impl GraphqlSettings {
             ("graphql_suggestions", suggestions.to_string()),
             ("graphql_budget", budget.to_string()),
             ("graphql_budget_restore", budget_restore.to_string()),
-            ("graphql_safelist", safelist.to_string()),
+            ("graphql_safelist", shown(*safelist)),
             (
                 "graphql_safelist_manifest",
                 manifest

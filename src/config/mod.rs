@@ -22,7 +22,7 @@ use phonenumber::country;
 
 pub use self::access::{AccessSettings, LEAST_PASSWORD_MEMORY_KIB, OpenIdSettings, SignUp};
 pub use self::definition::{DEFINITIONS, Definition};
-pub use self::graphql::{GraphqlLimits, GraphqlSettings, Safelist};
+pub use self::graphql::{GraphqlLimits, GraphqlSettings};
 pub use self::layers::{Flags, Origin, flag};
 pub use self::secret::{SecretText, SecretUrl};
 

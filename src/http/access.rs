@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_graphql::{Request, ServerError};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use entity::EventKind;
 use entity::id::{SessionId, TokenId, UserId};
+use entity::{EventKind, Safelist};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,6 @@ use super::origin::{Surroundings, cookie};
 use crate::api::types::{ACCESS_COOKIE, Cookies, Door, REFRESH_COOKIE};
 use crate::api::{shared_by, with_caller};
 use crate::app::App;
-use crate::config::Safelist;
 use crate::error::Error;
 use crate::events::{Event, Filter};
 use crate::identity::token::Usage;
@@ -27,6 +26,9 @@ use crate::origin::Origin;
 
 /// How often the holder of an open socket is looked at again: the bound for when a change could not be heard of.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
+
+/// The same for one who has run out, when it cannot be told whether they go on.
+const LOOK_SOON: Duration = Duration::from_millis(200);
 
 /// What ends or narrows what somebody may do.
 const CHANGES: &[EventKind] = &[
@@ -93,6 +95,8 @@ pub struct Speaker {
     door: Door,
     /// What the caller's token says of its budget.
     budget: Option<Budget>,
+    /// What it says of documents that are not expected.
+    safelist: Option<Safelist>,
 }
 
 impl ServerGateway {
@@ -214,7 +218,7 @@ impl ServerGateway {
         loop {
             let left = until.map_or(LOOK_AGAIN, |at| {
                 let micros = at.micros() - self.app.clock().now().micros();
-                Duration::from_micros(micros.max(0).unsigned_abs()).min(LOOK_AGAIN)
+                Duration::from_micros(micros.max(0).unsigned_abs()).clamp(LOOK_SOON, LOOK_AGAIN)
             });
             tokio::select! {
                 heard = changed.recv() => match heard {
@@ -232,8 +236,9 @@ impl ServerGateway {
                     let may_not = now.terms.allow(&origin).is_err();
                     let is_over = may_not || now.expires_at.is_some_and(|at| at <= self.app.clock().now());
                     // What they may do is settled when a socket opens.
-                    let is_other =
-                        now.caller.scopes != holder.caller.scopes || now.caller.rows != holder.caller.rows;
+                    let is_other = now.caller.scopes != holder.caller.scopes
+                        || now.caller.rows != holder.caller.rows
+                        || now.terms != holder.terms;
                     if is_over || is_other {
                         return;
                     }
@@ -337,6 +342,7 @@ impl Gateway for ServerGateway {
                 limit: u64::from(limit.unsigned_abs()),
                 restore_per_second: u64::from(restore.unsigned_abs()),
             });
+        let safelist = holder.as_ref().and_then(|holder| holder.terms.safelist);
         if let Some(holder) = &holder {
             self.count(holder);
         }
@@ -349,7 +355,12 @@ impl Gateway for ServerGateway {
             _ => None,
         };
         Ok(Admission {
-            caller: Arc::new(Speaker { caller, door, budget }),
+            caller: Arc::new(Speaker {
+                caller,
+                door,
+                budget,
+                safelist,
+            }),
             account,
             revoked,
         })
@@ -373,8 +384,10 @@ impl Gateway for ServerGateway {
         Ok(request.data(speaker.door.clone()))
     }
 
-    fn safelist(&self, _: &Arc<Speaker>) -> Safelist {
-        self.intake.safelist()
+    fn safelist(&self, speaker: &Arc<Speaker>) -> Safelist {
+        // A token is bound by more than the server's rule, never by less.
+        let own = speaker.safelist.unwrap_or(Safelist::Off);
+        self.intake.safelist().max(own)
     }
 
     fn budget(&self, speaker: &Arc<Speaker>) -> Budget {

@@ -13,12 +13,12 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{Extensions, Request, Response, ServerError, Value, Variables};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use entity::Safelist;
 use futures_util::future::BoxFuture;
 use serde::ser::SerializeStruct;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::intake::Budget;
-use crate::config::Safelist;
 
 /// The JSON object that a client sent with `connection_init`; empty when it sent none.
 pub type InitPayload = serde_json::Map<String, serde_json::Value>;

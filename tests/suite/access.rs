@@ -30,7 +30,7 @@ impl Asker {
         Self {
             what: format!("a token with {scopes}"),
             token,
-            scopes: Scopes::parse(scopes).unwrap(),
+            scopes: Scopes::parse(scopes).expect("scopes"),
             is_user: false,
             sees_all_rows: true,
         }
@@ -41,7 +41,7 @@ impl Asker {
         let found = crate::nodes::SCOPES.iter().find(|(name, _)| *name == ty);
         let (_, scope) =
             found.unwrap_or_else(|| panic!("`{ty}` is new to `node`: say here by which scope it is found"));
-        self.scopes.allows(scope.parse().unwrap())
+        self.scopes.allows(scope.parse().expect("a scope"))
     }
 
     /// The types that are there for them.
@@ -63,7 +63,7 @@ impl Asker {
             let who = match &need.scope[..] {
                 "none" | "any" => true,
                 "user" => self.is_user,
-                scope => self.scopes.allows(scope.parse().unwrap()),
+                scope => self.scopes.allows(scope.parse().expect("a scope")),
             };
             who && (self.sees_all_rows || !need.all_rows)
         })
@@ -84,12 +84,12 @@ fn all_scopes() -> Vec<String> {
 async fn partner(server: &Server) -> String {
     let filter = row_filter(server.app(), r#"{"source":{"eq":"partner-x"}}"#)
         .await
-        .unwrap();
+        .expect("a filter");
     let scopes = ["admin".to_owned()];
     let operator = Caller::operator();
     let rows = Rows::Where(filter);
     let made = create_filtered_token(server.app(), &operator, "partner", &scopes, rows, None).await;
-    made.unwrap().secret
+    made.expect("a token").secret
 }
 
 async fn revoked(server: &Server) -> String {
@@ -101,10 +101,10 @@ async fn revoked(server: &Server) -> String {
         None,
     )
     .await
-    .unwrap();
+    .expect("a token");
     revoke_token(server.app(), &Caller::operator(), made.token.id)
         .await
-        .unwrap();
+        .expect("it is there");
     made.secret
 }
 
@@ -451,6 +451,6 @@ async fn written(server: &Server, token: Option<&str>, path: &str) -> (u16, Stri
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
-    let response = request.send().await.unwrap();
-    (response.status().as_u16(), response.text().await.unwrap())
+    let response = request.send().await.expect("an answer");
+    (response.status().as_u16(), response.text().await.expect("a text"))
 }

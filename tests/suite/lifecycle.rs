@@ -121,7 +121,7 @@ on_both! {
         assert_eq!(unknown_field(&refused), "leadStageChange");
         let stranger = "leads:read";
         let refused = house.ask_as(stranger, HISTORY, json!({ "id": id })).await;
-        assert_eq!(unknown_field(&refused), "stageHistory");
+        assert_eq!(unknown_field(&refused), "currentStay");
     }
 }
 

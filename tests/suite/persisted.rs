@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::support::{Backend, Database, Server, Setup, code, command, with_database};
+use crate::support::{Backend, Database, Server, Setup, code, command, until, with_database};
 
 const QUERY: &str = "query Leads { leads(first: 1) { nodes { id } } }";
 
@@ -158,5 +158,82 @@ fn a_bad_manifest_stops_the_start_and_says_why() {
             "{said:?}"
         );
         assert!(said.err.contains("hint: name a manifest"), "{said:?}");
+    });
+}
+
+#[test]
+fn a_token_may_be_bound_to_expected_documents() {
+    with_database(Backend::Sqlite, async |database| {
+        let manifest = database.folder().join("manifest.json");
+        std::fs::write(&manifest, json!({ hash(QUERY): QUERY }).to_string()).unwrap();
+        let listed = || Setup::default().setting("graphql_safelist_manifest", manifest.display().to_string());
+        let server = Server::start(database, listed()).await;
+        let make = "mutation ($input: ApiTokenCreateInput!) { apiTokenCreate(input: $input) { secret token { id safelist }
+            userErrors { code } } }";
+        let input = json!({ "name": "app", "scopes": ["leads:read", "tokens:write"], "safelist": "ENFORCE" });
+        let made = server.data(make, json!({ "input": input })).await["apiTokenCreate"].take();
+        assert_eq!(made["token"]["safelist"], "ENFORCE", "{made}");
+        let app = made["secret"].as_str().unwrap();
+        let other = "{ leads(first: 2) { nodes { id } } }";
+        assert!(server.graphql_as(Some(app), QUERY, json!({})).await["data"].is_object());
+        assert_eq!(
+            code(&server.graphql_as(Some(app), other, json!({})).await),
+            "FORBIDDEN"
+        );
+        assert!(
+            server.graphql(other, json!({})).await["data"].is_object(),
+            "nobody else is bound"
+        );
+        // It gets no other one by itself, and is let go by who may.
+        let mut socket = server.socket(app).await;
+        let update = "mutation ($input: ApiTokenUpdateInput!) { apiTokenUpdate(input: $input) { token { safelist } userErrors { code } } }";
+        let id = &made["token"]["id"];
+        assert_eq!(
+            code(
+                &server
+                    .graphql_as(
+                        Some(app),
+                        update,
+                        json!({ "input": { "id": id, "safelist": null } })
+                    )
+                    .await
+            ),
+            "FORBIDDEN"
+        );
+        let changed = server
+            .data(update, json!({ "input": { "id": id, "safelist": null } }))
+            .await;
+        assert_eq!(
+            changed["apiTokenUpdate"],
+            json!({ "token": { "safelist": null }, "userErrors": [] })
+        );
+        assert_eq!(socket.closed().await, 4403);
+        until("it is let go", async || {
+            server.graphql_as(Some(app), other, json!({})).await["data"].is_object()
+        })
+        .await;
+        server.stop().await;
+
+        // Where the server is stricter, a token does not make it less so.
+        let server = Server::start(database, listed().setting("graphql_safelist", "enforce")).await;
+        let loose = server.app();
+        let draft = leadline::identity::token::TokenDraft {
+            name: "loose".to_owned(),
+            scopes: vec!["leads:read".to_owned()],
+            expires_at: None,
+            rows: leadline::identity::Rows::All,
+            networks: Vec::new(),
+            origins: Vec::new(),
+            budget: None,
+            safelist: Some(entity::Safelist::Off),
+        };
+        let made = leadline::identity::token::create(loose, &leadline::identity::Caller::operator(), draft)
+            .await
+            .unwrap();
+        assert_eq!(
+            code(&server.graphql_as(Some(&made.secret), other, json!({})).await),
+            "FORBIDDEN"
+        );
+        server.stop().await;
     });
 }

@@ -192,7 +192,8 @@ async fn count(server: &Server, table: &str) -> i64 {
             [],
         ))
         .await;
-    counted.unwrap().unwrap().try_get_by_index(0).unwrap()
+    let row = counted.expect("it is asked").expect("a row");
+    row.try_get_by_index(0).expect("a number")
 }
 
 on_both! {

@@ -392,6 +392,33 @@ on_both! {
         assert_eq!(feed.data().await["leadChanged"]["event"], "LEAD_CREATED");
     }
 
+    async fn a_socket_lives_as_long_as_its_session(database: &Database) {
+        let setup = Setup::default().at("2026-03-01T12:00:00Z").setting("session_days", "1");
+        let server = Server::start(database, setup).await;
+        user(&server, "ada@example.com", "viewer").await;
+        let (kept, refresh_token) = tokens(&server, "ada@example.com").await;
+        let (left, _) = tokens(&server, "ada@example.com").await;
+        let mut kept_on = server.socket(&kept).await;
+        let mut left_alone = server.socket(&left).await;
+        server.set_time("2026-03-02T00:00:00Z");
+        refreshed(&server, &refresh_token).await;
+        // A day after the sign-in. A change of the user has sockets looked at.
+        let looked_at = async |moment: &str| {
+            server.set_time(moment);
+            let (access, _) = tokens(&server, "ada@example.com").await;
+            let rename = "mutation ($name: String!) { profileUpdate(input: { name: $name }) { user { name } } }";
+            server.data_as(&access, rename, json!({ "name": moment })).await;
+        };
+        looked_at("2026-03-02T13:00:00Z").await;
+        assert_eq!(left_alone.closed().await, 4403);
+        let mut feed = kept_on.subscribe("subscription { leadChanged { event } }", json!({})).await;
+        server.data("mutation { leadCreate(input: { email: \"a@example.com\" }) { lead { id } } }", json!({})).await;
+        assert_eq!(feed.data().await["leadChanged"]["event"], "LEAD_CREATED", "its session was refreshed");
+        looked_at("2026-03-03T01:00:00Z").await;
+        assert_eq!(kept_on.closed().await, 4403);
+        server.stop().await;
+    }
+
     async fn sessions_outlive_a_new_signing_key_and_other_servers_know_it(database: &Database) {
         let one = Server::start(database, Setup::default()).await;
         user(&one, "ada@example.com", "viewer").await;

@@ -28,22 +28,24 @@ const MANY: &str = "mutation ($input: LeadsCreateInput!) { leadsCreate(input: $i
 
 /// Sends a request but for the end of its body.
 async fn begin(address: SocketAddr, token: &str, path: &str, body: &str) -> (TcpStream, String) {
-    let mut wire = TcpStream::connect(address).await.unwrap();
+    let mut wire = TcpStream::connect(address).await.expect("it listens");
     let (first, rest) = body.split_at(body.len() / 2);
     let request = format!(
         "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n{first}",
         body.len()
     );
-    wire.write_all(request.as_bytes()).await.unwrap();
+    wire.write_all(request.as_bytes()).await.expect("it is sent");
     (wire, rest.to_owned())
 }
 
 /// Sends the end, if there is one; answers what came until the server closed the connection.
 async fn finish((mut wire, rest): (TcpStream, String)) -> String {
-    wire.write_all(rest.as_bytes()).await.unwrap();
+    wire.write_all(rest.as_bytes()).await.expect("it is sent");
     let mut answer = String::new();
-    let read = timeout(PATIENCE, wire.read_to_string(&mut answer)).await.unwrap();
+    let read = timeout(PATIENCE, wire.read_to_string(&mut answer))
+        .await
+        .expect("in time");
     assert!(read.is_ok() || answer.is_empty(), "{answer}");
     answer
 }

@@ -87,6 +87,28 @@ function enter(): string {
   return "";
 }
 
+/** Sign-in elsewhere and making an account, where this server has them. */
+async function otherWays(): Promise<HTMLElement[]> {
+  const { signInOptions } = (await ask(`{ signInOptions { openId signUp } }`)) as {
+    signInOptions: { openId: boolean; signUp: boolean };
+  };
+  const ways: HTMLElement[] = [];
+  if (signInOptions.openId) {
+    ways.push(
+      form([], "Sign in with your organization", async () => {
+        const { openIdBegin: payload } = (await ask(
+          `mutation ($input: OpenIdBeginInput!) { openIdBegin(input: $input) { url userErrors { message } } }`,
+          { redirectPath: "/" },
+        )) as { openIdBegin: { url: string | null } };
+        if (payload.url) window.location.assign(payload.url);
+        return problems(payload);
+      }),
+    );
+  }
+  if (signInOptions.signUp) ways.push(link("Make an account", "#sign-up"));
+  return ways;
+}
+
 function signIn(failed?: string): void {
   const parts = [
     form([email, password], "Sign in", async (values) => {
@@ -104,6 +126,26 @@ function signIn(failed?: string): void {
   ];
   if (failed) parts.unshift(element("p", failed, { role: "alert" }));
   show("Sign in to Leadline", ...parts);
+  const last = parts[parts.length - 1];
+  // Without them the page is as good as it was.
+  otherWays().then(
+    (ways) => last?.isConnected && last.after(...ways),
+    () => undefined,
+  );
+}
+
+function signUp(): void {
+  show(
+    "Make an account",
+    form([email, name, newPassword], "Go on", async (values) => {
+      const { signUp: payload } = await ask(
+        `mutation ($input: SignUpInput!) { signUp(input: $input) { userErrors { message } } }`,
+        { ...values, transport: "COOKIE" },
+      );
+      return problems(payload) || "A mail is on its way to you. Its link makes the account yours.";
+    }),
+    link("Sign in", "#"),
+  );
 }
 
 function secondFactor(challenge: string): void {
@@ -199,6 +241,7 @@ function open(): void {
     "email-verify": emailVerify,
     "sign-in-failed": (message) => signIn(decodeURIComponent(message)),
     forgot,
+    "sign-up": signUp,
   };
   const page = pages[what] ?? (() => signIn());
   page(given);

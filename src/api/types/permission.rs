@@ -124,7 +124,6 @@ macro_rules! scopes {
     ($($module:ident, $who:expr, $name:literal;)*) => {
         /// One module for each scope.
         pub mod scopes {
-            #[allow(unused_imports, reason = "each names what it needs")]
             use super::Who::{Anybody, Somebody, User, With};
             use crate::identity::Scope::{Admin, Read, Write};
             use entity::Area;

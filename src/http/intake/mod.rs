@@ -10,13 +10,14 @@ use std::any::TypeId;
 use std::sync::Arc;
 
 use async_graphql::{Request, ServerError};
+use entity::Safelist;
 
 pub use self::budget::{Budget, Budgets};
 use self::manifest::Manifest;
 use self::persisted::Persisted;
 use super::gateway::{Continued, coded_error};
 use crate::api::{AT_THE_DOOR, fingerprint, scan, with_purse};
-use crate::config::{GraphqlLimits, GraphqlSettings, Safelist, SettingsError};
+use crate::config::{GraphqlLimits, GraphqlSettings, SettingsError};
 use crate::identity::{Caller, Scope};
 
 /// How many times as many tokens the holders of `admin` may send: their programs are the deployment's own.

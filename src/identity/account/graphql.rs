@@ -6,6 +6,7 @@ use entity::id::{InvitationId, UserId};
 
 use super::{InvitationProblem, SignUpDraft};
 use crate::api::types::{Access, EmailAddress, scoped, user_errors};
+use crate::config::SignUp;
 use crate::error::Outcome;
 use crate::identity::passwords::Password;
 use crate::identity::role;
@@ -190,13 +191,32 @@ struct UserRoleChangeInput {
     role: String,
 }
 
-/// Queries of invitations.
+/// The ways to come in, beside an e-mail address and a password.
+#[derive(SimpleObject)]
+struct SignInOptions {
+    /// Whether `openIdBegin` leads to an OpenID Connect provider.
+    open_id: bool,
+    /// Whether `signUp` takes everybody, not only who was invited.
+    sign_up: bool,
+}
+
+/// Queries of accounts.
 #[derive(Default)]
 pub struct AccountQuery;
 
 #[scoped]
 #[Object]
 impl AccountQuery {
+    /// By which ways one comes in here, for the page that shows them.
+    #[scope("none")]
+    async fn sign_in_options(&self, ctx: &Context<'_>) -> SignInOptions {
+        let access = ctx.app().access();
+        SignInOptions {
+            open_id: access.open_id.is_some(),
+            sign_up: access.sign_up == SignUp::Open,
+        }
+    }
+
     /// Invitations that are open, newest first, at most 1,000.
     #[scope("users:read", all_rows)]
     #[graphql(complexity = "5 + 25 * child_complexity")]

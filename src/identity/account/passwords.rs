@@ -1,6 +1,7 @@
 //! Passwords that are changed, and those that are forgotten.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use entity::id::UserId;
 use entity::{CodePurpose, EndReason};
@@ -57,7 +58,11 @@ pub async fn change_password(
     Ok(user)
 }
 
-/// Writes a link for a new password to an address, if it has a user; nobody learns which.
+/// How long the answer to a forgotten password takes at least: well above what a mail takes to be written, so that the time
+/// does not tell whether one was.
+const FORGOT: Duration = Duration::from_millis(250);
+
+/// Writes a link for a new password to an address, if it has a user; nobody learns which, by the answer or by its time.
 ///
 /// # Errors
 /// [`Error::RateLimited`] after too many; the database's.
@@ -70,12 +75,19 @@ pub async fn forgot_password(
     let email = user::checked_email(email)
         .map_err(|message| Problem::new("email", UserProblem::InvalidEmail, message))?;
     Guess::of_mails(&email, origin.address).count(app).await?;
+    let answer = tokio::time::sleep(FORGOT);
+    let written = write_link(app, public_url, &email).await;
+    answer.await;
+    Ok(written?)
+}
+
+async fn write_link(app: &App, public_url: &str, email: &str) -> Result<(), Error> {
     let tx = app.db().begin().await?;
-    let user = user::by_email(&*tx, &email).await?;
+    let user = user::by_email(&*tx, email).await?;
     if let Some(user) = user.filter(|user| user.deactivated_at.is_none()) {
         let (code, _) = code::make(app, &tx, CodePurpose::PasswordReset, Some(user.id), None).await?;
         let link = mails::link(public_url, mails::Page::PasswordReset, &code);
-        mail::queue(app, &tx, mails::password_reset(&email, &link)).await?;
+        mail::queue(app, &tx, mails::password_reset(email, &link)).await?;
         tx.commit().await?;
     }
     Ok(())

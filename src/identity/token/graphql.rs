@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, Result, SimpleObject};
 use entity::id::TokenId;
-use entity::{Day, Timestamp};
+use entity::{Day, Safelist, Timestamp};
 
 use super::{TokenChange, TokenDraft, TokenProblem};
 use crate::api::types::{Access, Json, scoped, user_errors};
@@ -86,6 +86,10 @@ impl ApiToken {
             restore_per_second,
         })
     }
+    /// What happens to its documents that are not in the server's manifest, where the settings say less; null: what they say.
+    async fn safelist(&self) -> Option<Safelist> {
+        self.0.safelist
+    }
     /// When it was made.
     async fn created_at(&self) -> Timestamp {
         self.0.created_at
@@ -157,6 +161,9 @@ struct ApiTokenCreateInput {
     origins: Vec<String>,
     /// What it may spend on queries; what the settings say without one.
     budget: Option<TokenBudgetInput>,
+    /// What happens to its documents that are not in the server's manifest (`graphql_safelist_manifest`), where the settings say
+    /// less.
+    safelist: Option<Safelist>,
 }
 
 /// A change of a token; what is absent stays, null takes a bound away.
@@ -178,6 +185,8 @@ struct ApiTokenUpdateInput {
     origins: Option<Vec<String>>,
     /// What it may spend on queries.
     budget: MaybeUndefined<TokenBudgetInput>,
+    /// What happens to its documents that are not in the server's manifest.
+    safelist: MaybeUndefined<Safelist>,
 }
 
 /// Which token gets a new secret.
@@ -266,6 +275,7 @@ impl TokenMutation {
             networks,
             origins,
             budget,
+            safelist,
         } = input;
         let outcome = match rows(ctx.app(), row_filter).await {
             Ok(rows) => {
@@ -277,6 +287,7 @@ impl TokenMutation {
                     networks,
                     origins,
                     budget: budget.map(points),
+                    safelist,
                 };
                 super::create(ctx.app(), ctx.caller()?, draft).await
             }
@@ -301,6 +312,7 @@ impl TokenMutation {
             networks,
             origins,
             budget,
+            safelist,
         } = input;
         let filter = match row_filter {
             MaybeUndefined::Undefined => None,
@@ -322,6 +334,7 @@ impl TokenMutation {
                     networks,
                     origins,
                     budget: maybe(budget).map(|budget| budget.map(points)),
+                    safelist: maybe(safelist),
                 };
                 super::update(ctx.app(), ctx.caller()?, id, change).await
             }

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use entity::Safelist;
 use ipnet::IpNet;
 use url::Url;
 
@@ -48,6 +49,8 @@ pub struct Terms {
     pub origins: Vec<String>,
     /// Points at most and points that come back each second; none: those of the settings.
     pub budget: Option<(i32, i32)>,
+    /// What happens to documents that are not expected, where the settings say less.
+    pub safelist: Option<Safelist>,
 }
 
 impl Terms {
@@ -69,6 +72,7 @@ impl Terms {
                 .collect(),
             origins: words(&token.origins),
             budget: token.budget_limit.zip(token.budget_restore),
+            safelist: token.safelist,
         })
     }
 
@@ -117,7 +121,7 @@ impl Terms {
             (None, Some(_)) => false,
             (Some((limit, restore)), Some((most, fastest))) => limit <= most && restore <= fastest,
         };
-        networks && origins && budget
+        networks && origins && budget && self.safelist >= other.safelist
     }
 }
 
@@ -175,6 +179,7 @@ mod tests {
             networks: checked_networks(&texts(networks)).expect("networks"),
             origins: checked_origins(&texts(origins)).expect("origins"),
             budget,
+            safelist: None,
         }
     }
 
@@ -253,6 +258,13 @@ mod tests {
             assert_eq!(narrow.is_within(&wide), is_within, "{narrow:?}");
         }
         assert!(wide.is_within(&Terms::default()));
+        let listed = |safelist| Terms {
+            safelist,
+            ..Terms::default()
+        };
+        let strict = listed(Some(Safelist::Enforce));
+        assert!(strict.is_within(&listed(Some(Safelist::Log))) && strict.is_within(&listed(None)));
+        assert!(!listed(Some(Safelist::Log)).is_within(&strict) && !listed(None).is_within(&strict));
     }
 
     #[test]

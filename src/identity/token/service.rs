@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use entity::id::TokenId;
-use entity::{Area, EventKind, Timestamp};
+use entity::{Area, EventKind, Safelist, Timestamp};
 use serde_json::json;
 
 use super::model::{MOST_NAME, Terms, TokenProblem, checked_networks, checked_origins};
@@ -50,6 +50,8 @@ pub struct TokenDraft {
     pub origins: Vec<String>,
     /// Points at most and points that come back each second; none: those of the settings.
     pub budget: Option<(i32, i32)>,
+    /// What happens to documents that are not expected, where the settings say less.
+    pub safelist: Option<Safelist>,
 }
 
 /// A change of a token; `None` leaves as is.
@@ -69,6 +71,8 @@ pub struct TokenChange {
     pub origins: Option<Vec<String>>,
     /// Its budget.
     pub budget: Option<Option<(i32, i32)>>,
+    /// What happens to documents that are not expected.
+    pub safelist: Option<Option<Safelist>>,
 }
 
 fn wrong(field: &str, code: TokenProblem, message: impl Into<String>) -> Problem<TokenProblem> {
@@ -109,6 +113,7 @@ pub async fn create_filtered_token(
         networks: Vec::new(),
         origins: Vec::new(),
         budget: None,
+        safelist: None,
     };
     create(app, caller, draft).await
 }
@@ -129,6 +134,7 @@ pub async fn create(app: &App, caller: &Caller, draft: TokenDraft) -> Outcome<Cr
         networks,
         origins,
         budget,
+        safelist,
     } = draft;
     let mut token = Token {
         id: TokenId::at(now),
@@ -146,6 +152,7 @@ pub async fn create(app: &App, caller: &Caller, draft: TokenDraft) -> Outcome<Cr
         origins: None,
         budget_limit: None,
         budget_restore: None,
+        safelist: None,
         previous_hash: None,
         previous_until: None,
     };
@@ -157,6 +164,7 @@ pub async fn create(app: &App, caller: &Caller, draft: TokenDraft) -> Outcome<Cr
         networks: Some(networks),
         origins: Some(origins),
         budget: Some(budget),
+        safelist: Some(safelist),
     };
     apply(&mut token, change, now)?;
     let tx = app.db().begin().await?;
@@ -319,7 +327,8 @@ async fn within_own(tx: &Tx, caller: &Caller, token: &Token) -> Outcome<(), Toke
         return Err(wrong("expiresAt", TokenProblem::InvalidExpiry, message).into());
     }
     if !Terms::of(token).is_within(&Terms::of(&own)) {
-        let message = "networks, origins and budget may not be wider than those of the token that makes it";
+        let message =
+            "networks, origins, budget and safelist may not be wider than those of the token that makes it";
         return Err(wrong("", TokenProblem::BeyondOwn, message).into());
     }
     Ok(())
@@ -334,6 +343,7 @@ fn apply(token: &mut Token, change: TokenChange, now: Timestamp) -> Result<(), P
         networks,
         origins,
         budget,
+        safelist,
     } = change;
     if let Some(name) = name {
         let name = name.trim();
@@ -386,6 +396,9 @@ fn apply(token: &mut Token, change: TokenChange, now: Timestamp) -> Result<(), P
             return Err(wrong("budget", TokenProblem::InvalidBudget, message));
         }
         (token.budget_limit, token.budget_restore) = budget.unzip();
+    }
+    if let Some(safelist) = safelist {
+        token.safelist = safelist;
     }
     Ok(())
 }

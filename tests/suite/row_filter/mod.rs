@@ -1,5 +1,6 @@
 //! Tokens that show a part of the leads: two leads of a partner, two of others, with every kind of thing hanging on them.
 
+mod nested;
 mod reads;
 mod subscriptions;
 mod transfers;

@@ -246,6 +246,7 @@ async fn compare(server: &Server, scene: &Scene, token: &str, field: &str) {
         "scoreModel" => same("{ it: scoreModel { version } }").await,
         "scoreModels" => same("{ it: scoreModels { version } }").await,
         "version" => same("{ it: version }").await,
+        "signInOptions" => same("{ it: signInOptions { openId } }").await,
         "scoreBacktest" => {
             let query = "query ($id: ID!) { it: scoreBacktest(jobId: $id) { leads } }";
             let answer = server
