@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -55,6 +56,21 @@ async fn attack(
     Ok(())
 }
 
+/// Runs clients on a thread of their own: what they cost is not to be waited for by the client that is measured.
+fn apart<F>(clients: Vec<F>) -> anyhow::Result<JoinHandle<anyhow::Result<()>>>
+where
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let run = move || {
+        let clients = futures_util::future::try_join_all(clients);
+        runtime.block_on(clients).map(drop)
+    };
+    Ok(std::thread::spawn(run))
+}
+
 /// A client's latencies, alone and beside a hostile one.
 pub fn hostile(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>> {
     let (deployment, server, token, ids) = with_leads(runtime, backend, 10_000)?;
@@ -65,7 +81,7 @@ pub fn hostile(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>>
         .collect::<Result<_, _>>()?;
     let bodies = Arc::new(bodies);
     let seconds = Duration::from_secs(size("BENCH_SECONDS", 10));
-    let healthy = async || -> anyhow::Result<Load> {
+    let healthy = || async {
         let bodies = Arc::clone(&bodies);
         let count = bodies.len() as u64;
         load(
@@ -79,28 +95,29 @@ pub fn hostile(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>>
         )
         .await
     };
-    let (quiet, beside, sent) = runtime.block_on(async {
-        let quiet = healthy().await?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let sent = Arc::new(AtomicU64::new(0));
-        let attacks: Vec<_> = (0..HOSTILE)
-            .map(|_| {
-                let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
-                tokio::spawn(attack(server.address.clone(), other.clone(), stop, sent))
-            })
-            .collect();
-        let beside = healthy().await?;
-        stop.store(true, Ordering::Relaxed);
-        for attack in attacks {
-            attack.await??;
-        }
-        anyhow::Ok((quiet, beside, sent.load(Ordering::Relaxed)))
-    })?;
+    let quiet = runtime.block_on(healthy())?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let sent = Arc::new(AtomicU64::new(0));
+    let attacks = (0..HOSTILE).map(|_| {
+        let (stop, sent) = (Arc::clone(&stop), Arc::clone(&sent));
+        attack(server.address.clone(), other.clone(), stop, sent)
+    });
+    let attacks = apart(attacks.collect())?;
+    let beside = runtime.block_on(healthy());
+    stop.store(true, Ordering::Relaxed);
+    attacks
+        .join()
+        .map_err(|_| anyhow::anyhow!("the attack panicked"))??;
+    let (beside, sent) = (beside?, sent.load(Ordering::Relaxed));
     Ok(vec![Row {
         what: format!("`lead(id)`, 4 connections, alone and beside {HOSTILE} that send hostile documents"),
         figure: format!(
-            "p99 {:.1} ms alone, {:.1} ms beside ({:.1} times) while {sent} were sent",
+            "{:.0}/s, p50 {:.2} ms, p99 {:.1} ms alone, {:.0}/s, {:.2} ms, {:.1} ms beside ({:.1} times) while {sent} were sent",
+            quiet.per_second,
+            quiet.ms(0.5),
             quiet.ms(0.99),
+            beside.per_second,
+            beside.ms(0.5),
             beside.ms(0.99),
             beside.ms(0.99) / quiet.ms(0.99),
         ),
@@ -126,7 +143,7 @@ pub fn sign_ins(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>
         .collect::<Result<_, _>>()?;
     let bodies = Arc::new(bodies);
     let seconds = Duration::from_secs(size("BENCH_SECONDS", 10));
-    let readers = async || -> anyhow::Result<Load> {
+    let readers = || async {
         let bodies = Arc::clone(&bodies);
         let count = bodies.len() as u64;
         let body =
@@ -143,45 +160,38 @@ pub fn sign_ins(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>
         )
         .await
     };
-    let (quiet, beside, answered, hashed) = runtime.block_on(async {
-        let quiet = readers().await?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let (answered, hashed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let flood: Vec<_> = (0..SIGN_INS)
-            .map(|n| {
-                let (stop, address) = (Arc::clone(&stop), server.address.clone());
-                let (answered, hashed) = (Arc::clone(&answered), Arc::clone(&hashed));
-                tokio::spawn(async move {
-                    let mut connection = Connection::open(&address, "").await?;
-                    let mut round = 0;
-                    let mut due = tokio::time::interval(Duration::from_secs(1));
-                    tokio::time::sleep(Duration::from_millis(n * 1_000 / SIGN_INS)).await;
-                    while !stop.load(Ordering::Relaxed) {
-                        due.tick().await;
-                        let from = format!("10.{round}.{}.{}", n / 250, n % 250);
-                        let body = sign_in(round * SIGN_INS + n);
-                        let answer = connection.post_from(&from, body).await?;
-                        round += 1;
-                        answered.fetch_add(1, Ordering::Relaxed);
-                        let looked_at = answer.starts_with(b"{\"data\":{\"signIn\":{");
-                        hashed.fetch_add(u64::from(looked_at), Ordering::Relaxed);
-                    }
-                    anyhow::Ok(())
-                })
-            })
-            .collect();
-        let beside = readers().await?;
-        stop.store(true, Ordering::Relaxed);
-        for client in flood {
-            client.await??;
+    let quiet = runtime.block_on(readers())?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let (answered, hashed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let flood = (0..SIGN_INS).map(|n| {
+        let (stop, address) = (Arc::clone(&stop), server.address.clone());
+        let (answered, hashed) = (Arc::clone(&answered), Arc::clone(&hashed));
+        async move {
+            let mut connection = Connection::open(&address, "").await?;
+            let mut round = 0;
+            tokio::time::sleep(Duration::from_millis(n * 1_000 / SIGN_INS)).await;
+            let mut due = tokio::time::interval(Duration::from_secs(1));
+            while !stop.load(Ordering::Relaxed) {
+                due.tick().await;
+                let from = format!("10.{round}.{}.{}", n / 250, n % 250);
+                let body = sign_in(round * SIGN_INS + n);
+                let answer = connection.post_from(&from, body).await?;
+                round += 1;
+                answered.fetch_add(1, Ordering::Relaxed);
+                let looked_at = answer.starts_with(b"{\"data\":{\"signIn\":{");
+                hashed.fetch_add(u64::from(looked_at), Ordering::Relaxed);
+            }
+            anyhow::Ok(())
         }
-        anyhow::Ok((
-            quiet,
-            beside,
-            answered.load(Ordering::Relaxed),
-            hashed.load(Ordering::Relaxed),
-        ))
-    })?;
+    });
+    let flood = apart(flood.collect())?;
+    let beside = runtime.block_on(readers());
+    stop.store(true, Ordering::Relaxed);
+    flood
+        .join()
+        .map_err(|_| anyhow::anyhow!("the flood panicked"))??;
+    let beside = beside?;
+    let (answered, hashed) = (answered.load(Ordering::Relaxed), hashed.load(Ordering::Relaxed));
     Ok(vec![Row {
         what: format!("`lead(id)`, 64 connections, alone and beside {SIGN_INS} sign-ins a second"),
         figure: format!(

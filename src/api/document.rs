@@ -30,7 +30,8 @@ struct Reach {
     introspection: usize,
     /// Lists within each other in introspection.
     lists: usize,
-    /// Fields in all, with those of fragments.
+    /// Fields in all, with those of fragments; a spread and an inline fragment count as one, too. What walks the document
+    /// later goes along every path of it, and this bounds the paths.
     fields: usize,
     /// The largest page that is asked of a connection.
     page: u64,
@@ -44,6 +45,13 @@ impl Reach {
             lists: self.lists.max(other.lists),
             fields: self.fields.saturating_add(other.fields),
             page: self.page.max(other.page),
+        }
+    }
+
+    fn and_itself(self) -> Self {
+        Self {
+            fields: self.fields.saturating_add(1),
+            ..self
         }
     }
 }
@@ -78,8 +86,9 @@ impl<'d> Walk<'d> {
                     let name = field.name.node.as_str();
                     let of = type_of(parent, name);
                     let mut inner = self.reach(&field.selection_set.node, of, level + 1)?;
+                    let page = self.page(field)?;
                     if of.ends_with("Connection") {
-                        inner.page = inner.page.max(self.page(field));
+                        inner.page = inner.page.max(page);
                     }
                     let fields = inner.fields.saturating_add(1);
                     match name {
@@ -107,10 +116,11 @@ impl<'d> Walk<'d> {
                     let condition = inline.type_condition.as_ref();
                     let parent = condition.map_or(parent, |condition| condition.node.on.node.as_str());
                     self.reach(&inline.selection_set.node, parent, level + 1)?
+                        .and_itself()
                 }
-                Selection::FragmentSpread(spread) => {
-                    self.fragment(&spread.node.fragment_name.node, level + 1)?
-                }
+                Selection::FragmentSpread(spread) => self
+                    .fragment(&spread.node.fragment_name.node, level + 1)?
+                    .and_itself(),
             };
             reach = reach.and(found);
         }
@@ -132,7 +142,7 @@ impl<'d> Walk<'d> {
     }
 
     /// How many rows a field asks for, as far as it can be told before its arguments are read.
-    fn page(&self, field: &Field) -> u64 {
+    fn page(&self, field: &Field) -> Result<u64, ServerError> {
         let rows = |name: &str| {
             let given = field.get_argument(name)?.node.clone();
             let given = given.into_const_with(|variable| {
@@ -151,11 +161,16 @@ impl<'d> Walk<'d> {
                 Ok::<_, Infallible>(given.cloned().unwrap_or_default())
             });
             match given {
-                Ok(ConstValue::Number(number)) => number.as_u64(),
+                Ok(ConstValue::Number(number)) => number.as_i64(),
                 _ => None,
             }
         };
-        rows("first").max(rows("last")).unwrap_or(0)
+        let (first, last) = (rows("first"), rows("last"));
+        // Points are counted before arguments are looked at, and fewer than none would make others free.
+        if let Some(less) = first.into_iter().chain(last).find(|rows| *rows < 0) {
+            return Err(too_complex(format!("a page of {less} rows is asked for")));
+        }
+        Ok(first.max(last).map_or(0, i64::unsigned_abs))
     }
 
     /// Whether a selection at the root asks for anything but what everybody is told.
@@ -245,7 +260,7 @@ mod tests {
 
     fn refused(query: &str, nobody: bool) -> Option<String> {
         let document = parse_query(query).expect("a document");
-        let variables = Variables::from_json(serde_json::json!({ "few": 100, "many": 101 }));
+        let variables = Variables::from_json(serde_json::json!({ "few": 100, "many": 101, "less": -5 }));
         let error = check(&document, &variables, nobody, &GraphqlLimits::default()).err()?;
         let code = error
             .extensions
@@ -308,6 +323,23 @@ mod tests {
             None,
             "validation's to refuse"
         );
+        // Whatever stands at the end of the ways, and however one goes from one to the next.
+        for (leaf, step) in [
+            ("...Nope", "...F"),
+            ("... { ...Nope }", "...F"),
+            ("...Nope", "... on Query { ...F"),
+        ] {
+            let close = if step.contains('{') { " }" } else { "" };
+            let mut text = "{ ...F0 }".to_owned();
+            for n in 0..30 {
+                let next = format!("{step}{}{close}", n + 1);
+                text += &format!(" fragment F{n} on Query {{ {next} {next} }}");
+            }
+            text += &format!(" fragment F30 on Query {{ {leaf} }}");
+            for nobody in [true, false] {
+                assert_eq!(refused(&text, nobody).as_deref(), Some("TOO_COMPLEX"), "{text}");
+            }
+        }
     }
 
     #[test]
@@ -320,13 +352,16 @@ mod tests {
             ("first: $many", true),
             ("first: $default", true),
             ("first: $absent", false),
+            ("first: -1", true),
+            ("last: -2147483648", true),
+            ("first: $less", true),
         ] {
             for query in [
                 format!(
-                    "query ($few: Int, $many: Int, $default: Int = 101) {{ leads({arguments}) {{ nodes {{ id }} }} }}"
+                    "query ($few: Int, $many: Int, $less: Int, $default: Int = 101) {{ leads({arguments}) {{ nodes {{ id }} }} }}"
                 ),
                 format!(
-                    "query ($default: Int = 101) {{ ...F }} \
+                    "query ($less: Int, $default: Int = 101) {{ ...F }} \
                      fragment F on Query {{ lead(id: 1) {{ ... on Lead {{ notes({arguments}) {{ nodes {{ id }} }} }} }} }}"
                 ),
             ] {

@@ -63,21 +63,27 @@ impl Documents {
                 Arc::new(Known { document, asks })
             }
         };
-        let hider = caller.filter(|caller| known.asks.are_beyond(caller));
-        let document = match hider {
-            None => Arc::clone(&known.document),
-            Some(caller) => {
-                let mut document = ExecutableDocument::clone(&known.document);
-                shape::conceal(&mut document, caller);
-                Arc::new(document)
-            }
+        let nobody = caller.is_none();
+        // What nobody asks for at a root is answered with the word that a token is needed, not as what is not there.
+        if nobody {
+            document::check(&known.document, &request.variables, nobody, &self.limits)?;
+        }
+        let is_concealed = known.asks.are_beyond(caller);
+        let document = if is_concealed {
+            let mut document = ExecutableDocument::clone(&known.document);
+            shape::conceal(&mut document, caller);
+            Arc::new(document)
+        } else {
+            Arc::clone(&known.document)
         };
-        document::check(&document, &request.variables, caller.is_none(), &self.limits)?;
-        let is_concealed = hider.is_some();
+        if !nobody {
+            document::check(&document, &request.variables, nobody, &self.limits)?;
+        }
         if !is_new || is_concealed {
             request.set_parsed_query(ExecutableDocument::clone(&document));
         }
-        if is_new && request.query.len() <= MOST_BYTES {
+        // Nobody's documents are not worth the room.
+        if is_new && !nobody && request.query.len() <= MOST_BYTES {
             self.known.insert(Arc::from(request.query.as_str()), known);
         }
         Ok(Read {

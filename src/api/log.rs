@@ -118,7 +118,7 @@ impl LogQuery {
     /// What happened, the latest first, as far back as the log is kept. A token with a row filter is told of the leads that
     /// it shows alone.
     #[scope("events:read")]
-    #[graphql(complexity = "first.unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "first.unwrap_or(25).max(0) as usize * child_complexity")]
     async fn activity(
         &self,
         ctx: &Context<'_>,

@@ -260,22 +260,17 @@ async fn find(ctx: &Context<'_>, id: AnyId) -> Result<Option<Node>> {
             let own = |caller: &Caller, row: &jobs::Job| caller.sees_made_by(&row.created_by);
             load_apart(ctx, id, own, Job::new).await
         }
-        // They lie with their lead, and are found by nothing else.
-        AnyId::ScoreEntryId(_) => Err(elsewhere(
-            "entries of a score's history",
-            "read them by `Lead.scoreHistory`",
-        )),
-        AnyId::TokenId(_) => Err(elsewhere("tokens", "`leadline token list` shows them")),
-        AnyId::UserId(_) => Err(elsewhere("users", "read them by `user(id)`")),
-        AnyId::SessionId(_) => Err(elsewhere("sessions", "read them by `me`")),
-        AnyId::InvitationId(_) => Err(elsewhere("invitations", "read them by `invitations`")),
-        AnyId::MailId(_) => Err(elsewhere("mails", "read them by `mails`")),
-        AnyId::AuditEntryId(_) => Err(elsewhere("audit entries", "read them by `auditEntries`")),
+        // They lie with their lead, or are found by fields of their own, which the caller may not know.
+        AnyId::ScoreEntryId(_)
+        | AnyId::TokenId(_)
+        | AnyId::UserId(_)
+        | AnyId::SessionId(_)
+        | AnyId::InvitationId(_)
+        | AnyId::MailId(_)
+        | AnyId::AuditEntryId(_) => {
+            Err(Error::BadInput("ids of this kind are not found by `node` and `nodes`".to_owned()).into())
+        }
     }
-}
-
-fn elsewhere(what: &str, instead: &str) -> async_graphql::Error {
-    Error::BadInput(format!("{what} are not found by id: {instead}")).into()
 }
 
 fn read(id: &str) -> Result<AnyId, Error> {

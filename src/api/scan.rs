@@ -24,6 +24,30 @@ enum Token<'t> {
     Other(&'t str),
 }
 
+/// How far an inline fragment is read: `...`, `... on`, `... on Type`, each with directives behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fragment {
+    None,
+    Begun,
+    On,
+    Typed,
+}
+
+impl Fragment {
+    fn then(self, name: &str) -> Self {
+        match self {
+            Self::Begun if name == "on" => Self::On,
+            Self::On => Self::Typed,
+            // The name of a fragment that stands elsewhere, or a field.
+            _ => Self::None,
+        }
+    }
+
+    const fn opens(self) -> bool {
+        matches!(self, Self::Begun | Self::Typed)
+    }
+}
+
 struct Tokens<'t> {
     text: &'t str,
     place: usize,
@@ -124,8 +148,10 @@ pub fn scan(text: &str, limits: &GraphqlLimits) -> Result<(), ServerError> {
         ..
     } = *limits;
     let (mut count, mut marks, mut nested, mut arguments) = (0, 0, 0_usize, 0_usize);
-    // For each open selection, how often fields have an alias in it.
-    let mut selections: Vec<HashMap<&str, usize>> = Vec::new();
+    // For each open selection, how often fields have an alias in it; `None` for an inline fragment, which goes on with the
+    // selection around it.
+    let mut selections: Vec<Option<HashMap<&str, usize>>> = Vec::new();
+    let mut fragment = Fragment::None;
     let mut before = [Token::Sign(b' '); 2];
     for token in (Tokens { text, place: 0 }) {
         count += 1;
@@ -148,7 +174,11 @@ pub fn scan(text: &str, limits: &GraphqlLimits) -> Result<(), ServerError> {
                 }
                 match sign {
                     b'(' => arguments += 1,
-                    b'{' if arguments == 0 => selections.push(HashMap::new()),
+                    b'{' if arguments == 0 => {
+                        let goes_on = fragment.opens() && !selections.is_empty();
+                        selections.push((!goes_on).then(HashMap::new));
+                        fragment = Fragment::None;
+                    }
                     _ => {}
                 }
             }
@@ -162,10 +192,13 @@ pub fn scan(text: &str, limits: &GraphqlLimits) -> Result<(), ServerError> {
                     _ => {}
                 }
             }
+            Token::Sign(b'.') if arguments == 0 => fragment = Fragment::Begun,
             Token::Name(name) if arguments == 0 => {
-                if let (Some(selection), [Token::Name(_), Token::Sign(b':')]) =
-                    (selections.last_mut(), before)
-                {
+                if before[1] != Token::Sign(b'@') {
+                    fragment = fragment.then(name);
+                }
+                let around = selections.iter_mut().rev().flatten().next();
+                if let (Some(selection), [Token::Name(_), Token::Sign(b':')]) = (around, before) {
                     let count = selection.entry(name).or_default();
                     *count += 1;
                     if *count > aliases {
@@ -307,6 +340,26 @@ mod tests {
             refused(&format!("{{ {} a {{ {} }} }}", fields(6), fields(6))),
             None,
             "in two selections"
+        );
+        for open in [
+            "...",
+            "... on Query",
+            "... @include(if: true)",
+            "... on Query @a @b(c: 1)",
+        ] {
+            let parts = |count: usize| format!("{open} {{ {} }}", fields(count)).replace("a", "b");
+            let document = format!("{{ {} {} }}", fields(6), parts(6)).replace("@b(c", "@a(c");
+            assert!(
+                refused(&document).is_some(),
+                "an inline fragment is of the selection around it: {document}"
+            );
+            let nested = format!("{{ {} {open} {{ {open} {{ {} }} }} }}", fields(6), fields(6));
+            assert!(refused(&nested).is_some(), "{nested}");
+        }
+        assert_eq!(
+            refused(&format!("{{ {} ...F a {{ {} }} }}", fields(6), fields(6))),
+            None,
+            "a fragment that stands elsewhere"
         );
         let arguments: String = (0..20).map(|n| format!("a{n}: red ")).collect();
         assert_eq!(

@@ -29,6 +29,7 @@ const MOST_SHAPES: u64 = 256;
 /// What a shape depends on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Standing {
+    is_somebody: bool,
     scopes: Scopes,
     is_user: bool,
     sees_all_rows: bool,
@@ -45,14 +46,12 @@ fn may(need: Option<Need>, caller: Option<&Caller>) -> bool {
 
 fn types_for(caller: Option<&Caller>) -> Types {
     let standing = Standing {
+        is_somebody: caller.is_some(),
         scopes: caller.map_or_else(Scopes::default, |caller| caller.scopes),
         is_user: caller.is_some_and(|caller| caller.user.is_some()),
         sees_all_rows: caller.is_some_and(|caller| caller.rows.is_all()),
     };
-    let Some(caller) = caller else {
-        return Arc::new(reached(Contract::ours(), None));
-    };
-    SHAPES.get_with(standing, || Arc::new(reached(Contract::ours(), Some(caller))))
+    SHAPES.get_with(standing, || Arc::new(reached(Contract::ours(), caller)))
 }
 
 /// The types that fields lead to, and `node`. That a type is one of many that a timeline may answer with does not show
@@ -159,10 +158,10 @@ impl Asks {
     }
 
     /// Whether something of it is hidden from the caller.
-    pub(super) fn are_beyond(&self, caller: &Caller) -> bool {
-        !self.needs.iter().all(|need| may(Some(*need), Some(caller)))
+    pub(super) fn are_beyond(&self, caller: Option<&Caller>) -> bool {
+        !self.needs.iter().all(|need| may(Some(*need), caller))
             || (!self.types.is_empty() && {
-                let types = types_for(Some(caller));
+                let types = types_for(caller);
                 !self.types.iter().all(|name| types.contains(name))
             })
     }
@@ -174,8 +173,8 @@ pub(super) fn is_whole(caller: &Caller) -> bool {
 }
 
 /// Gives what is hidden from a caller names that no schema has.
-pub(super) fn conceal(document: &mut ExecutableDocument, caller: &Caller) {
-    let types = types_for(Some(caller));
+pub(super) fn conceal(document: &mut ExecutableDocument, caller: Option<&Caller>) {
+    let types = types_for(caller);
     let veil = Veil {
         types: &types,
         caller,
@@ -199,7 +198,7 @@ pub(super) fn conceal(document: &mut ExecutableDocument, caller: &Caller) {
 
 struct Veil<'a> {
     types: &'a HashSet<Name>,
-    caller: &'a Caller,
+    caller: Option<&'a Caller>,
 }
 
 impl Veil<'_> {
@@ -234,7 +233,7 @@ impl Veil<'_> {
                     let Some(known) = Contract::ours().field(parent, &field.name.node) else {
                         continue;
                     };
-                    if may(known.need, Some(self.caller)) {
+                    if may(known.need, self.caller) {
                         self.set(&mut field.selection_set.node, named(&known.ty));
                     } else {
                         field.name.node = hidden(&field.name.node);

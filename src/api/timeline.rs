@@ -256,7 +256,7 @@ impl LeadTimelineFields {
     /// All that happened to the lead, newest first. An entry that the caller may not read is not there: engagements and
     /// conversions ask for `engagement:read`, moves for `lifecycle:read`, events of the lead itself for `events:read`.
     #[scope("leads:read")]
-    #[graphql(complexity = "5 + first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "5 + first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     async fn timeline(
         &self,
         ctx: &Context<'_>,

@@ -374,7 +374,13 @@ impl Running {
             graphql: settings.graphql.clone(),
         });
         let closing = CancellationToken::new();
-        let serving = listen::serve(listener, router, settings.http_header_time, closing.clone());
+        let serving = listen::serve(
+            listener,
+            router,
+            settings.http_header_time,
+            settings.http_connections,
+            closing.clone(),
+        );
         let serving = tokio::spawn(serving);
         self.http = Some(Http {
             address,

@@ -63,6 +63,9 @@ pub struct AccessSettings {
     pub mail_from: String,
     /// Sign-in elsewhere.
     pub open_id: Option<OpenIdSettings>,
+    /// Points that who has no budget of their own may spend at once on queries, and that come back each second; none: any
+    /// number.
+    pub budget: Option<(u64, u64)>,
     /// Networks of reverse proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
 }
@@ -79,6 +82,7 @@ impl Default for AccessSettings {
             smtp_url: None,
             mail_from: DEFAULT_FROM.to_owned(),
             open_id: None,
+            budget: None,
             trusted_proxies: Vec::new(),
         }
     }

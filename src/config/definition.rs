@@ -217,6 +217,12 @@ pub const DEFINITIONS: &[Definition] = &[
         default: "30",
     },
     Definition {
+        key: "http_connections",
+        value: "N",
+        help: "Most connections at once, 10 to 1000000; more wait until others end. The process may open as many files and some more",
+        default: "10000",
+    },
+    Definition {
         key: "graphql_connections",
         value: "N",
         help: "Most sockets and event streams of one caller on one server, 1 to 100000; without a token, of one address",

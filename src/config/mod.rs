@@ -118,6 +118,8 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     /// How long the headers of a request may take, and a connection is kept between two; whole seconds.
     pub http_header_time: Duration,
+    /// Most connections at once.
+    pub http_connections: usize,
     /// What the GraphQL endpoint takes.
     pub graphql: GraphqlSettings,
     origins: BTreeMap<&'static str, Origin>,
@@ -189,6 +191,7 @@ impl Settings {
         let count = |key, range, default| {
             Ok(pick(layers, key, |text| check::number(text, range))?.unwrap_or(default))
         };
+        let graphql = GraphqlSettings::read(layers)?;
         let settings = Self {
             database_replica_url: pick(layers, "database_replica_url", check::replica_url)?,
             database_max_connections: small(count("database_max_connections", 2..=1000, 16)?),
@@ -208,10 +211,15 @@ impl Settings {
             upload_max_bytes: pick(layers, "upload_max_bytes", check::bytes)?.unwrap_or(512 << 20),
             default_region: pick(layers, "default_region", check::region)?,
             cors_origins: pick(layers, "cors_origins", check::origins)?.unwrap_or_default(),
-            access: read_access(layers)?,
+            access: AccessSettings {
+                budget: (graphql.budget > 0).then_some((graphql.budget, graphql.budget_restore)),
+                ..read_access(layers)?
+            },
             shutdown_grace: Duration::from_secs(count("shutdown_grace_seconds", 0..=3600, 10)?),
             http_header_time: Duration::from_secs(count("http_header_seconds", 1..=3600, 30)?),
-            graphql: GraphqlSettings::read(layers)?,
+            http_connections: usize::try_from(count("http_connections", 10..=1_000_000, 10_000)?)
+                .expect("its range was checked"),
+            graphql,
             data_dir,
             database_url,
             origins: layers
@@ -294,6 +302,7 @@ impl Settings {
             access,
             shutdown_grace,
             http_header_time,
+            http_connections,
             graphql,
             origins: _,
         } = self;
@@ -308,6 +317,8 @@ impl Settings {
             mail_from,
             open_id,
             trusted_proxies,
+            // Shown with the endpoint's.
+            budget: _,
         } = access;
         let open_id = |part: fn(&OpenIdSettings) -> String| open_id.as_ref().map(part).unwrap_or_default();
         let mut shown = BTreeMap::from([
@@ -367,6 +378,7 @@ impl Settings {
             ),
             ("shutdown_grace_seconds", shutdown_grace.as_secs().to_string()),
             ("http_header_seconds", http_header_time.as_secs().to_string()),
+            ("http_connections", http_connections.to_string()),
         ]);
         shown.extend(graphql.shown());
         shown
@@ -409,6 +421,7 @@ fn read_access(layers: &Layers) -> Result<AccessSettings, SettingsError> {
         })?,
         mail_from: pick(layers, "mail_from", access::mail_from)?.unwrap_or(default.mail_from),
         open_id,
+        budget: None,
         trusted_proxies: pick(layers, "trusted_proxies", access::networks)?.unwrap_or_default(),
     })
 }

@@ -40,6 +40,28 @@ const CHANGES: &[EventKind] = &[
     EventKind::RoleChanged,
 ];
 
+/// A door beside GraphQL's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// A file goes out.
+    Export,
+    /// A file comes in.
+    Upload,
+    /// The schema as text.
+    Contract,
+}
+
+impl Beside {
+    /// What a request costs, as documents do: about what it takes to answer it.
+    const fn points(self) -> u64 {
+        match self {
+            Self::Export => 500,
+            Self::Upload => 100,
+            Self::Contract => 20,
+        }
+    }
+}
+
 /// Whom a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Changed {
@@ -159,12 +181,12 @@ impl ServerGateway {
         }
     }
 
-    /// Who sends a request to one of the doors beside GraphQL's.
+    /// Who sends a request to one of the doors beside GraphQL's, and pays so many points for it.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] for nobody, and for what is good no more; [`Error::Forbidden`] for cookies of another
-    /// site's page.
-    pub async fn caller(&self, parts: &Parts) -> Result<Arc<Caller>, Error> {
+    /// site's page; [`Error::RateLimited`] for who has too few points.
+    pub async fn caller(&self, parts: &Parts, door: Beside) -> Result<Arc<Caller>, Error> {
         let origin = self.surroundings.origin(parts);
         let shown = authorization(parts)?;
         let holder = match shown {
@@ -175,7 +197,23 @@ impl ServerGateway {
             },
         };
         self.count(&holder);
-        Ok(holder.from(&origin))
+        // Whoever is bound to the documents of the manifest is not to have all by another door.
+        let is_bound = self
+            .intake
+            .safelist()
+            .max(holder.terms.safelist.unwrap_or(Safelist::Off))
+            == Safelist::Enforce;
+        if is_bound && door == Beside::Export {
+            return Err(Error::Forbidden(
+                "this token may ask the documents of the manifest alone; `leadsExport` may be one of them"
+                    .to_owned(),
+            ));
+        }
+        let budget = budget_of(&holder).unwrap_or_else(|| self.intake.budget());
+        let caller = holder.from(&origin);
+        let account = caller.actor.id.as_str().into();
+        self.intake.budgets().charge(&account, budget, door.points())?;
+        Ok(caller)
     }
 
     /// Counts a use of a token.
@@ -253,6 +291,15 @@ impl ServerGateway {
     }
 }
 
+/// What the holder's token says of their budget.
+fn budget_of(holder: &Holder) -> Option<Budget> {
+    let (limit, restore) = holder.terms.budget?;
+    Some(Budget {
+        limit: u64::from(limit.unsigned_abs()),
+        restore_per_second: u64::from(restore.unsigned_abs()),
+    })
+}
+
 /// The `Authorization` header.
 fn authorization(parts: &Parts) -> Result<Option<String>, Error> {
     match parts.headers.get(AUTHORIZATION) {
@@ -316,10 +363,11 @@ impl Gateway for ServerGateway {
         let origin = self.surroundings.origin(parts);
         let door = Door {
             origin: Arc::clone(&origin),
+            // Where no cookie can be set, none that is good once is taken.
             refresh: cookie(&parts.headers, REFRESH_COOKIE)
-                .filter(|_| self.surroundings.is_own_page(&parts.headers) != Some(false))
+                .filter(|_| !is_live && self.surroundings.is_own_page(&parts.headers) != Some(false))
                 .map(str::to_owned),
-            cookies: (!is_socket).then_some(Cookies {
+            cookies: (!is_live).then_some(Cookies {
                 secure: !self.surroundings.on_loopback,
             }),
         };
@@ -335,13 +383,7 @@ impl Gateway for ServerGateway {
             None => self.by_cookie(parts, &origin, is_socket).await.map_err(refusal)?,
         };
         let caller = holder.as_ref().map(|holder| holder.from(&origin));
-        let budget = holder
-            .as_ref()
-            .and_then(|holder| holder.terms.budget)
-            .map(|(limit, restore)| Budget {
-                limit: u64::from(limit.unsigned_abs()),
-                restore_per_second: u64::from(restore.unsigned_abs()),
-            });
+        let budget = holder.as_ref().and_then(budget_of);
         let safelist = holder.as_ref().and_then(|holder| holder.terms.safelist);
         if let Some(holder) = &holder {
             self.count(holder);

@@ -13,7 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use serde::Deserialize;
 
-use super::access::ServerGateway;
+use super::access::{Beside, ServerGateway};
 use super::fault::Fault;
 use super::gateway::RequestId;
 use crate::api::sdl_for;
@@ -49,7 +49,7 @@ async fn answer(gateway: &ServerGateway, parts: &mut Parts) -> Result<Response, 
             .map_err(|_| Fault::input("`token` is not of the form `leadline_…`".to_owned()))?;
         parts.headers.insert(header::AUTHORIZATION, shown);
     }
-    let caller = gateway.caller(parts).await?;
+    let caller = gateway.caller(parts, Beside::Contract).await?;
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 
-use super::access::ServerGateway;
+use super::access::{Beside, ServerGateway};
 use super::fault::Fault;
 use super::gateway::RequestId;
 use crate::app::App;
@@ -70,7 +70,7 @@ impl Exports {
     }
 
     async fn audit(&self, parts: &Parts) -> Result<Response, Fault> {
-        let caller = self.gateway.caller(parts).await?;
+        let caller = self.gateway.caller(parts, Beside::Export).await?;
         let Query(AuditAsked {
             format,
             actor,
@@ -148,11 +148,11 @@ impl Exports {
 
     async fn open(&self, request: &Parts) -> Result<Content, Fault> {
         if request.method != Method::GET {
-            return Err(Fault {
-                status: StatusCode::METHOD_NOT_ALLOWED,
-                code: "BAD_USER_INPUT",
-                message: format!("method {} is not allowed; send GET", request.method),
-            });
+            return Err(Fault::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "BAD_USER_INPUT",
+                format!("method {} is not allowed; send GET", request.method),
+            ));
         }
         let asked = Query::<Asked>::try_from_uri(&request.uri);
         if let Ok(Query(Asked {
@@ -169,7 +169,7 @@ impl Exports {
             }
             return Ok(export::open_link(&self.app, link, Arc::clone(&self.scores)).await?);
         }
-        let caller = self.gateway.caller(request).await?;
+        let caller = self.gateway.caller(request, Beside::Export).await?;
         let Query(Asked {
             format,
             filter,

@@ -15,16 +15,23 @@ pub(super) struct Fault {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) message: String,
+    /// When to come again.
+    pub(super) retry_after_seconds: Option<u64>,
 }
 
 impl Fault {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: String) -> Self {
+        Self {
+            status,
+            code,
+            message,
+            retry_after_seconds: None,
+        }
+    }
+
     /// Something is wrong with what was sent.
     pub(super) fn input(message: String) -> Self {
-        Self {
-            status: StatusCode::BAD_REQUEST,
-            code: "BAD_USER_INPUT",
-            message,
-        }
+        Self::new(StatusCode::BAD_REQUEST, "BAD_USER_INPUT", message)
     }
 
     /// The answer.
@@ -33,11 +40,17 @@ impl Fault {
             status,
             code,
             message,
+            retry_after_seconds,
         } = self;
         let mut response = GraphqlResponse::from_errors(vec![coded_error(code, message)]);
         complete_errors(&mut response, request_id);
         let body = serde_json::to_vec(&ResponseBody(&response)).unwrap_or_default();
-        json(status, body)
+        let mut response = json(status, body);
+        if let Some(seconds) = retry_after_seconds {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
@@ -69,6 +82,12 @@ impl From<Error> for Fault {
         Self {
             status,
             code: error.code(),
+            retry_after_seconds: match &error {
+                Error::RateLimited {
+                    retry_after_seconds, ..
+                } => Some(*retry_after_seconds),
+                _ => None,
+            },
             message: error.to_string(),
         }
     }

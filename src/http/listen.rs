@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,28 +17,43 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::util::ServiceExt as _;
 
+/// How long a client may take nothing of what is written for it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Serves until `closing`, then returns when the last request has been answered. `header_timeout` is how long the headers
-/// of a request may take, and how long a connection is kept between two.
+/// of a request may take, and how long a connection is kept between two. Of more connections than `most` those beyond wait
+/// to be taken.
 pub async fn serve(
     listener: TcpListener,
     router: Router,
     header_timeout: Duration,
+    most: usize,
     closing: CancellationToken,
 ) {
     let connections = TaskTracker::new();
+    let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
     loop {
-        let accepted = tokio::select! {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
             () = closing.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = accepted => accepted,
         };
         match accepted {
             Ok((stream, peer)) => {
                 let (router, closing) = (router.clone(), closing.clone());
-                connections.spawn(attend(stream, peer, router, header_timeout, closing));
+                connections.spawn(async move {
+                    let _place = place;
+                    attend(stream, peer, router, header_timeout, closing).await;
+                });
             }
             Err(error) if is_of_connection(&error) => {}
             Err(error) => {
@@ -70,6 +86,10 @@ async fn attend(
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "could not set TCP_NODELAY");
     }
+    // A client that reads nothing would hold its connection for ever.
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_TIMEOUT));
+    let stream = Box::pin(stream);
     let service = router.map_request(move |mut request: hyper::Request<Incoming>| -> Request {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.map(Body::new)

@@ -16,6 +16,7 @@ use crate::api::types::{Cookies, OPEN_ID_COOKIE, forgotten_state, kept_tokens};
 use crate::app::App;
 use crate::error::{Error, Failure};
 use crate::identity::open_id;
+use crate::origin;
 
 /// Takes in who comes back.
 #[derive(Clone, Debug)]
@@ -72,7 +73,9 @@ impl Callback {
             }
             (Some(state), Some(code), None) => {
                 let origin = self.surroundings.origin(&parts);
-                match open_id::finish(&self.app, &origin, &self.public_url, state, code).await {
+                // So that what is done is noted with where it came from.
+                let finishing = open_id::finish(&self.app, &origin, &self.public_url, state, code);
+                match origin::within(Arc::clone(&origin), finishing).await {
                     Ok(finished) => (
                         finished.redirect,
                         kept_tokens(cookies, &finished.signed_in.tokens),

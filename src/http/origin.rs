@@ -52,7 +52,7 @@ impl Surroundings {
         let peer = parts
             .extensions
             .get::<ConnectInfo<SocketAddr>>()
-            .map(|info| info.0.ip());
+            .map(|info| info.0.ip().to_canonical());
         let user_agent = parts
             .headers
             .get(header::USER_AGENT)
@@ -77,16 +77,15 @@ impl Surroundings {
         if !is_trusted(&peer) {
             return peer;
         }
-        let forwarded: Vec<&str> = headers
+        // Each by itself: what a client put before its proxy's word may be anything.
+        let forwarded: Vec<&[u8]> = headers
             .get_all("x-forwarded-for")
             .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
             .collect();
         let mut client = peer;
         for address in forwarded.into_iter().rev() {
-            let Ok(address) = address.parse() else { break };
+            let Some(address) = address_of(address) else { break };
             client = address;
             if !is_trusted(&address) {
                 break;
@@ -102,6 +101,16 @@ impl Surroundings {
         headers.get(header::ORIGIN)?;
         Some(preflight::check_origin(headers, &self.own_origin, &self.cors_origins).is_ok())
     }
+}
+
+/// The address in a piece of `X-Forwarded-For`; some proxies write the port, too.
+fn address_of(piece: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(piece).ok()?.trim();
+    let address = text
+        .parse::<IpAddr>()
+        .or_else(|_| text.parse::<SocketAddr>().map(|address| address.ip()))
+        .or_else(|_| text.trim_start_matches('[').trim_end_matches(']').parse());
+    address.ok().map(|address| address.to_canonical())
 }
 
 /// The value of a cookie.
@@ -140,7 +149,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(
             "x-forwarded-for",
-            HeaderValue::from_str(forwarded).expect("a value"),
+            HeaderValue::from_bytes(forwarded.as_bytes()).expect("a value"),
         );
         let peer = peer.parse().expect("an address");
         surroundings(proxies).client(peer, &headers).to_string()
@@ -157,6 +166,23 @@ mod tests {
             "198.51.100.7"
         );
         assert_eq!(client("10.0.0.0/8", "10.0.0.2", "nonsense"), "10.0.0.2");
+        assert_eq!(
+            client("10.0.0.0/8", "10.0.0.2", "\u{e9}, 198.51.100.7"),
+            "198.51.100.7",
+            "whatever the client wrote before"
+        );
+        for written in [
+            "198.51.100.7:4711",
+            "::ffff:198.51.100.7",
+            "[::ffff:198.51.100.7]:4711",
+        ] {
+            assert_eq!(
+                client("10.0.0.0/8", "10.0.0.2", written),
+                "198.51.100.7",
+                "{written}"
+            );
+        }
+        assert_eq!(client("10.0.0.0/8", "10.0.0.2", "[2001:db8::1]"), "2001:db8::1");
     }
 
     #[test]

@@ -166,11 +166,7 @@ async fn from_own_origin(State(own): State<Arc<OwnOrigins>>, request: Request, n
     match preflight::check_origin(request.headers(), &own.public_url, &own.others) {
         Ok(()) => next.run(request).await,
         Err(message) => {
-            let fault = Fault {
-                status: StatusCode::FORBIDDEN,
-                code: "FORBIDDEN",
-                message,
-            };
+            let fault = Fault::new(StatusCode::FORBIDDEN, "FORBIDDEN", message);
             fault.answer(&RequestId::from_headers(request.headers()))
         }
     }

@@ -5,16 +5,22 @@
 //! 403 (also for what another site may have had sent, see
 //! [`preflight`]), 405, 413 (larger than `upload_max_bytes`), 503.
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
+use axum::body::{Body, BodyDataStream};
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Query, Request};
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, any};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::access::ServerGateway;
+use super::access::{Beside, ServerGateway};
 use super::fault::{Fault, json as written};
 use super::gateway::RequestId;
 use super::preflight;
@@ -22,6 +28,76 @@ use crate::app::App;
 use crate::error::Failure;
 use crate::identity::Caller;
 use crate::media::files::{self, Upload, UploadProblem};
+
+/// What may stand around the file in a form: boundaries, heads of parts, other parts.
+const AROUND: u64 = 64 << 10;
+
+/// Longest time without a byte.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Bytes that have to come each second on the whole, once a minute has passed.
+const LEAST_RATE: u64 = 4 << 10;
+
+/// How much has come of a body, and what it is read for.
+#[derive(Debug)]
+struct Pace {
+    most: u64,
+    begun: Instant,
+    searching: AtomicBool,
+    searched: AtomicU64,
+}
+
+impl Pace {
+    fn new(most: u64) -> Self {
+        Self {
+            most,
+            begun: Instant::now(),
+            searching: AtomicBool::new(false),
+            searched: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether what comes is searched for the head of a part, and kept in memory until it is found.
+    fn search(&self, searching: bool) {
+        self.searched.store(0, Ordering::Relaxed);
+        self.searching.store(searching, Ordering::Relaxed);
+    }
+
+    /// Looks at how far the body is, a piece of some bytes included.
+    fn check(&self, whole: u64, piece: u64) -> io::Result<()> {
+        let refuse = |message: String| Err(io::Error::other(message));
+        if whole > self.most {
+            return refuse(format!("the body has more than {} bytes", self.most));
+        }
+        if self.searching.load(Ordering::Relaxed)
+            && self.searched.fetch_add(piece, Ordering::Relaxed) > AROUND
+        {
+            return refuse(format!("there is no file within {AROUND} bytes"));
+        }
+        let seconds = self.begun.elapsed().saturating_sub(SILENCE).as_secs();
+        if whole < seconds.saturating_mul(LEAST_RATE) {
+            return refuse(format!("less than {LEAST_RATE} bytes came each second"));
+        }
+        Ok(())
+    }
+}
+
+/// A body that ends with an error when it stops, drips, or grows beyond what is allowed.
+fn paced(body: BodyDataStream, pace: Arc<Pace>) -> impl Stream<Item = io::Result<Bytes>> + Send {
+    async_stream::try_stream! {
+        let mut body = std::pin::pin!(body);
+        let mut whole = 0_u64;
+        loop {
+            let next = tokio::time::timeout(SILENCE, body.next()).await;
+            let next = next.map_err(|_| io::Error::other(format!("nothing came for {} s", SILENCE.as_secs())))?;
+            let Some(piece) = next else { break };
+            let piece = piece.map_err(io::Error::other)?;
+            whole += piece.len() as u64;
+            pace.check(whole, piece.len() as u64)?;
+            yield piece;
+        }
+    }
+}
 
 /// Takes uploads.
 #[derive(Clone, Debug)]
@@ -72,27 +148,28 @@ impl Uploads {
 
     async fn take(&self, request: Request) -> Result<Upload, Fault> {
         if request.method() != Method::POST {
-            return Err(Fault {
-                status: StatusCode::METHOD_NOT_ALLOWED,
-                code: "BAD_USER_INPUT",
-                message: format!("method {} is not allowed; send POST", request.method()),
-            });
+            return Err(Fault::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "BAD_USER_INPUT",
+                format!("method {} is not allowed; send POST", request.method()),
+            ));
         }
-        preflight::check_cookie(request.headers()).map_err(|message| Fault {
-            status: StatusCode::FORBIDDEN,
-            code: "FORBIDDEN",
-            message,
-        })?;
+        preflight::check_cookie(request.headers())
+            .map_err(|message| Fault::new(StatusCode::FORBIDDEN, "FORBIDDEN", message))?;
         let (parts, body) = request.into_parts();
-        let caller = self.gateway.caller(&parts).await?;
-        let request = Request::from_parts(parts, body);
+        let caller = self.gateway.caller(&parts, Beside::Upload).await?;
+        // Before anything of the body is read.
+        files::may_send(&caller)?;
         let limit = self.app.storage().upload_max_bytes;
+        let pace = Arc::new(Pace::new(limit.saturating_add(AROUND)));
+        let body = Body::from_stream(paced(body.into_data_stream(), Arc::clone(&pace)));
+        let request = Request::from_parts(parts, body);
         let announced = request
             .headers()
             .get(header::CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         // Multipart adds its boundaries and headers to the file.
-        if announced.is_some_and(|length| length > limit.saturating_add(64 << 10)) {
+        if announced.is_some_and(|length| length > limit.saturating_add(AROUND)) {
             return Err(too_large(format!(
                 "the file is larger than {limit} bytes, the most that `upload_max_bytes` allows"
             )));
@@ -103,7 +180,7 @@ impl Uploads {
             .and_then(|value| value.to_str().ok())
             .is_some_and(|value| value.to_ascii_lowercase().starts_with("multipart/form-data"));
         if multipart {
-            self.take_multipart(&caller, request).await
+            self.take_multipart(&caller, request, &pace).await
         } else {
             self.take_bare(&caller, request).await
         }
@@ -121,13 +198,18 @@ impl Uploads {
         Ok(files::receive(&self.app, caller, &file_name, body).await?)
     }
 
-    async fn take_multipart(&self, caller: &Caller, request: Request) -> Result<Upload, Fault> {
+    async fn take_multipart(&self, caller: &Caller, request: Request, pace: &Pace) -> Result<Upload, Fault> {
         let broken =
             |error: &dyn std::fmt::Display| Fault::input(format!("the form cannot be read: {error}"));
         let mut form = Multipart::from_request(request, &())
             .await
             .map_err(|error| broken(&error))?;
-        while let Some(part) = form.next_field().await.map_err(|error| broken(&error))? {
+        loop {
+            // The form is searched for the head of a part as far as it is there.
+            pace.search(true);
+            let part = form.next_field().await.map_err(|error| broken(&error))?;
+            pace.search(false);
+            let Some(part) = part else { break };
             if let Some(file_name) = part.file_name().map(str::to_owned) {
                 return Ok(files::receive(&self.app, caller, &file_name, part).await?);
             }
@@ -151,11 +233,7 @@ impl From<Failure<UploadProblem>> for Fault {
 }
 
 fn too_large(message: String) -> Fault {
-    Fault {
-        status: StatusCode::PAYLOAD_TOO_LARGE,
-        code: "TOO_LARGE",
-        message,
-    }
+    Fault::new(StatusCode::PAYLOAD_TOO_LARGE, "TOO_LARGE", message)
 }
 
 fn created(upload: Upload) -> Response {
@@ -295,5 +373,32 @@ mod tests {
             assert_eq!(answered.as_u16(), status, "{body}");
             assert_eq!(body["errors"][0]["extensions"]["code"], code, "{body}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_has_its_bounds() {
+        let pace = Pace::new(1 << 20);
+        assert!(pace.check(1 << 20, 1 << 20).is_ok());
+        assert!(pace.check((1 << 20) + 1, 1).is_err(), "too large");
+        pace.search(true);
+        assert!(pace.check(AROUND, AROUND).is_ok());
+        assert!(pace.check(AROUND + 1, 1).is_ok());
+        assert!(pace.check(AROUND + 2, 1).is_err(), "no part begins");
+        pace.search(false);
+        assert!(pace.check(AROUND + 3, 1).is_ok());
+        let Some(begun) = Instant::now().checked_sub(SILENCE + Duration::from_secs(10)) else {
+            return;
+        };
+        let slow = Pace {
+            begun,
+            ..Pace::new(1 << 20)
+        };
+        assert!(slow.check(10 * LEAST_RATE, 1).is_ok());
+        assert!(slow.check(9 * LEAST_RATE, 1).is_err(), "it drips");
     }
 }

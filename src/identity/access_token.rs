@@ -4,8 +4,8 @@
 //! ([`OVERLAP_SECONDS`]). A token says who its holder is and which session it belongs to, and nothing of what they may do:
 //! that is asked of the database, so a change of role needs no new token.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Once, PoisonError, RwLock};
+use std::sync::{Arc, Once};
+use std::time::Duration;
 
 use entity::id::{SessionId, UserId};
 use entity::{SigningAlgorithm, Timestamp, signing_key};
@@ -60,24 +60,18 @@ struct Ready {
     retired_at: Option<Timestamp>,
 }
 
+/// How long a key is believed to be as it was read: another process may put a new one in its place.
+const BELIEVED: Duration = Duration::from_secs(30);
+
 /// The keys that this process knows.
-#[derive(Default)]
-struct Keys(RwLock<HashMap<Uuid, Arc<Ready>>>);
+struct Keys(moka::sync::Cache<Uuid, Arc<Ready>>);
 
-impl Keys {
-    fn get(&self, id: Uuid) -> Option<Arc<Ready>> {
-        self.0
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&id)
-            .cloned()
-    }
-
-    fn insert(&self, id: Uuid, key: Arc<Ready>) {
-        self.0
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, key);
+impl Default for Keys {
+    fn default() -> Self {
+        let cache = moka::sync::Cache::builder()
+            .max_capacity(100)
+            .time_to_live(BELIEVED);
+        Self(cache.build())
     }
 }
 
@@ -210,7 +204,7 @@ async fn read(app: &App, db: &impl ConnectionTrait, row: &signing_key::Model) ->
         .open(db, Place::SIGNING_KEY, row.id, &row.secret)
         .await?;
     let ready = Arc::new(ready(row, &secret)?);
-    keys.insert(row.id, Arc::clone(&ready));
+    keys.0.insert(row.id, Arc::clone(&ready));
     Ok(ready)
 }
 
@@ -241,7 +235,7 @@ async fn in_use(app: &App, tx: &Tx) -> Result<(Uuid, Arc<Ready>), Error> {
     let algorithm = app.access().access_token_algorithm;
     for _ in 0..2 {
         if let Some(row) = store::signing_key_in_use(&**tx, algorithm).await? {
-            let ready = match app.memory::<Keys>().get(row.id) {
+            let ready = match app.memory::<Keys>().0.get(&row.id) {
                 Some(ready) => ready,
                 None => read(app, &**tx, &row).await?,
             };
@@ -309,7 +303,7 @@ pub(super) async fn verify(app: &App, token: &str) -> Result<Claims, Error> {
         .and_then(|id| Uuid::parse_str(id).ok())
         .ok_or_else(malformed)?;
     let unknown = || refuse("the access token was not made here, or its key is gone; sign in again");
-    let key = match app.memory::<Keys>().get(id) {
+    let key = match app.memory::<Keys>().0.get(&id) {
         Some(key) => key,
         None => {
             let row = store::signing_key(app.db().read(), id)

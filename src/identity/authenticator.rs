@@ -130,7 +130,12 @@ impl Authenticator {
     /// # Errors
     /// As [`Self::bearer`].
     pub async fn again(&self, holder: &Holder, origin: &Origin) -> Result<Holder, Error> {
-        self.forget(holder.credential);
+        // One key, not a walk: all sockets of a server may ask at once.
+        match (holder.credential, &holder.secret) {
+            (Credential::Session(id, _), _) => self.forget_session(id),
+            (Credential::Token(_), Some(secret)) => self.tokens.invalidate(secret),
+            (Credential::Token(_), None) => {}
+        }
         match (holder.credential, &holder.secret) {
             (Credential::Session(id, _), _) => self.session(id, origin).await,
             (Credential::Token(_), Some(secret)) => self.by_secret(secret).await,

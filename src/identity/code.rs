@@ -97,6 +97,17 @@ pub(super) async fn keep(
     Ok(expires_at)
 }
 
+/// Makes the codes of a user void by which somebody may come in who knew the password before, or reads their mails.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn forget_ways_in(tx: &Tx, user: UserId) -> Result<(), Error> {
+    for purpose in [CodePurpose::PasswordReset, CodePurpose::SecondFactor] {
+        store::delete_codes(tx, purpose, Some(user)).await?;
+    }
+    Ok(())
+}
+
 /// Takes a code: it is gone with the transaction. `None` when it was used, has expired or never was.
 ///
 /// # Errors

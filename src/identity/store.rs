@@ -2,7 +2,7 @@
 
 use entity::id::UserId;
 use entity::{CodePurpose, SigningAlgorithm, Timestamp, one_time_code, sign_in_failure, signing_key};
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, IntoActiveModel, QueryFilter};
 use uuid::Uuid;
 
@@ -146,8 +146,9 @@ pub(super) async fn signing_key_in_use(
 
 /// Adds a key unless there is one in use for its algorithm.
 pub(super) async fn add_signing_key(tx: &Tx, row: signing_key::Model) -> Result<(), DbErr> {
+    // Whatever the index: two may be first at once.
     signing_key::Entity::insert(row.into_active_model())
-        .on_conflict_do_nothing()
+        .on_conflict(OnConflict::new().do_nothing().to_owned())
         .exec_without_returning(&**tx)
         .await
         .map(drop)

@@ -153,7 +153,7 @@ impl JobQuery {
 
     /// Jobs, newest first.
     #[scope("jobs:read")]
-    #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     #[expect(
         clippy::too_many_arguments,
         reason = "the arguments of a connection and a filter"

@@ -189,7 +189,7 @@ impl MasterFile {
         fs::remove_file(&beside).map_err(self.problem("written"))?;
         match linked {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(self.problem("written")(error)),
-            _ => Ok(()),
+            _ => self.sync_folder(),
         }
     }
 
@@ -203,17 +203,32 @@ impl MasterFile {
         self.replace(&keys)
     }
 
-    /// Leaves the key in use alone in the file.
-    pub(super) fn forget_others(&self) -> Result<(), MasterError> {
+    /// Leaves the key in use in the file, and those that are named.
+    pub(super) fn keep(&self, named: &[String]) -> Result<(), MasterError> {
         let keys = self.read()?;
-        let keys: Vec<&Key> = keys.iter().take(1).map(|master| &master.key).collect();
-        self.replace(&keys)
+        let kept = keys
+            .iter()
+            .enumerate()
+            .filter(|(place, master)| *place == 0 || named.contains(&master.id));
+        let kept: Vec<&Key> = kept.map(|(_, master)| &master.key).collect();
+        self.replace(&kept)
     }
 
     fn replace(&self, keys: &[&Key]) -> Result<(), MasterError> {
         let beside = self.beside();
         self.write(&beside, keys)?;
-        fs::rename(&beside, &self.file).map_err(self.problem("written"))
+        fs::rename(&beside, &self.file).map_err(self.problem("written"))?;
+        self.sync_folder()
+    }
+
+    /// Brings the file's name to the disk: a database must not outlive the key that it names.
+    fn sync_folder(&self) -> Result<(), MasterError> {
+        #[cfg(unix)]
+        if let Some(folder) = self.file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
+            synced.map_err(self.problem("written"))?;
+        }
+        Ok(())
     }
 
     fn beside(&self) -> PathBuf {

@@ -60,19 +60,30 @@ impl Vault {
     /// # Errors
     /// As [`Self::rotate_data_key`]; a file that cannot be written.
     pub async fn rotate_master_key(&self, db: &Db) -> Result<(), Error> {
-        let keys = store::all(db.write()).await?;
+        // One rotation at a time, and no data key is made meanwhile: it would be sealed under what is forgotten next.
+        let tx = db.begin().await?;
+        store::lock(&tx).await?;
+        let keys = store::all(&*tx).await?;
         let keys = keys
             .iter()
             .map(|key| Ok((key.id, self.opened(key)?)))
             .collect::<Result<Vec<_>, Error>>()?;
         self.master.add().map_err(Error::internal)?;
-        let tx = db.begin().await?;
         for (id, key) in keys {
             let (master, wrapped) = self.master.wrap(id, &key).map_err(Error::internal)?;
             store::rewrap(&tx, id, master, wrapped).await?;
         }
         tx.commit().await?;
-        self.master.forget_others().map_err(Error::internal)
+        // What data keys are sealed under now, by whomever.
+        let tx = db.begin().await?;
+        store::lock(&tx).await?;
+        let named: Vec<String> = store::all(&*tx)
+            .await?
+            .into_iter()
+            .map(|key| key.master)
+            .collect();
+        self.master.keep(&named).map_err(Error::internal)?;
+        Ok(tx.commit().await?)
     }
 
     async fn seal_anew(&self, db: &Db, now: Timestamp, place: Place, under: Uuid) -> Result<usize, Error> {
@@ -86,7 +97,7 @@ impl Vault {
             for (row, sealed) in values {
                 let plain = self.open(&*tx, place, &row, &sealed).await?;
                 let anew = self.seal(&tx, now, place, &row, &plain).await?;
-                store::replace(&tx, place, &row, anew).await?;
+                store::replace(&tx, place, &row, &sealed, anew).await?;
                 count += 1;
             }
             tx.commit().await?;

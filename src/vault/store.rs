@@ -37,6 +37,15 @@ pub(super) async fn insert(tx: &Tx, row: data_key::Model) -> Result<(), DbErr> {
         .map(drop)
 }
 
+/// Keeps others from making or changing data keys until the transaction ends. SQLite has one writer.
+pub(super) async fn lock(tx: &Tx) -> Result<(), DbErr> {
+    if tx.backend() == DbBackend::Postgres {
+        tx.execute_unprepared("LOCK TABLE data_key IN EXCLUSIVE MODE")
+            .await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn rewrap(tx: &Tx, id: Uuid, master: String, wrapped: Vec<u8>) -> Result<(), DbErr> {
     data_key::Entity::update_many()
         .col_expr(data_key::Column::Master, master.into())
@@ -89,7 +98,14 @@ pub(super) async fn sealed(
         .collect()
 }
 
-pub(super) async fn replace(tx: &Tx, place: Place, row: &[u8], sealed: Vec<u8>) -> Result<(), DbErr> {
+/// Puts another value in place of one, unless it was changed meanwhile.
+pub(super) async fn replace(
+    tx: &Tx,
+    place: Place,
+    row: &[u8],
+    before: &[u8],
+    sealed: Vec<u8>,
+) -> Result<(), DbErr> {
     let key = Expr::col(Alias::new(place.key));
     let is_row = match (place.key, Uuid::from_slice(row)) {
         ("id", Ok(id)) => key.eq(id),
@@ -99,6 +115,7 @@ pub(super) async fn replace(tx: &Tx, place: Place, row: &[u8], sealed: Vec<u8>) 
         .table(Alias::new(place.table))
         .value(Alias::new(place.column), sealed)
         .and_where(is_row)
+        .and_where(Expr::col(Alias::new(place.column)).eq(before.to_vec()))
         .to_owned();
     tx.execute(&update).await.map(drop)
 }

@@ -394,6 +394,20 @@ on_both! {
                 assert_eq!((status, code(&answer)), (401, "UNAUTHENTICATED"), "{ty}.{}", field.name);
             }
         }
+        // Nor by the back door of validation.
+        for hidden in ["ApiToken", "Lead", "Mail"] {
+            let ask = async |name: &str| {
+                let query = format!("{{ version ...F }} fragment F on {name} {{ nothing }}");
+                told(&server.graphql_as(None, &query, json!({})).await)
+            };
+            let plain = |said: BTreeSet<String>, name: &str| {
+                let said = said.into_iter().map(|text| text.replace(name, "…"));
+                said.collect::<BTreeSet<_>>()
+            };
+            assert_eq!(plain(ask(hidden).await, hidden), plain(ask("NoSuchType").await, "NoSuchType"));
+        }
+        let answer = server.graphql_as(None, "query ($a: LeadFilter) { version }", json!({})).await;
+        assert!(answer["errors"].to_string().contains("Unknown type"), "{answer}");
         for introspection in ["{ __schema { types { name } } }", "{ __type(name: \"Lead\") { name } }"] {
             assert_eq!(code(&server.graphql_as(None, introspection, json!({})).await), "UNAUTHENTICATED");
             assert_eq!(code(&server.graphql_as(Some(&gone), introspection, json!({})).await), "UNAUTHENTICATED");

@@ -120,7 +120,10 @@ on_both! {
         assert_eq!(wrong["data"]["signIn"]["userErrors"][0]["code"], "INVALID_CREDENTIALS", "told to nobody else");
         let (_, body) = newest_mail(&server).await.expect("a mail");
         let verify = "mutation ($input: EmailVerifyInput!) { emailVerify(input: $input) { userErrors { code } } }";
-        let given = json!({ "code": link_code(&body, "email-verify") });
+        // Whoever reads the mail and did not sign up knows no password: a click lets nobody in.
+        let guessed = json!({ "code": link_code(&body, "email-verify"), "password": PASSWORD });
+        assert_eq!(nobody(&server, verify, guessed).await["userErrors"][0]["code"], "WRONG_PASSWORD");
+        let given = json!({ "code": link_code(&body, "email-verify"), "password": OTHER });
         assert_eq!(nobody(&server, verify, given.clone()).await["userErrors"], json!([]));
         assert_eq!(nobody(&server, verify, given).await["userErrors"][0]["code"], "INVALID_CODE", "once");
         let came = sign_in(&server, "eve@example.com", OTHER).await;
@@ -402,6 +405,8 @@ on_both! {
         let (location, cookies) = back(way.clone(), &cookie).await;
         assert_eq!(location, "/leads?x=1");
         assert_eq!(who(&cookies).await, json!({ "email": "ada@example.com", "name": "", "role": { "key": "user" } }));
+        let noted = server.data("{ auditEntries(filter: { action: \"SESSION_STARTED\" }) { nodes { action address } } }", json!({})).await;
+        assert_eq!(noted["auditEntries"]["nodes"][0], json!({ "action": "SESSION_STARTED", "address": "127.0.0.1" }), "{noted}");
         // Once.
         let (location, cookies) = back(way, &cookie).await;
         assert!(location.starts_with("/account#sign-in-failed=") && !cookies.contains("leadline_access"), "{location}");

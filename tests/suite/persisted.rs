@@ -184,6 +184,15 @@ fn a_token_may_be_bound_to_expected_documents() {
             server.graphql(other, json!({})).await["data"].is_object(),
             "nobody else is bound"
         );
+        let export = async |token: &str| {
+            let asked = server.http().get(server.url("/exports/leads")).bearer_auth(token);
+            asked.send().await.unwrap().status().as_u16()
+        };
+        assert_eq!(
+            (export(app).await, export(server.admin()).await),
+            (403, 200),
+            "nor by another door"
+        );
         // It gets no other one by itself, and is let go by who may.
         let mut socket = server.socket(app).await;
         let update = "mutation ($input: ApiTokenUpdateInput!) { apiTokenUpdate(input: $input) { token { safelist } userErrors { code } } }";

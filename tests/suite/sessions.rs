@@ -3,6 +3,7 @@
 use leadline::identity::user::Profile;
 use leadline::identity::{Caller, Password, account};
 use reqwest::header::{HeaderMap, SET_COOKIE};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 
 use crate::support::{Database, Server, Setup, code, unknown_field, until};
@@ -390,6 +391,115 @@ on_both! {
         let mut feed = socket.subscribe("subscription { leadChanged { event } }", json!({})).await;
         server.data(create, json!({})).await;
         assert_eq!(feed.data().await["leadChanged"]["event"], "LEAD_CREATED");
+    }
+
+    async fn who_is_changed_while_a_password_is_hashed_is_not_let_in_by_what_was(database: &Database) {
+        // Hashing takes its time here.
+        let server = Server::start(database, Setup::default().setting("password_memory", "400MiB")).await;
+        let id = user(&server, "ada@example.com", "viewer").await;
+        let other = user(&server, "bob@example.com", "viewer").await;
+        let hash = async |id: &str| {
+            let id: entity::id::UserId = id.parse().unwrap();
+            let found = entity::user::Entity::find_by_id(id).one(server.app().db().read()).await.unwrap();
+            found.unwrap().password_hash
+        };
+        let bobs = hash(&other).await;
+        let entering = tokio::spawn({
+            let (http, address) = (server.http().clone(), server.address());
+            async move {
+                let input = json!({ "input": { "email": "ada@example.com", "password": PASSWORD } });
+                crate::support::ask(&http, address, None, SIGN_IN, input).await.1
+            }
+        });
+        // Read, and not yet compared.
+        tokio::time::sleep(std::time::Duration::from_millis(150)).await;
+        assert!(!entering.is_finished(), "hashing takes longer than that");
+        let changed = entity::user::Entity::update_many()
+            .col_expr(entity::user::Column::PasswordHash, bobs.into())
+            .filter(entity::user::Column::Id.eq(id.parse::<entity::id::UserId>().unwrap()))
+            .exec(server.app().db().write())
+            .await
+            .unwrap();
+        assert_eq!(changed.rows_affected, 1);
+        let answer = entering.await.unwrap();
+        assert_eq!(answer["data"]["signIn"]["userErrors"][0]["code"], "INVALID_CREDENTIALS", "{answer}");
+        server.stop().await;
+    }
+
+    async fn who_is_not_looked_at_has_not_guessed(database: &Database) {
+        let server = Server::start(database, Setup::default().setting("password_memory", "100MiB")).await;
+        for n in 0..4 {
+            user(&server, &format!("a{n}@example.com"), "viewer").await;
+        }
+        // More than have a place, rightly, from one address.
+        let all = (0..160).map(|n| {
+            let server = &server;
+            async move { sign_in(server, &format!("a{}@example.com", n % 4), PASSWORD).await }
+        });
+        let answers = futures_util::future::join_all(all).await;
+        let refused = answers.iter().filter(|answer| answer["errors"][0]["extensions"]["code"] == "RATE_LIMITED").count();
+        assert!(refused > 50, "{refused} found no place");
+        let came = sign_in(&server, "a0@example.com", PASSWORD).await;
+        assert!(came["data"]["signIn"]["tokens"].is_object(), "{came}");
+        server.stop().await;
+    }
+
+    async fn a_session_is_ended_by_who_may_do_as_much(server: &Server) {
+        user(server, "ada@example.com", "admin").await;
+        user(server, "bob@example.com", "viewer").await;
+        let manager = server.token(&["users:write", "leads:read", "engagement:read", "lifecycle:read", "scoring:read", "journeys:read",
+            "events:read", "jobs:read"]).await;
+        let revoke = "mutation ($id: ID!) { sessionRevoke(input: { id: $id }) { session { id } userErrors { code } } }";
+        for (email, wanted) in [("ada@example.com", json!([{ "code": "NOT_FOUND" }])), ("bob@example.com", json!([]))] {
+            let id = sign_in(server, email, PASSWORD).await["data"]["signIn"]["session"]["id"].clone();
+            let answer = server.data_as(&manager, revoke, json!({ "id": id })).await;
+            assert_eq!(answer["sessionRevoke"]["userErrors"], wanted, "{email}");
+        }
+    }
+
+    async fn administrators_do_not_shut_each_other_out_at_once(server: &Server) {
+        let deactivate = "mutation ($id: ID!) { userDeactivate(input: { id: $id }) { userErrors { code } } }";
+        let (ada, bob) = (user(server, "ada@example.com", "admin").await, user(server, "bob@example.com", "admin").await);
+        let reactivate = "mutation ($id: ID!) { userReactivate(input: { id: $id }) { userErrors { code } } }";
+        for _ in 0..5 {
+            let (one, two) = tokio::join!(
+                server.data(deactivate, json!({ "id": ada })),
+                server.data(deactivate, json!({ "id": bob }))
+            );
+            let codes = [&one, &two].map(|answer| answer["userDeactivate"]["userErrors"][0]["code"].clone());
+            assert!(codes.contains(&json!("LAST_ADMIN")) && codes.contains(&Value::Null), "{codes:?}");
+            for id in [&ada, &bob] {
+                server.data(reactivate, json!({ "id": id })).await;
+            }
+        }
+    }
+
+    async fn a_changed_password_makes_other_ways_in_void(server: &Server) {
+        user(server, "ada@example.com", "viewer").await;
+        let (access, _) = tokens(server, "ada@example.com").await;
+        let forgot = "mutation { passwordForgot(input: { email: \"ada@example.com\" }) { userErrors { code } } }";
+        server.graphql_as(None, forgot, json!({})).await;
+        let codes = async || {
+            let db = server.app().db().read();
+            entity::one_time_code::Entity::find().all(db).await.unwrap().len()
+        };
+        let before = codes().await;
+        let change = "mutation ($input: PasswordChangeInput!) { passwordChange(input: $input) { userErrors { code } } }";
+        let input = json!({ "currentPassword": PASSWORD, "newPassword": "another horse entirely" });
+        let changed = server.data_as(&access, change, json!({ "input": input })).await;
+        assert_eq!(changed["passwordChange"]["userErrors"], json!([]), "{changed}");
+        assert_eq!(codes().await, before - 1, "the link of the mail");
+    }
+
+    async fn cookies_are_not_asked_for_where_none_can_be_set(server: &Server) {
+        user(server, "ada@example.com", "viewer").await;
+        let mut socket = server.knock(None).await;
+        socket.let_in().await;
+        let input = json!({ "email": "ada@example.com", "password": PASSWORD, "transport": "COOKIE" });
+        let answer = socket.subscribe(SIGN_IN, json!({ "input": input })).await.next().await;
+        assert_eq!(code(&answer), "BAD_USER_INPUT", "{answer}");
+        let sessions = entity::session::Entity::find().all(server.app().db().read()).await.unwrap();
+        assert!(sessions.is_empty(), "and nothing was done");
     }
 
     async fn a_socket_lives_as_long_as_its_session(database: &Database) {

@@ -116,6 +116,21 @@ on_both! {
             let answer = server.data_as(&maker, query, json!({ "input": { "id": strong } })).await;
             assert_eq!(answer[field]["userErrors"][0]["code"], "BEYOND_OWN", "{answer}");
         }
+        // The secret of a token is what the token may do: where it may, as long as it may.
+        let (free, _) = made(&server, server.admin(), json!({ "name": "free", "scopes": ["leads:read"] })).await;
+        let answer = server.data_as(&maker, ROTATE, json!({ "input": { "id": free } })).await;
+        assert!(["BEYOND_OWN", "INVALID_EXPIRY"].contains(&answer["apiTokenRotate"]["userErrors"][0]["code"].as_str().unwrap()), "{answer}");
+        assert_eq!(answer["apiTokenRotate"]["secret"], json!(null));
+        let answer = server.data_as(&maker, ROTATE, json!({ "input": { "id": child } })).await;
+        assert_eq!(answer["apiTokenRotate"]["userErrors"], json!([]), "{answer}");
+        // Who has no budget of their own has that of the settings.
+        let (own, plain) = made(&server, server.admin(), json!({ "name": "plain", "scopes": ["tokens:write"] })).await;
+        for (limit, wanted) in [(50_001, json!([{ "code": "BEYOND_OWN" }])), (50_000, json!([]))] {
+            let change = json!({ "id": own, "budget": { "limit": limit, "restorePerSecond": 1000 } });
+            let query = "mutation ($input: ApiTokenUpdateInput!) { apiTokenUpdate(input: $input) { userErrors { code } } }";
+            let answer = server.data_as(&plain, query, json!({ "input": change })).await;
+            assert_eq!(answer["apiTokenUpdate"]["userErrors"], wanted, "{limit}");
+        }
         let revoke = "mutation ($id: ID!) { apiTokenRevoke(input: { id: $id }) { token { id } userErrors { code } } }";
         let answer = server.data_as(&maker, revoke, json!({ "id": strong })).await;
         assert_eq!(answer["apiTokenRevoke"]["userErrors"][0]["code"], "BEYOND_OWN");

@@ -220,10 +220,11 @@ function passwordReset(given: string): void {
 function emailVerify(given: string): void {
   show(
     "Is this your address?",
-    form([], "Yes, it is mine", async () => {
+    element("p", "Enter the password that you chose. If you chose none here, somebody else wrote your address: close this page."),
+    form([password], "Yes, it is mine", async (values) => {
       const { emailVerify: payload } = await ask(
         `mutation ($input: EmailVerifyInput!) { emailVerify(input: $input) { userErrors { message } } }`,
-        { code: given },
+        { ...values, code: given },
       );
       const wrong = problems(payload);
       if (!wrong) show("Thank you", element("p", "The address is confirmed."), link("Sign in", "#"));

@@ -37,7 +37,7 @@ pub struct Door {
     pub origin: Arc<Origin>,
     /// The refresh token of its cookie.
     pub refresh: Option<String>,
-    /// How cookies are given; none where none can be, as on a socket.
+    /// How cookies are given; none where none can be, as on a socket or stream.
     pub cookies: Option<Cookies>,
 }
 
@@ -75,9 +75,13 @@ impl Door {
         Ok(())
     }
 
-    fn cookies(&self) -> Result<Cookies, Error> {
+    /// How cookies are given, for whoever is about to do what cannot be undone.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] on a socket or stream.
+    pub fn cookies(&self) -> Result<Cookies, Error> {
         self.cookies.ok_or_else(|| {
-            let message = "no cookies can be set over a socket: send the mutation to `POST /graphql`, or leave out `transport`";
+            let message = "no cookies can be set over a socket or a stream: send the mutation to `POST /graphql`, or leave out `transport`";
             Error::BadInput(message.to_owned())
         })
     }

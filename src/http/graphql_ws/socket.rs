@@ -72,6 +72,12 @@ pub(super) async fn serve<E: Executor, G: Gateway>(
             Ok::<(), axum::Error>(())
         })
         .await;
+    } else {
+        // The answer to the client's own end is written by the next read.
+        let _ = timeout(service.limits.close_timeout, async {
+            while wire.recv().await.is_some() {}
+        })
+        .await;
     }
     gauge.decrement(1.0);
 }

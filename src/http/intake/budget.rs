@@ -39,6 +39,18 @@ impl Budget {
         limit: 0,
         restore_per_second: 1,
     };
+
+    /// What is said when there are too few points until so many seconds have passed.
+    fn spent(self, seconds: u64) -> String {
+        let Self {
+            limit,
+            restore_per_second,
+        } = self;
+        format!(
+            "the budget of {limit} points is spent; {restore_per_second} come back each second, enough for this in \
+             {seconds} s"
+        )
+    }
 }
 
 /// The points of one caller.
@@ -136,6 +148,26 @@ impl Budgets {
         })
     }
 
+    /// Takes points of an account for what is not a document.
+    ///
+    /// # Errors
+    /// [`Error::RateLimited`] where there are too few.
+    pub fn charge(&self, account: &Arc<str>, budget: Budget, points: u64) -> Result<(), Error> {
+        if budget.limit == 0 {
+            return Ok(());
+        }
+        // A bucket that never holds so many is emptied by it.
+        let points = points.min(budget.limit);
+        let paid = self.with(account, budget, |bucket, now| bucket.pay(points, now));
+        paid.map_err(|seconds| {
+            metrics::counter!("leadline_graphql_throttled_total").increment(1);
+            Error::RateLimited {
+                message: budget.spent(seconds),
+                retry_after_seconds: seconds,
+            }
+        })
+    }
+
     /// Does something with the bucket of an account; its budget may be another than it was.
     fn with<T>(&self, account: &Arc<str>, budget: Budget, work: impl FnOnce(&mut Bucket, Instant) -> T) -> T {
         let now = Instant::now();
@@ -171,11 +203,20 @@ impl Budgets {
                 }
             }
             let now = Instant::now();
-            self.lock().retain(|_, bucket| {
-                bucket.restore(now);
-                !bucket.is_full()
-            });
+            self.tidy(now, shared);
         }
+    }
+
+    /// Forgets full buckets.
+    fn tidy(&self, now: Instant, shared: bool) {
+        self.lock().retain(|_, bucket| {
+            bucket.restore(now);
+            if !shared {
+                // There is nobody to tell.
+                bucket.untold = 0.0;
+            }
+            !bucket.is_full()
+        });
     }
 
     /// One round.
@@ -218,17 +259,7 @@ impl Purse for Account {
             .with(&self.name, self.budget, |bucket, now| bucket.pay(points, now));
         paid.map_err(|seconds| {
             metrics::counter!("leadline_graphql_throttled_total").increment(1);
-            let Budget {
-                limit,
-                restore_per_second,
-            } = self.budget;
-            let mut error = coded_error(
-                "RATE_LIMITED",
-                format!(
-                    "the budget of {limit} points is spent; {restore_per_second} come back each second, enough for this in \
-                     {seconds} s"
-                ),
-            );
+            let mut error = coded_error("RATE_LIMITED", self.budget.spent(seconds));
             let extensions = error.extensions.get_or_insert_default();
             extensions.set("retryAfterSeconds", seconds);
             error
@@ -259,6 +290,28 @@ mod tests {
         limit: 100,
         restore_per_second: 10,
     };
+
+    #[test]
+    fn what_nobody_uses_any_more_is_forgotten() {
+        let budgets = Budgets::default();
+        let account: Arc<str> = "token_1".into();
+        budgets.charge(&account, BUDGET, 50).expect("enough");
+        assert!(matches!(
+            budgets.charge(&account, BUDGET, 1_000),
+            Err(Error::RateLimited {
+                retry_after_seconds: 5,
+                ..
+            })
+        ));
+        budgets.charge(&account, Budget::NONE, 1_000).expect("any number");
+        let later = Instant::now() + Duration::from_secs(60);
+        budgets.tidy(Instant::now(), false);
+        assert_eq!(budgets.lock().len(), 1);
+        budgets.tidy(later, true);
+        assert_eq!(budgets.lock().len(), 1, "others are to be told");
+        budgets.tidy(later, false);
+        assert_eq!(budgets.lock().len(), 0);
+    }
 
     #[test]
     fn what_is_spent_comes_back() {

@@ -15,6 +15,8 @@ use crate::identity::{Caller, Scope, role, session};
 async fn changeable(tx: &Tx, caller: &Caller, id: UserId) -> Outcome<User, UserProblem> {
     caller.require(Scope::Write(Area::Users))?;
     caller.require_all_rows()?;
+    // In the order of ids, so that two never wait for each other in a circle.
+    user::admins(tx, id).await?;
     let Some(user) = user::locked(tx, id).await? else {
         return Err(Problem::new("id", UserProblem::NotFound, format!("there is no user `{id}`")).into());
     };

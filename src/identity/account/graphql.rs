@@ -148,6 +148,8 @@ struct EmailVerifyInput {
     /// The code of the mail.
     #[graphql(secret)]
     code: String,
+    /// The password that was chosen at sign-up.
+    password: String,
 }
 
 /// Whom to invite.
@@ -244,6 +246,7 @@ impl AccountMutation {
             name,
             transport,
         } = input;
+        SignInPayload::check(ctx, transport)?;
         let password = Password::new(password);
         let outcome = super::set_up(ctx.app(), &ctx.door().origin, &code, &email.0, name, &password).await;
         came_in(ctx, outcome.map(Some), transport)
@@ -261,6 +264,7 @@ impl AccountMutation {
             invitation,
             transport,
         } = input;
+        SignInPayload::check(ctx, transport)?;
         let draft = SignUpDraft {
             email: email.map(|email| email.0),
             password: Password::new(password),
@@ -293,8 +297,15 @@ impl AccountMutation {
 
     /// Takes the code of a mail for a proof that the address is yours.
     #[scope("none")]
+    #[graphql(complexity = "100 + child_complexity")]
     async fn email_verify(&self, ctx: &Context<'_>, input: EmailVerifyInput) -> Result<AccountPayload> {
-        let outcome = super::verify_email(ctx.app(), &input.code).await;
+        let outcome = super::verify_email(
+            ctx.app(),
+            &ctx.door().origin,
+            &input.code,
+            &Password::new(input.password),
+        )
+        .await;
         let (_, user_errors) = UserUserError::split(outcome)?;
         Ok(AccountPayload { user_errors })
     }

@@ -39,7 +39,11 @@ pub async fn change_password(
     let user = user::find(app.db().read(), id).await?.ok_or_else(gone)?;
     let guess = Guess::of_account(&user.email, caller.origin.address);
     guess.count(app).await?;
-    if passwords::verify(app, current, user.password_hash.as_deref()).await? == Verdict::Wrong {
+    let verdict = match passwords::verify(app, current, user.password_hash.as_deref()).await {
+        Ok(verdict) => verdict,
+        Err(error) => return Err(guess.was_none(app, error).await.into()),
+    };
+    if verdict == Verdict::Wrong {
         let message = "the current password is another one";
         return Err(Problem::new("currentPassword", UserProblem::WrongPassword, message).into());
     }
@@ -48,8 +52,17 @@ pub async fn change_password(
     let hash = passwords::hash(app, new).await?;
     let now = app.clock().now();
     let tx = app.db().begin().await?;
+    // As they are now: what was right may have been changed while it was hashed.
+    let user = user::locked(&tx, id)
+        .await?
+        .filter(|now| now.password_hash == user.password_hash && now.deactivated_at.is_none())
+        .ok_or_else(|| {
+            let message = "the password was changed meanwhile";
+            Problem::new("currentPassword", UserProblem::WrongPassword, message)
+        })?;
     guess.was_right(&tx).await?;
     user::set_password(&tx, id, &hash).await?;
+    code::forget_ways_in(&tx, id).await?;
     let actor = &caller.actor.id;
     session::end_all(app, &tx, actor, id, caller.session, EndReason::PasswordChanged).await?;
     user::recorded(&tx, actor, now, id, "PASSWORD").await?;
@@ -85,6 +98,8 @@ async fn write_link(app: &App, public_url: &str, email: &str) -> Result<(), Erro
     let tx = app.db().begin().await?;
     let user = user::by_email(&*tx, email).await?;
     if let Some(user) = user.filter(|user| user.deactivated_at.is_none()) {
+        // Of two at once one is the newest.
+        user::locked(&tx, user.id).await?;
         let (code, _) = code::make(app, &tx, CodePurpose::PasswordReset, Some(user.id), None).await?;
         let link = mails::link(public_url, mails::Page::PasswordReset, &code);
         mail::queue(app, &tx, mails::password_reset(email, &link)).await?;
@@ -118,8 +133,13 @@ pub async fn reset_password(app: &App, given: &str, new: &Password) -> Outcome<U
     {
         return Err(invalid_code().into());
     }
+    let user = user::locked(&tx, user.id)
+        .await?
+        .filter(|user| user.deactivated_at.is_none())
+        .ok_or_else(invalid_code)?;
     let actor = user.id.to_string();
     user::set_password(&tx, user.id, &hash).await?;
+    code::forget_ways_in(&tx, user.id).await?;
     if user.email_verified_at.is_none() {
         user::set_email_verified(&tx, user.id, now).await?;
     }
@@ -145,7 +165,9 @@ pub async fn recover(app: &App, caller: &Caller, id: UserId, new: &Password) -> 
     let now = app.clock().now();
     let tx = app.db().begin().await?;
     let actor = &caller.actor.id;
+    user::locked(&tx, id).await?;
     user::set_password(&tx, id, &hash).await?;
+    code::forget_ways_in(&tx, id).await?;
     if user.email_verified_at.is_none() {
         user::set_email_verified(&tx, id, now).await?;
     }

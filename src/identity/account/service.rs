@@ -8,8 +8,9 @@ use super::activity;
 use super::passwords::{invalid_code, invalid_password};
 use crate::app::App;
 use crate::error::{Error, Outcome, Problem};
-use crate::identity::passwords::{self, Password};
+use crate::identity::passwords::{self, Password, Verdict};
 use crate::identity::session::{self, SignedIn};
+use crate::identity::throttle::Guess;
 use crate::identity::user::{self, NewUser, Profile, User, UserProblem};
 use crate::identity::{Caller, Scope, code, store};
 use crate::origin::Origin;
@@ -106,13 +107,38 @@ pub async fn set_up(
     Ok(signed_in)
 }
 
-/// Takes a code of a mail for a proof that the address is its user's.
+/// Takes a code of a mail for a proof that the address is its user's. It takes the password, too: else who signed up with
+/// somebody else's address, and knows the password, would be let in by the other's click.
 ///
 /// # Errors
-/// [`UserProblem::InvalidCode`]; the database's.
-pub async fn verify_email(app: &App, given: &str) -> Outcome<User, UserProblem> {
+/// [`UserProblem::InvalidCode`], [`UserProblem::WrongPassword`]; [`Error::RateLimited`] after too many; the database's.
+pub async fn verify_email(
+    app: &App,
+    origin: &Arc<Origin>,
+    given: &str,
+    password: &Password,
+) -> Outcome<User, UserProblem> {
+    let tx = app.db().begin().await?;
+    let owner = code::owner(app, &tx, CodePurpose::EmailVerify, given).await?;
+    let user = match owner {
+        Some(id) => user::find(&*tx, id).await?,
+        None => None,
+    };
+    tx.rollback().await?;
+    let user = user.ok_or_else(invalid_code)?;
+    let guess = Guess::of_account(&user.email, origin.address);
+    guess.count(app).await?;
+    match passwords::verify(app, password, user.password_hash.as_deref()).await {
+        Ok(Verdict::Wrong) => {
+            let message = "the password is another one than that which was chosen";
+            return Err(Problem::new("password", UserProblem::WrongPassword, message).into());
+        }
+        Ok(_) => {}
+        Err(error) => return Err(guess.was_none(app, error).await.into()),
+    }
     let now = app.clock().now();
     let tx = app.db().begin().await?;
+    guess.was_right(&tx).await?;
     let redeemed = code::redeem(app, &tx, CodePurpose::EmailVerify, given).await?;
     let id = redeemed
         .and_then(|redeemed| redeemed.user_id)
@@ -131,8 +157,11 @@ pub async fn verify_email(app: &App, given: &str) -> Outcome<User, UserProblem> 
 pub async fn prune(app: &App) -> Result<u64, Error> {
     let before = app.clock().now().plus_days(-1);
     let tx = app.db().begin().await?;
-    let codes = store::prune_codes(&tx, before).await?;
+    let codes = store::prune_codes(&tx, app.clock().now()).await?;
     let failures = store::prune_failures(&tx, before).await?;
+    // Who never followed the link of the mail holds an address that may be somebody else's.
+    let seconds = code::seconds(CodePurpose::EmailVerify);
+    let unverified = user::prune_unverified(&tx, app.clock().now().plus_seconds(-seconds)).await?;
     tx.commit().await?;
-    Ok(codes + failures)
+    Ok(codes + failures + unverified)
 }

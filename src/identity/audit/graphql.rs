@@ -82,7 +82,7 @@ pub struct AuditQuery;
 impl AuditQuery {
     /// Who did what, newest first. As a file: `GET /exports/audit`.
     #[scope("audit:read", all_rows)]
-    #[graphql(complexity = "5 + first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "5 + first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     async fn audit_entries(
         &self,
         ctx: &Context<'_>,

@@ -62,7 +62,7 @@ pub struct MailQuery;
 impl MailQuery {
     /// The outbox: mails to users, newest first, kept 30 days.
     #[scope("admin", all_rows)]
-    #[graphql(complexity = "5 + first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "5 + first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     async fn mails(
         &self,
         ctx: &Context<'_>,

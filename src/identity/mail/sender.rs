@@ -19,7 +19,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const BATCH: u64 = 50;
 /// How long one mail may take; nobody else takes it meanwhile.
 const CLAIM_SECONDS: i64 = 120;
+/// How long a step of it may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long all steps may take together: less than the mail is ours.
+const WHOLE: Duration = Duration::from_secs(90);
 /// Seconds until the next attempt, by the number of those before; then it is given up, after about a day.
 const WAITS: [i64; 8] = [10, 60, 300, 1_800, 7_200, 14_400, 28_800, 28_800];
 
@@ -46,9 +49,13 @@ impl MailSender {
     }
 }
 
-/// Whether another attempt may help: not when the server refused for good.
+/// Whether another attempt may help: not when the server refused the mail for good. That it does not know us (530 to 538) is
+/// for the operator to mend meanwhile.
 fn may_help(error: &lettre::transport::smtp::Error) -> bool {
-    !error.is_permanent()
+    let is_of_sign_in = error
+        .status()
+        .is_some_and(|code| (530..=538).contains(&u16::from(code)));
+    !error.is_permanent() || is_of_sign_in
 }
 
 fn message(app: &App, mail: &Mail, body: String) -> Result<Message, String> {
@@ -72,6 +79,27 @@ fn message(app: &App, mail: &Mail, body: String) -> Result<Message, String> {
         .map_err(|error| error.to_string())
 }
 
+/// Hands one mail over; else why not, and whether another attempt may help.
+async fn send(
+    app: &App,
+    transport: &AsyncSmtpTransport<Tokio1Executor>,
+    mail: &Mail,
+) -> Result<(), (String, bool)> {
+    // A key that is not there may come back with its file.
+    let body = service::read_body(app, mail)
+        .await
+        .map_err(|error| (format!("its text cannot be read: {error:?}"), true))?;
+    let message = message(app, mail, body).map_err(|why| (why, false))?;
+    match tokio::time::timeout(WHOLE, transport.send(message)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err((error.to_string(), may_help(&error))),
+        Err(_) => Err((
+            format!("the mail server took longer than {} s", WHOLE.as_secs()),
+            true,
+        )),
+    }
+}
+
 #[async_trait]
 impl Chore for MailSender {
     fn name(&self) -> &'static str {
@@ -93,23 +121,17 @@ impl Chore for MailSender {
                 continue;
             }
             tx.commit().await?;
-            let outcome = match message(app, &mail, service::read_body(app, &mail).await?) {
-                Err(why) => Err((why, false)),
-                Ok(message) => transport
-                    .send(message)
-                    .await
-                    .map_err(|error| (error.to_string(), may_help(&error))),
-            };
+            let outcome = send(app, transport, &mail).await;
             let now = app.clock().now();
             let tx = app.db().begin().await?;
             match outcome {
-                Ok(_) => store::sent(&tx, mail.id, now).await?,
+                Ok(()) => store::sent(&tx, &mail, now).await?,
                 Err((why, may_help)) => {
                     let tried = usize::try_from(mail.attempts).unwrap_or(usize::MAX);
                     let wait = WAITS.get(tried).filter(|_| may_help);
                     let next = wait.map(|seconds| now.plus_seconds(*seconds));
                     tracing::warn!(mail = %mail.id, error = why, again = next.is_some(), "a mail could not be sent");
-                    store::failed(&tx, mail.id, &why, next).await?;
+                    store::failed(&tx, &mail, &why, next).await?;
                 }
             }
             tx.commit().await?;

@@ -58,20 +58,22 @@ pub(super) async fn claim(tx: &Tx, mail: &Mail, until: Timestamp) -> Result<bool
     Ok(taken.rows_affected == 1)
 }
 
-pub(super) async fn sent(tx: &Tx, id: MailId, now: Timestamp) -> Result<(), DbErr> {
+/// Notes that a mail that was taken is with the mail server, unless somebody else has taken it since.
+pub(super) async fn sent(tx: &Tx, taken: &Mail, now: Timestamp) -> Result<(), DbErr> {
     mail::Entity::update_many()
         .col_expr(mail::Column::State, MailState::Sent.as_str().into())
         .col_expr(mail::Column::SentAt, now.micros().into())
         .col_expr(mail::Column::NextAttemptAt, Option::<i64>::None.into())
         .col_expr(mail::Column::Error, Option::<String>::None.into())
-        .filter(mail::Column::Id.eq(id))
+        .filter(mail::Column::Id.eq(taken.id))
+        .filter(mail::Column::Attempts.eq(taken.attempts + 1))
         .exec(&**tx)
         .await
         .map(drop)
 }
 
 /// Notes a failure: the next attempt, or none.
-pub(super) async fn failed(tx: &Tx, id: MailId, error: &str, next: Option<Timestamp>) -> Result<(), DbErr> {
+pub(super) async fn failed(tx: &Tx, taken: &Mail, error: &str, next: Option<Timestamp>) -> Result<(), DbErr> {
     let state = if next.is_some() {
         MailState::Waiting
     } else {
@@ -81,7 +83,9 @@ pub(super) async fn failed(tx: &Tx, id: MailId, error: &str, next: Option<Timest
         .col_expr(mail::Column::State, state.as_str().into())
         .col_expr(mail::Column::NextAttemptAt, next.map(Timestamp::micros).into())
         .col_expr(mail::Column::Error, error.into())
-        .filter(mail::Column::Id.eq(id))
+        .filter(mail::Column::Id.eq(taken.id))
+        .filter(mail::Column::State.eq(MailState::Waiting))
+        .filter(mail::Column::Attempts.eq(taken.attempts + 1))
         .exec(&**tx)
         .await
         .map(drop)

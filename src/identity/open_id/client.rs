@@ -1,5 +1,6 @@
 //! What is said to the provider.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata};
@@ -85,6 +86,26 @@ async fn send(http: reqwest::Client, request: HttpRequest) -> Result<HttpRespons
     Ok(answer.body(body)?)
 }
 
+/// How long a provider is believed to be as it described itself, where its keys are not asked for.
+const BELIEVED: Duration = Duration::from_secs(300);
+
+/// Providers by their issuers: whoever begins a sign-in, and need not go on, costs the provider nothing.
+static KNOWN: LazyLock<moka::sync::Cache<String, CoreProviderMetadata>> = LazyLock::new(|| {
+    let cache = moka::sync::Cache::builder()
+        .max_capacity(16)
+        .time_to_live(BELIEVED);
+    cache.build()
+});
+
+async fn known(settings: &OpenIdSettings) -> Result<CoreProviderMetadata, ProviderFault> {
+    if let Some(known) = KNOWN.get(&settings.issuer) {
+        return Ok(known);
+    }
+    let metadata = discovered(settings, &http()?).await?;
+    KNOWN.insert(settings.issuer.clone(), metadata.clone());
+    Ok(metadata)
+}
+
 async fn discovered(
     settings: &OpenIdSettings,
     http: &reqwest::Client,
@@ -104,8 +125,7 @@ pub(super) async fn authorization(
     redirect: String,
     state: String,
 ) -> Result<(String, Kept), ProviderFault> {
-    let http = http()?;
-    let metadata = discovered(settings, &http).await?;
+    let metadata = known(settings).await?;
     let back = RedirectUrl::new(back.to_owned()).map_err(|error| fault("`public_url`")(&error))?;
     let client =
         CoreClient::from_provider_metadata(metadata, ClientId::new(settings.client_id.clone()), None)

@@ -38,7 +38,7 @@ impl OpenIdMutation {
     /// Begins a sign-in at the OpenID Connect provider of the deployment. The browser that asks is the one that has to come
     /// back; it is signed in by cookies then.
     #[scope("none")]
-    #[graphql(complexity = "50 + child_complexity")]
+    #[graphql(complexity = "500 + child_complexity")]
     async fn open_id_begin(&self, ctx: &Context<'_>, input: OpenIdBeginInput) -> Result<OpenIdBeginPayload> {
         let outcome = super::begin(ctx.app(), ctx.public_url(), &input.redirect_path).await;
         let (begun, user_errors) = OpenIdUserError::split(outcome)?;

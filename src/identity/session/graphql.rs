@@ -150,6 +150,17 @@ impl SignInPayload {
     ///
     /// # Errors
     /// Where no cookies can be set.
+    /// Whether tokens can be handed over in this way: asked before anything is done.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for cookies where none can be set.
+    pub fn check(ctx: &Context<'_>, transport: TokenTransport) -> Result<()> {
+        if transport == TokenTransport::Cookie {
+            ctx.door().cookies()?;
+        }
+        Ok(())
+    }
+
     pub fn signed_in(ctx: &Context<'_>, signed_in: SignedIn, transport: TokenTransport) -> Result<Self> {
         let SignedIn {
             user,
@@ -305,6 +316,7 @@ impl SessionMutation {
             password,
             transport,
         } = input;
+        SignInPayload::check(ctx, transport)?;
         let password = Password::new(password);
         let outcome = super::sign_in(ctx.app(), &ctx.door().origin, &email, &password).await;
         let (step, user_errors) = SignInUserError::split(outcome)?;
@@ -336,6 +348,7 @@ impl SessionMutation {
             code,
             transport,
         } = input;
+        SignInPayload::check(ctx, transport)?;
         let outcome = super::sign_in_confirm(ctx.app(), &ctx.door().origin, &challenge, &code).await;
         let (signed_in, user_errors) = SignInUserError::split(outcome)?;
         Ok(match signed_in {
@@ -360,6 +373,7 @@ impl SessionMutation {
                 return Err(Error::Unauthenticated(message.to_owned()).into());
             }
         };
+        SignInPayload::check(ctx, transport)?;
         let refreshed = super::refresh(ctx.app(), &ctx.door().origin, &token).await?;
         SignInPayload::signed_in(ctx, refreshed, transport)
     }

@@ -138,6 +138,11 @@ async fn replace_codes(tx: &Tx, user: UserId) -> Result<Vec<String>, Error> {
     Ok(codes)
 }
 
+fn already_on() -> Problem<SecondFactorProblem> {
+    let message = "there is a second factor already; switch it off first";
+    Problem::new("", SecondFactorProblem::AlreadyOn, message)
+}
+
 fn wrong_code() -> Problem<SecondFactorProblem> {
     let message = "the code is another one, or was used; the app shows the next within 30 seconds";
     Problem::new("code", SecondFactorProblem::WrongCode, message)
@@ -150,7 +155,10 @@ async fn proved(app: &App, caller: &Caller, password: &Password) -> Outcome<User
     let user = user.ok_or_else(|| Error::NotFound("the user is gone".to_owned()))?;
     let guess = Guess::of_account(&user.email, caller.origin.address);
     guess.count(app).await?;
-    let verdict = passwords::verify(app, password, user.password_hash.as_deref()).await?;
+    let verdict = match passwords::verify(app, password, user.password_hash.as_deref()).await {
+        Ok(verdict) => verdict,
+        Err(error) => return Err(guess.was_none(app, error).await.into()),
+    };
     if verdict == Verdict::Wrong {
         let message = "the password is another one";
         return Err(Problem::new("password", SecondFactorProblem::WrongPassword, message).into());
@@ -172,8 +180,7 @@ pub async fn begin_second_factor(
 ) -> Outcome<NewSecondFactor, SecondFactorProblem> {
     let user = proved(app, caller, password).await?;
     if user.totp_confirmed_at.is_some() {
-        let message = "there is a second factor already; switch it off first";
-        return Err(Problem::new("", SecondFactorProblem::AlreadyOn, message).into());
+        return Err(already_on().into());
     }
     let mut seed = Zeroizing::new([0_u8; SEED_LEN]);
     rand::rngs::SysRng
@@ -181,6 +188,13 @@ pub async fn begin_second_factor(
         .map_err(Error::internal)?;
     let totp = totp(&*seed, &user.email)?;
     let tx = app.db().begin().await?;
+    // As it is now: another call may have switched it on meanwhile.
+    if user::locked(&tx, user.id)
+        .await?
+        .is_none_or(|user| user.totp_confirmed_at.is_some())
+    {
+        return Err(already_on().into());
+    }
     let now = app.clock().now();
     let sealed = app
         .vault()

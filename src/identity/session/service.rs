@@ -13,6 +13,7 @@ use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::access_token::{self, Claims};
 use crate::identity::passwords::{self, Password, Verdict};
+use crate::identity::scope::Scopes;
 use crate::identity::secret::{self, SecretKind};
 use crate::identity::throttle::Guess;
 use crate::identity::user::{self, User};
@@ -101,7 +102,10 @@ pub async fn sign_in(
     guess.count(app).await?;
     let found = user::by_email(app.db().read(), &email).await?;
     let hash = found.as_ref().and_then(|user| user.password_hash.as_deref());
-    let verdict = passwords::verify(app, password, hash).await?;
+    let verdict = match passwords::verify(app, password, hash).await {
+        Ok(verdict) => verdict,
+        Err(error) => return Err(guess.was_none(app, error).await.into()),
+    };
     let user = match found {
         Some(user) if verdict != Verdict::Wrong && user.deactivated_at.is_none() => user,
         found => {
@@ -119,6 +123,12 @@ pub async fn sign_in(
         _ => None,
     };
     let tx = app.db().begin().await?;
+    // As they are now: while the password was hashed it may have been changed, the user shut out, or a second factor
+    // switched on.
+    let user = user::locked(&tx, user.id)
+        .await?
+        .filter(|now| now.password_hash == user.password_hash && now.deactivated_at.is_none())
+        .ok_or_else(refused)?;
     guess.was_right(&tx).await?;
     if user.totp_confirmed_at.is_some() {
         let made = code::make(app, &tx, CodePurpose::SecondFactor, Some(user.id), None).await?;
@@ -267,7 +277,8 @@ pub async fn caller_of(app: &App, id: SessionId, origin: &Origin) -> Result<(Cal
     if user.deactivated_at.is_some() {
         return refuse("the user was deactivated");
     }
-    if session.last_seen_at.plus_seconds(SEEN_SECONDS) < now {
+    // Who is asked about in their absence is not seen anywhere.
+    if origin.address.is_some() && session.last_seen_at.plus_seconds(SEEN_SECONDS) < now {
         let address = origin.address_text();
         let used = store::Use {
             now,
@@ -344,8 +355,19 @@ pub async fn end(app: &App, caller: &Caller, id: SessionId) -> Outcome<Session, 
         .await?
         .filter(|session| session.ended_at.is_none());
     let mut session = session.ok_or_else(gone)?;
-    if caller.user != Some(session.user_id) && !caller.scopes.allows(Scope::Write(Area::Users)) {
-        return Err(gone().into());
+    if caller.user != Some(session.user_id) {
+        // As whoever shuts a user out: all rows, and no more rights in the user's role than one's own.
+        let user = user::find(&*tx, session.user_id).await?;
+        let scopes = match &user {
+            Some(user) => role::scopes_of(&*tx, &user.role).await?,
+            None => Scopes::default(),
+        };
+        let may = caller.rows.is_all()
+            && caller.scopes.allows(Scope::Write(Area::Users))
+            && caller.scopes.includes(scopes);
+        if !may {
+            return Err(gone().into());
+        }
     }
     ended(app, &tx, &caller.actor.id, &session, EndReason::Revoked).await?;
     tx.commit().await?;

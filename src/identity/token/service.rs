@@ -168,7 +168,7 @@ pub async fn create(app: &App, caller: &Caller, draft: TokenDraft) -> Outcome<Cr
     };
     apply(&mut token, change, now)?;
     let tx = app.db().begin().await?;
-    within_own(&tx, caller, &token).await?;
+    within_own(&tx, caller, &token, app.access().budget).await?;
     store::insert(&tx, token.clone()).await?;
     let payload = json!({ "scopes": token.scopes, "filtered": token.row_filter.is_some() });
     recorded(&tx, caller, now, &token, EventKind::TokenCreated, payload).await?;
@@ -195,7 +195,7 @@ pub async fn update(
     if token == before {
         return Ok(token);
     }
-    within_own(&tx, caller, &token).await?;
+    within_own(&tx, caller, &token, app.access().budget).await?;
     store::update(&tx, token.clone()).await?;
     let payload = json!({ "scopes": token.scopes, "filtered": token.row_filter.is_some() });
     recorded(&tx, caller, now, &token, EventKind::TokenChanged, payload).await?;
@@ -222,6 +222,8 @@ pub async fn rotate(
     let secret = secret::make(SecretKind::ApiToken)?;
     let tx = app.db().begin().await?;
     let mut token = changeable(&tx, caller, id).await?;
+    // Who is given the secret has what the token has.
+    within_own(&tx, caller, &token, app.access().budget).await?;
     let before = std::mem::replace(&mut token.hash, secret::hash(&secret).to_vec());
     token.hint = secret.chars().take(HINT_LEN).collect();
     let overlaps = overlap_seconds > 0;
@@ -311,12 +313,29 @@ fn own_scopes(caller: &Caller, token: &Token) -> Result<(), Problem<TokenProblem
 }
 
 /// Whether a token is allowed no more than who makes or changes it; a token that does so is bound itself.
-async fn within_own(tx: &Tx, caller: &Caller, token: &Token) -> Outcome<(), TokenProblem> {
+async fn within_own(
+    tx: &Tx,
+    caller: &Caller,
+    token: &Token,
+    usual: Option<(u64, u64)>,
+) -> Outcome<(), TokenProblem> {
     own_scopes(caller, token)?;
-    let Some(Credential::Token(id)) = caller.credential() else {
-        return Ok(());
+    let own = match caller.credential() {
+        Some(Credential::Token(id)) => Some(store::find(&**tx, id).await?.ok_or_else(|| missing(id))?),
+        _ => None,
     };
-    let own = store::find(&**tx, id).await?.ok_or_else(|| missing(id))?;
+    // Who has no budget of their own has that of the settings, and administrators say what others have.
+    if own.as_ref().is_none_or(|own| own.budget_limit.is_none())
+        && !caller.scopes.allows(Scope::Admin)
+        && let (Some((limit, restore)), Some((most, fastest))) =
+            (token.budget_limit.zip(token.budget_restore), usual)
+        && (u64::from(limit.unsigned_abs()) > most || u64::from(restore.unsigned_abs()) > fastest)
+    {
+        let message =
+            format!("a budget beyond {most} points, {fastest} each second, is for administrators to give");
+        return Err(wrong("budget", TokenProblem::BeyondOwn, message).into());
+    }
+    let Some(own) = own else { return Ok(()) };
     let outlives = match (own.expires_at, token.expires_at) {
         (Some(_), None) => true,
         (Some(own), Some(other)) => other > own,

@@ -186,7 +186,7 @@ impl UserQuery {
 
     /// All users, the oldest first.
     #[scope("users:read", all_rows)]
-    #[graphql(complexity = "5 + first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "5 + first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     async fn users(
         &self,
         ctx: &Context<'_>,

@@ -12,6 +12,6 @@ pub use service::{
     recorded,
 };
 pub(in crate::identity) use store::{
-    admins, by_email, by_external_login, link, locked, set_activity, set_email_verified, set_password,
-    set_role, set_second_factor, set_totp_step, signed_in,
+    admins, by_email, by_external_login, link, locked, prune_unverified, set_activity, set_email_verified,
+    set_password, set_role, set_second_factor, set_totp_step, signed_in,
 };

@@ -6,8 +6,8 @@ use entity::id::UserId;
 use entity::{Timestamp, external_login, user};
 use sea_orm::sea_query::{Condition, Expr};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter, QuerySelect, QueryTrait,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
 };
 
 use super::{Profile, User};
@@ -77,14 +77,28 @@ pub(super) async fn list(db: &impl ConnectionTrait, page: &PageRequest) -> Resul
     Ok(Page::new(page, select.all(db).await?))
 }
 
-/// How many active users have the role `admin`, beside one.
-pub(in crate::identity) async fn admins(tx: &Tx, beside: UserId) -> Result<u64, DbErr> {
-    user::Entity::find()
+/// Removes users whose address nobody has shown to be theirs since before.
+pub(in crate::identity) async fn prune_unverified(tx: &Tx, before: Timestamp) -> Result<u64, DbErr> {
+    let removed = user::Entity::delete_many()
+        .filter(user::Column::EmailVerifiedAt.is_null())
+        .filter(user::Column::CreatedAt.lt(before))
+        .exec(&**tx)
+        .await?;
+    Ok(removed.rows_affected)
+}
+
+/// How many active users have the role `admin`, beside one. They stay so until the transaction ends: of two who take the role
+/// from each other the second waits.
+pub(in crate::identity) async fn admins(tx: &Tx, beside: UserId) -> Result<usize, DbErr> {
+    let mut query = user::Entity::find()
         .filter(user::Column::Role.eq("admin"))
         .filter(user::Column::DeactivatedAt.is_null())
-        .filter(user::Column::Id.ne(beside))
-        .count(&**tx)
-        .await
+        .order_by_asc(user::Column::Id);
+    if tx.backend() == DbBackend::Postgres {
+        query = query.lock_exclusive();
+    }
+    let admins = query.all(&**tx).await?;
+    Ok(admins.iter().filter(|admin| admin.id != beside).count())
 }
 
 async fn set(tx: &Tx, id: UserId, values: Vec<(user::Column, Expr)>) -> Result<(), DbErr> {

@@ -294,7 +294,7 @@ impl EngagementFields {
     /// The lead's engagements, the latest first.
     #[scope("engagement:read")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
-    #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     async fn engagements(
         &self,
         ctx: &Context<'_>,
@@ -438,7 +438,7 @@ impl EngagementQuery {
 
     /// Engagements of all leads, the latest first.
     #[scope("engagement:read")]
-    #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     async fn engagements(
         &self,
         ctx: &Context<'_>,

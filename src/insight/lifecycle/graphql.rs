@@ -178,7 +178,7 @@ impl LeadLifecycle {
 
     /// All stays, newest first.
     #[scope("lifecycle:read")]
-    #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     async fn stage_history(
         &self,
         ctx: &Context<'_>,

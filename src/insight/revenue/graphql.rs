@@ -124,7 +124,7 @@ impl ConversionQuery {
 
     /// Conversions of all leads, the latest first.
     #[scope("engagement:read")]
-    #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     async fn conversions(
         &self,
         ctx: &Context<'_>,

@@ -145,7 +145,7 @@ impl LeadConsentFields {
 
     /// All that was ever said of the lead's consents, with its proof; newest first by the moment it was said.
     #[scope("leads:read")]
-    #[graphql(complexity = "5 + first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "5 + first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     #[expect(
         clippy::too_many_arguments,
         reason = "the arguments of a connection and two filters"

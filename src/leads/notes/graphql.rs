@@ -93,7 +93,7 @@ pub struct LeadNoteFields(pub LeadId);
 impl LeadNoteFields {
     /// The lead's notes: pinned ones first, each part newest first.
     #[scope("leads:read")]
-    #[graphql(complexity = "5 + first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "5 + first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     async fn notes(
         &self,
         ctx: &Context<'_>,

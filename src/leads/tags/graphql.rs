@@ -120,7 +120,7 @@ pub struct TagQuery;
 impl TagQuery {
     /// Tags, by name.
     #[scope("leads:read")]
-    #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     async fn tags(
         &self,
         ctx: &Context<'_>,

@@ -14,4 +14,4 @@ mod tests;
 pub use entity::upload::Model as Upload;
 pub use jobs::UploadSweep;
 pub use model::KEPT_DAYS;
-pub use service::{StoredUpload, UploadProblem, find, get_many, locate, receive};
+pub use service::{StoredUpload, UploadProblem, find, get_many, locate, may_send, receive};

@@ -62,6 +62,14 @@ impl Drop for Unfinished {
     }
 }
 
+/// Whether somebody may send files: they are for imports.
+///
+/// # Errors
+/// Neither the scope `leads:write` nor `engagement:write`.
+pub fn may_send(caller: &Caller) -> Result<(), Error> {
+    caller.require_any(&[Scope::Write(Area::Leads), Scope::Write(Area::Engagement)])
+}
+
 /// Receives a file.
 ///
 /// # Errors
@@ -72,8 +80,7 @@ pub async fn receive<E: Display>(
     file_name: &str,
     body: impl Stream<Item = Result<Bytes, E>>,
 ) -> Outcome<Upload, UploadProblem> {
-    // Files are for imports.
-    caller.require_any(&[Scope::Write(Area::Leads), Scope::Write(Area::Engagement)])?;
+    may_send(caller)?;
     let now = app.clock().now();
     let id = UploadId::at(now);
     let folder = folder(app);

@@ -444,7 +444,7 @@ impl LeadScoring {
 
     /// How the score came to be what it is, newest first.
     #[scope("scoring:read")]
-    #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     async fn score_history(
         &self,
         ctx: &Context<'_>,

@@ -60,7 +60,7 @@ impl LeadQuery {
 
     /// Leads, newest first unless ordered otherwise.
     #[scope("leads:read")]
-    #[graphql(complexity = "first.or(last).unwrap_or(25) as usize * child_complexity")]
+    #[graphql(complexity = "first.or(last).unwrap_or(25).max(0) as usize * child_complexity")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a connection")]
     async fn leads(
         &self,
