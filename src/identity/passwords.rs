@@ -15,7 +15,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use thread_priority::{ThreadPriority, ThreadPriorityValue};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::app::App;
@@ -90,12 +90,41 @@ pub enum Verdict {
 type Work = Box<dyn FnOnce() + Send>;
 
 /// The threads that hash; begun with the first password.
-#[derive(Debug, Default)]
-struct Hashers(OnceLock<mpsc::Sender<Work>>);
+#[derive(Debug)]
+struct Hashers {
+    sender: OnceLock<mpsc::Sender<Work>>,
+    turns: Arc<Semaphore>,
+}
+
+impl Default for Hashers {
+    fn default() -> Self {
+        Self {
+            sender: OnceLock::new(),
+            turns: Arc::new(Semaphore::new(WAITING)),
+        }
+    }
+}
+
+/// A turn at hashing, given back when the password is hashed or the turn dropped.
+#[derive(Debug)]
+pub struct Turn {
+    _place: OwnedSemaphorePermit,
+}
+
+/// Waits in line for a turn at hashing. Taken before a guess is counted: who finds no place has guessed nothing, and no more
+/// guesses are open at once than there are places.
+///
+/// # Errors
+/// [`Error::RateLimited`] when too many wait already.
+pub fn turn(app: &App) -> Result<Turn, Error> {
+    let turns = Arc::clone(&app.memory::<Hashers>().turns);
+    let place = turns.try_acquire_owned().map_err(|_| too_many())?;
+    Ok(Turn { _place: place })
+}
 
 impl Hashers {
     fn sender(&self) -> &mpsc::Sender<Work> {
-        self.0.get_or_init(|| {
+        self.sender.get_or_init(|| {
             let (sender, receiver) = mpsc::channel::<Work>(WAITING);
             let receiver = Arc::new(Mutex::new(receiver));
             let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -145,6 +174,7 @@ fn too_many() -> Error {
 
 async fn on_hasher<T: Send + 'static>(
     app: &App,
+    turn: Turn,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
     let hashers = app.memory::<Hashers>();
@@ -152,6 +182,7 @@ async fn on_hasher<T: Send + 'static>(
     let work: Work = Box::new(move || {
         // Who asked may be gone.
         let _ = answer.send(work());
+        drop(turn);
     });
     hashers.sender().try_send(work).map_err(|_| too_many())?;
     answered.await.map_err(Error::internal)
@@ -167,9 +198,10 @@ fn parameters(app: &App) -> Result<Params, Error> {
 /// # Errors
 /// [`Error::RateLimited`] when too many wait already.
 pub async fn hash(app: &App, password: &Password) -> Result<String, Error> {
+    let turn = turn(app)?;
     let parameters = parameters(app)?;
     let password = password.clone();
-    let hashed = on_hasher(app, move || {
+    let hashed = on_hasher(app, turn, move || {
         Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters)
             .hash_password(password.0.as_bytes())
             .map(|hash| hash.to_string())
@@ -183,12 +215,17 @@ pub async fn hash(app: &App, password: &Password) -> Result<String, Error> {
 /// which accounts there are.
 ///
 /// # Errors
-/// [`Error::RateLimited`] when too many wait already.
-pub async fn verify(app: &App, password: &Password, hash: Option<&str>) -> Result<Verdict, Error> {
+/// When the settings' parameters are none.
+pub async fn verify(
+    app: &App,
+    turn: Turn,
+    password: &Password,
+    hash: Option<&str>,
+) -> Result<Verdict, Error> {
     let parameters = parameters(app)?;
     let password = password.clone();
     let hash = hash.map(str::to_owned);
-    on_hasher(app, move || {
+    on_hasher(app, turn, move || {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters.clone());
         let known = hash.as_deref().and_then(|hash| PasswordHash::new(hash).ok());
         let Some(known) = known else {

@@ -107,21 +107,6 @@ impl Guess {
         }
     }
 
-    /// Takes the guess back, since the password was not even looked at; answers why.
-    pub(super) async fn was_none(&self, app: &App, why: Error) -> Error {
-        let taken_back = async {
-            let tx = app.db().begin().await?;
-            for (key, _) in &self.keys {
-                store::uncount_failure(&tx, key).await?;
-            }
-            tx.commit().await
-        };
-        match taken_back.await {
-            Ok(()) => why,
-            Err(error) => error.into(),
-        }
-    }
-
     /// Takes the guess back, since it was right: the account begins anew, the address is as it was.
     ///
     /// # Errors

@@ -38,12 +38,9 @@ pub async fn change_password(
     let gone = || Error::NotFound("the user is gone".to_owned());
     let user = user::find(app.db().read(), id).await?.ok_or_else(gone)?;
     let guess = Guess::of_account(&user.email, caller.origin.address);
+    let turn = passwords::turn(app)?;
     guess.count(app).await?;
-    let verdict = match passwords::verify(app, current, user.password_hash.as_deref()).await {
-        Ok(verdict) => verdict,
-        Err(error) => return Err(guess.was_none(app, error).await.into()),
-    };
-    if verdict == Verdict::Wrong {
+    if passwords::verify(app, turn, current, user.password_hash.as_deref()).await? == Verdict::Wrong {
         let message = "the current password is another one";
         return Err(Problem::new("currentPassword", UserProblem::WrongPassword, message).into());
     }

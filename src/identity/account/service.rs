@@ -127,14 +127,11 @@ pub async fn verify_email(
     tx.rollback().await?;
     let user = user.ok_or_else(invalid_code)?;
     let guess = Guess::of_account(&user.email, origin.address);
+    let turn = passwords::turn(app)?;
     guess.count(app).await?;
-    match passwords::verify(app, password, user.password_hash.as_deref()).await {
-        Ok(Verdict::Wrong) => {
-            let message = "the password is another one than that which was chosen";
-            return Err(Problem::new("password", UserProblem::WrongPassword, message).into());
-        }
-        Ok(_) => {}
-        Err(error) => return Err(guess.was_none(app, error).await.into()),
+    if passwords::verify(app, turn, password, user.password_hash.as_deref()).await? == Verdict::Wrong {
+        let message = "the password is another one than that which was chosen";
+        return Err(Problem::new("password", UserProblem::WrongPassword, message).into());
     }
     let now = app.clock().now();
     let tx = app.db().begin().await?;

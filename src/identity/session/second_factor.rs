@@ -154,11 +154,9 @@ async fn proved(app: &App, caller: &Caller, password: &Password) -> Outcome<User
     let user = user::find(app.db().read(), id).await?;
     let user = user.ok_or_else(|| Error::NotFound("the user is gone".to_owned()))?;
     let guess = Guess::of_account(&user.email, caller.origin.address);
+    let turn = passwords::turn(app)?;
     guess.count(app).await?;
-    let verdict = match passwords::verify(app, password, user.password_hash.as_deref()).await {
-        Ok(verdict) => verdict,
-        Err(error) => return Err(guess.was_none(app, error).await.into()),
-    };
+    let verdict = passwords::verify(app, turn, password, user.password_hash.as_deref()).await?;
     if verdict == Verdict::Wrong {
         let message = "the password is another one";
         return Err(Problem::new("password", SecondFactorProblem::WrongPassword, message).into());

@@ -99,13 +99,11 @@ pub async fn sign_in(
 ) -> Outcome<Step, SignInProblem> {
     let email = user::checked_email(email).unwrap_or_else(|_| email.chars().take(254).collect());
     let guess = Guess::of_account(&email, origin.address);
+    let turn = passwords::turn(app)?;
     guess.count(app).await?;
     let found = user::by_email(app.db().read(), &email).await?;
     let hash = found.as_ref().and_then(|user| user.password_hash.as_deref());
-    let verdict = match passwords::verify(app, password, hash).await {
-        Ok(verdict) => verdict,
-        Err(error) => return Err(guess.was_none(app, error).await.into()),
-    };
+    let verdict = passwords::verify(app, turn, password, hash).await?;
     let user = match found {
         Some(user) if verdict != Verdict::Wrong && user.deactivated_at.is_none() => user,
         found => {
@@ -119,7 +117,8 @@ pub async fn sign_in(
         return Err(Problem::new("email", SignInProblem::EmailNotVerified, message).into());
     }
     let rehashed = match verdict {
-        Verdict::RightButOld => Some(passwords::hash(app, password).await?),
+        // Where there is no place for it, at the next sign-in.
+        Verdict::RightButOld => passwords::hash(app, password).await.ok(),
         _ => None,
     };
     let tx = app.db().begin().await?;
