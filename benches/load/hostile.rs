@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde_json::json;
 use tokio::runtime::Runtime;
 
-use crate::client::{Connection, Load, load};
+use crate::client::{Connection, load};
 use crate::scenarios::{Row, size, with_leads};
 use crate::server::Backend;
 

@@ -103,5 +103,9 @@ on_both! {
         assert_eq!(asked.send().await.expect("an answer").status().as_u16(), 200);
         let found = server.data_as(&ada, ENTRIES, json!({ "filter": { "action": "LEADS_EXPORTED" } })).await;
         assert_eq!(found["auditEntries"]["nodes"][0]["detail"], json!({ "format": "csv" }), "{found}");
+        // And so is a file that comes in.
+        let id = crate::row_filter::upload(server, &bob, "email\na@example.com\n").await;
+        let found = server.data_as(&ada, ENTRIES, json!({ "filter": { "action": "FILE_UPLOADED" } })).await;
+        assert_eq!(found["auditEntries"]["nodes"][0]["detail"], json!({ "upload": id, "sizeBytes": 20 }), "{found}");
     }
 }

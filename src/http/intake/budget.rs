@@ -305,7 +305,7 @@ mod tests {
         ));
         budgets.charge(&account, Budget::NONE, 1_000).expect("any number");
         let later = Instant::now() + Duration::from_secs(60);
-        budgets.tidy(Instant::now(), false);
+        budgets.tidy(Instant::now(), true);
         assert_eq!(budgets.lock().len(), 1);
         budgets.tidy(later, true);
         assert_eq!(budgets.lock().len(), 1, "others are to be told");

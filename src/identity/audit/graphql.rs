@@ -24,7 +24,8 @@ impl AuditEntry {
     async fn actor(&self) -> &str {
         &self.0.actor
     }
-    /// What: the type of an event such as `LEAD_UPDATED`, or `SIGN_IN_FAILED`, `LEADS_EXPORTED`, `AUDIT_EXPORTED`.
+    /// What: the type of an event such as `LEAD_UPDATED`, or `SIGN_IN_FAILED`, `LEADS_EXPORTED`, `AUDIT_EXPORTED`,
+    /// `FILE_UPLOADED`.
     async fn action(&self) -> &str {
         &self.0.action
     }

@@ -10,13 +10,14 @@ use bytes::Bytes;
 use entity::Area;
 use entity::id::UploadId;
 use futures_util::{Stream, StreamExt};
+use serde_json::json;
 use tokio::io::AsyncWriteExt;
 
 use super::model::{PART, clean_name, expiry, file_has_expired};
 use super::{Upload, store};
 use crate::app::App;
 use crate::error::{Error, Outcome, Problem};
-use crate::identity::{Caller, Scope};
+use crate::identity::{Caller, Scope, audit};
 
 /// How long the sender may be silent.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -111,6 +112,9 @@ pub async fn receive<E: Display>(
     // From here on the outcome may be unknown when the connection breaks: a file too many is harmless.
     unfinished.keep = true;
     tx.commit().await?;
+    // Behind it: a file that is there and not noted is seen in its import, one that was noted and is not there nowhere.
+    let detail = json!({ "upload": upload.id, "sizeBytes": upload.size_bytes });
+    audit::note(app, caller, "FILE_UPLOADED", &detail).await?;
     metrics::counter!("leadline_upload_bytes_total").increment(size);
     Ok(upload)
 }
