@@ -169,6 +169,8 @@ impl Vault {
 
     /// The first data key, in the transaction of the first secret.
     async fn first(&self, tx: &Tx, now: Timestamp) -> Result<(Uuid, Arc<Key>), Error> {
+        // The master key is not to be another one in between.
+        store::lock(tx).await?;
         let (row, key) = self.made(now)?;
         store::insert(tx, row.clone()).await?;
         Ok((row.id, Arc::new(key)))

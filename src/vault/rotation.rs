@@ -30,6 +30,7 @@ impl Vault {
     /// The database's; a master key that is missing or another one.
     pub async fn rotate_data_key(&self, db: &Db, now: Timestamp) -> Result<Rotation, Error> {
         let tx = db.begin().await?;
+        store::lock(&tx).await?;
         let old = store::all(&*tx).await?;
         // Two keys of the same moment must not be confused, nor a clock that went backwards bring the old one back.
         let newest = old.first().map_or(now, |key| key.created_at);

@@ -220,3 +220,57 @@ fn headers_that_do_not_come_in_time_end_the_connection() {
         server.stop().await;
     });
 }
+
+#[test]
+fn connections_beyond_the_most_wait_until_others_end() {
+    with_database(Backend::Sqlite, async |database| {
+        let server = Server::start(database, Setup::default().setting("http_connections", "10")).await;
+        let mut idle = Vec::new();
+        for _ in 0..10 {
+            idle.push(TcpStream::connect(server.address()).await.unwrap());
+        }
+        let mut late = TcpStream::connect(server.address()).await.unwrap();
+        late.write_all(b"GET /health/live HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answer = String::new();
+        let waited = timeout(Duration::from_millis(500), late.read_to_string(&mut answer)).await;
+        assert!(waited.is_err() && answer.is_empty(), "{answer}");
+        idle.pop();
+        timeout(LIMIT, late.read_to_string(&mut answer))
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        drop(idle);
+        server.stop().await;
+    });
+}
+
+#[test]
+fn the_end_of_a_socket_is_answered() {
+    use futures_util::{SinkExt as _, StreamExt as _};
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+
+    with_database(Backend::Sqlite, async |database| {
+        let server = Server::start(database, Setup::default()).await;
+        let mut request = format!("ws://{}/graphql/ws", server.address())
+            .into_client_request()
+            .unwrap();
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+        let (mut wire, _) = tokio_tungstenite::connect_async(request).await.unwrap();
+        wire.send(Message::Close(None)).await.unwrap();
+        let answer = timeout(LIMIT, wire.next()).await.unwrap();
+        assert!(matches!(answer, Some(Ok(Message::Close(_)))), "{answer:?}");
+        assert!(
+            timeout(LIMIT, wire.next())
+                .await
+                .unwrap()
+                .is_none_or(|last| last.is_err())
+        );
+        server.stop().await;
+    });
+}

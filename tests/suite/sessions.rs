@@ -532,6 +532,28 @@ on_both! {
         server.stop().await;
     }
 
+    async fn the_master_key_is_put_in_place_by_several_at_once(database: &Database) {
+        let server = Server::start(database, Setup::default()).await;
+        user(&server, "ada@example.com", "viewer").await;
+        let (access, _) = tokens(&server, "ada@example.com").await;
+        server.stop().await;
+        for _ in 0..3 {
+            std::thread::scope(|scope| {
+                for which in ["master", "master", "data"] {
+                    scope.spawn(move || {
+                        let said = crate::support::command(database, &["keys", "rotate", "--only", which]);
+                        assert_eq!(said.code, Some(0), "{which}: {said:?}");
+                    });
+                }
+            });
+        }
+        // The key that signs is sealed, and is found by who knows nothing of it yet.
+        let server = Server::start(database, Setup::default()).await;
+        server.data_as(&access, ME, json!({})).await;
+        tokens(&server, "ada@example.com").await;
+        server.stop().await;
+    }
+
     async fn sessions_outlive_a_new_signing_key_and_other_servers_know_it(database: &Database) {
         let one = Server::start(database, Setup::default()).await;
         user(&one, "ada@example.com", "viewer").await;
