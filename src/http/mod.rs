@@ -20,7 +20,7 @@
 
 pub mod access;
 pub mod console;
-mod contract;
+pub mod contract;
 pub mod exports;
 mod fault;
 pub mod gateway;
