@@ -71,27 +71,35 @@ where
     Ok(std::thread::spawn(run))
 }
 
+/// Requests for leads, one after the other and not in their order.
+fn reads(ids: &[String]) -> impl Fn(u64) -> Bytes + Clone + Send + Sync + 'static {
+    let body = |id| Bytes::from(json!({ "query": LEAD, "variables": { "id": id } }).to_string());
+    let bodies: Arc<[Bytes]> = ids.iter().map(body).collect();
+    move |n| {
+        let count = bodies.len() as u64;
+        bodies[usize::try_from((n * 7919) % count).expect("below the length")].clone()
+    }
+}
+
+fn is_lead(answer: &[u8]) -> bool {
+    answer.starts_with(b"{\"data\":{\"lead\":{")
+}
+
 /// A client's latencies, alone and beside a hostile one.
 pub fn hostile(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>> {
     let (deployment, server, token, ids) = with_leads(runtime, backend, 10_000)?;
     let other = deployment.token()?;
-    let bodies: Vec<Bytes> = ids
-        .iter()
-        .map(|id| serde_json::to_vec(&json!({ "query": LEAD, "variables": { "id": id } })).map(Bytes::from))
-        .collect::<Result<_, _>>()?;
-    let bodies = Arc::new(bodies);
+    let reads = reads(&ids);
     let seconds = Duration::from_secs(size("BENCH_SECONDS", 10));
     let healthy = || async {
-        let bodies = Arc::clone(&bodies);
-        let count = bodies.len() as u64;
         load(
             &server.address,
             &token,
             4,
             Duration::from_secs(2),
             seconds,
-            move |n| bodies[usize::try_from((n * 7919) % count).expect("below the length")].clone(),
-            |answer| answer.starts_with(b"{\"data\":{\"lead\":{"),
+            reads.clone(),
+            is_lead,
         )
         .await
     };
@@ -137,26 +145,17 @@ pub fn sign_ins(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>
         let input = json!({ "input": { "email": format!("somebody{n}@example.com"), "password": "a password of the bench" } });
         Bytes::from(json!({ "query": query, "variables": input }).to_string())
     };
-    let bodies: Vec<Bytes> = ids
-        .iter()
-        .map(|id| serde_json::to_vec(&json!({ "query": LEAD, "variables": { "id": id } })).map(Bytes::from))
-        .collect::<Result<_, _>>()?;
-    let bodies = Arc::new(bodies);
+    let reads = reads(&ids);
     let seconds = Duration::from_secs(size("BENCH_SECONDS", 10));
     let readers = || async {
-        let bodies = Arc::clone(&bodies);
-        let count = bodies.len() as u64;
-        let body =
-            move |n: u64| bodies[usize::try_from((n * 7919) % count).expect("below the length")].clone();
-        let check = |answer: &[u8]| answer.starts_with(b"{\"data\":{\"lead\":{");
         load(
             &server.address,
             &token,
             64,
             Duration::from_secs(2),
             seconds,
-            body,
-            check,
+            reads.clone(),
+            is_lead,
         )
         .await
     };
