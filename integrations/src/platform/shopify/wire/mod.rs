@@ -1,0 +1,4 @@
+//! Shopify's JSON.
+
+pub(super) mod graphql;
+pub(super) mod rest;
