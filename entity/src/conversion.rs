@@ -33,6 +33,10 @@ pub struct Model {
     pub received_at: Timestamp,
     /// The same key twice is one conversion.
     pub dedupe_key: Option<String>,
+    /// What was given back of the value, in minor units.
+    pub refunded_minor: i64,
+    /// When it was called off; it counts no more.
+    pub voided_at: Option<Timestamp>,
 }
 
 impl ActiveModelBehavior for ActiveModel {}

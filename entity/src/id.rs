@@ -216,6 +216,30 @@ ids! {
     MailId, MailTag, "mail", "a mail";
     /// An entry of the audit log.
     AuditEntryId, AuditEntryTag, "audit", "an audit entry";
+    /// A connection to an outside platform.
+    ConnectionId, ConnectionTag, "conn", "a connection";
+    /// A reading of a platform.
+    SyncId, SyncTag, "sync", "a sync";
+    /// A webhook that came.
+    WebhookDeliveryId, WebhookDeliveryTag, "hook", "a webhook delivery";
+    /// An order.
+    OrderId, OrderTag, "order", "an order";
+    /// A product.
+    ProductId, ProductTag, "product", "a product";
+    /// An abandoned checkout.
+    CheckoutId, CheckoutTag, "checkout", "an abandoned checkout";
+    /// An audience for advertisements.
+    AudienceId, AudienceTag, "aud", "an audience";
+    /// One time that a platform was told of an audience.
+    AudienceSyncId, AudienceSyncTag, "audsync", "a sync of an audience";
+    /// A happening that is told to a platform.
+    ConversionDeliveryId, ConversionDeliveryTag, "cdel", "a conversion delivery";
+    /// A message.
+    MessageId, MessageTag, "msg", "a message";
+    /// An address that is not written to.
+    SuppressionId, SuppressionTag, "supp", "a suppression";
+    /// A text that a model wrote.
+    TextId, TextTag, "text", "a generated text";
 }
 
 #[cfg(test)]

@@ -14,6 +14,12 @@ mod m0006_row_filter;
 mod m0007_query_budget;
 mod m0008_api_tokens;
 mod m0009_token_safelist;
+mod m0010_platforms;
+mod m0011_messages;
+mod m0012_advertising;
+mod m0013_audiences;
+mod m0014_text_generation;
+mod m0015_shop_lists;
 
 /// All migrations in their order.
 #[derive(Debug)]
@@ -32,6 +38,12 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_query_budget::Migration),
             Box::new(m0008_api_tokens::Migration),
             Box::new(m0009_token_safelist::Migration),
+            Box::new(m0010_platforms::Migration),
+            Box::new(m0011_messages::Migration),
+            Box::new(m0012_advertising::Migration),
+            Box::new(m0013_audiences::Migration),
+            Box::new(m0014_text_generation::Migration),
+            Box::new(m0015_shop_lists::Migration),
         ]
     }
 }
