@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use integrations::Registry;
+use integrations::transport::{Egress, HttpTransport, Policy};
 use phonenumber::country;
 
 use crate::clock::Clock;
-use crate::config::AccessSettings;
+use crate::config::{AccessSettings, PlatformSettings};
 use crate::db::Db;
 use crate::events::Bus;
 use crate::jobs::Hub;
@@ -35,6 +37,42 @@ impl Storage {
     }
 }
 
+/// The outside platforms that this process offers, and the way to them.
+#[derive(Debug)]
+pub struct Platforms {
+    /// Those that are offered.
+    pub registry: Registry,
+    /// HTTP to them.
+    pub transport: HttpTransport,
+    /// For how long texts of models are kept, in hours.
+    pub text_kept_hours: u32,
+}
+
+impl Platforms {
+    /// As the settings say.
+    ///
+    /// # Errors
+    /// A platform that is switched off and unknown.
+    pub fn new(settings: &PlatformSettings) -> Result<Self, integrations::UnknownKey> {
+        let egress = if settings.private_networks {
+            Egress::Anywhere
+        } else {
+            Egress::Public
+        };
+        Ok(Self {
+            registry: Registry::new(integrations::all(), &settings.off)?,
+            transport: HttpTransport::new(egress, Policy::default()).expect("TLS is compiled in"),
+            text_kept_hours: settings.text_kept_hours,
+        })
+    }
+}
+
+impl Default for Platforms {
+    fn default() -> Self {
+        Self::new(&PlatformSettings::default()).expect("none is switched off")
+    }
+}
+
 /// The running application; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -51,6 +89,7 @@ struct Inner {
     region: Option<country::Id>,
     access: AccessSettings,
     vault: Vault,
+    platforms: Platforms,
     memory: Memory,
 }
 
@@ -80,6 +119,7 @@ impl App {
                 region: None,
                 access: AccessSettings::default(),
                 vault,
+                platforms: Platforms::default(),
                 memory: Memory::default(),
             }),
         }
@@ -108,6 +148,23 @@ impl App {
         }
         inner.access = access;
         self
+    }
+
+    /// With other platforms than all.
+    ///
+    /// # Panics
+    /// When the application is shared already.
+    #[must_use]
+    pub fn with_platforms(mut self, platforms: Platforms) -> Self {
+        let inner = Arc::get_mut(&mut self.inner).expect("set before the application is shared");
+        inner.platforms = platforms;
+        self
+    }
+
+    /// The outside platforms.
+    #[must_use]
+    pub fn platforms(&self) -> &Platforms {
+        &self.inner.platforms
     }
 
     /// Who comes in, and how.

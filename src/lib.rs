@@ -22,6 +22,8 @@ pub mod jobs;
 pub mod leads;
 pub mod media;
 pub mod origin;
+pub mod outreach;
+pub mod platforms;
 pub mod telemetry;
 pub mod vault;
 

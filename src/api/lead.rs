@@ -11,6 +11,9 @@ use crate::insight::lifecycle::graphql::LeadLifecycle;
 use crate::insight::revenue::graphql::LeadConversionFields;
 use crate::insight::scoring::graphql::LeadScoring;
 use crate::leads::{consent, lead, notes, tags};
+use crate::outreach::delivery::graphql::LeadMessageFields;
+use crate::platforms::audiences::graphql::LeadAudienceFields;
+use crate::platforms::commerce::graphql::LeadCommerceFields;
 
 /// A person or company that may become, or is, a customer.
 #[derive(MergedObject)]
@@ -25,6 +28,9 @@ pub struct Lead(
     JourneyFields,
     LeadConversionFields,
     LeadTimelineFields,
+    LeadCommerceFields,
+    LeadAudienceFields,
+    LeadMessageFields,
 );
 
 impl Lead {
@@ -43,6 +49,9 @@ impl Lead {
             JourneyFields(lead),
             LeadConversionFields(id),
             LeadTimelineFields(id),
+            LeadCommerceFields(id),
+            LeadAudienceFields(id),
+            LeadMessageFields(id),
         )
     }
 }

@@ -267,7 +267,19 @@ async fn find(ctx: &Context<'_>, id: AnyId) -> Result<Option<Node>> {
         | AnyId::SessionId(_)
         | AnyId::InvitationId(_)
         | AnyId::MailId(_)
-        | AnyId::AuditEntryId(_) => {
+        | AnyId::AuditEntryId(_)
+        | AnyId::ConnectionId(_)
+        | AnyId::SyncId(_)
+        | AnyId::WebhookDeliveryId(_)
+        | AnyId::OrderId(_)
+        | AnyId::ProductId(_)
+        | AnyId::CheckoutId(_)
+        | AnyId::AudienceId(_)
+        | AnyId::AudienceSyncId(_)
+        | AnyId::ConversionDeliveryId(_)
+        | AnyId::MessageId(_)
+        | AnyId::SuppressionId(_)
+        | AnyId::TextId(_) => {
             Err(Error::BadInput("ids of this kind are not found by `node` and `nodes`".to_owned()).into())
         }
     }

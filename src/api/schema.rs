@@ -48,6 +48,13 @@ use crate::leads::notes::graphql as notes;
 use crate::leads::tags::graphql as tags;
 use crate::media::files::graphql as files;
 use crate::origin::{self, Origin};
+use crate::outreach::delivery::graphql as delivery;
+use crate::platforms::advertising::graphql as advertising;
+use crate::platforms::audiences::graphql as audiences;
+use crate::platforms::commerce::graphql as commerce;
+use crate::platforms::connections::graphql as connections;
+use crate::platforms::conversions::graphql as conversions;
+use crate::platforms::text_generation::graphql as text_generation;
 
 /// The queries of all rooms.
 #[derive(MergedObject, Default)]
@@ -72,6 +79,13 @@ pub struct Query(
     mail::MailQuery,
     audit::AuditQuery,
     token::TokenQuery,
+    connections::ConnectionQuery,
+    commerce::CommerceQuery,
+    audiences::AudienceQuery,
+    conversions::ConversionSharingQuery,
+    advertising::AdvertisingQuery,
+    delivery::MessageQuery,
+    text_generation::TextQuery,
 );
 
 /// The mutations of all rooms.
@@ -95,6 +109,12 @@ pub struct Mutation(
     role::RoleMutation,
     open_id::OpenIdMutation,
     token::TokenMutation,
+    connections::ConnectionMutation,
+    commerce::CommerceMutation,
+    audiences::AudienceMutation,
+    conversions::ConversionSharingMutation,
+    delivery::MessageMutation,
+    text_generation::TextMutation,
 );
 
 fn has_subscriptions(ctx: &Context<'_>) -> bool {
@@ -111,6 +131,11 @@ pub struct Subscription(
     scoring::ScoringSubscription,
     engagement::EngagementSubscription,
     journeys::JourneySubscription,
+    connections::ConnectionSubscription,
+    audiences::AudienceSubscription,
+    conversions::ConversionSharingSubscription,
+    delivery::MessageSubscription,
+    text_generation::TextSubscription,
     LogSubscription,
 );
 
@@ -189,6 +214,12 @@ impl Api {
             .data(batched(TimelineLoader(app.clone())))
             .data(batched(notes::NoteLoader(app.clone())))
             .data(batched(lead::IdentityLoader(app.clone())))
+            .data(batched(connections::ConnectionLoader(app.clone())))
+            .data(batched(commerce::CommerceLoader(app.clone())))
+            .data(batched(audiences::AudienceLoader(app.clone())))
+            .data(batched(conversions::DeliveryLoader(app.clone())))
+            .data(batched(advertising::AdActionLoader(app.clone())))
+            .data(batched(delivery::MessageLoader(app.clone())))
             .data::<Arc<dyn Sight>>(Arc::new(LeadSight))
             .data(app.clone())
             .data(PublicUrl(public_url.into()))

@@ -7,13 +7,18 @@ use crate::identity::Caller;
 
 /// The subscriptions whose results depend on nothing but their arguments, the rights of the caller and the event log.
 const READING_THE_LOG: &[&str] = &[
+    "audienceChanged",
+    "connectionChanged",
+    "conversionDeliveryChanged",
     "engagementRecorded",
     "events",
     "jobProgressed",
     "journeyUpdated",
     "leadChanged",
+    "messageChanged",
     "scoreChanged",
     "stageChanged",
+    "syncProgressed",
 ];
 
 /// Those of them that depend on who asks as well, where the caller does not see all rows: jobs are shown to whom they belong.

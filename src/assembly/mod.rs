@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::app::{App, Storage};
+use crate::app::{App, Platforms, Storage};
 use crate::clock::Clock;
 use crate::config::{Settings, SettingsError};
 use crate::db::{Db, DbOptions, OpenError, deployment_id};
@@ -37,6 +37,16 @@ use crate::leads::custom_fields;
 use crate::leads::import::{ImportJob, ImportKind, LeadSink};
 use crate::leads::visible::read_scores_by;
 use crate::media::files::UploadSweep;
+use crate::outreach::delivery::{MessageConsumer, MessageErasure, Outbox, StraySweep};
+use crate::platforms::advertising::AdConsumer;
+use crate::platforms::audiences::{AudienceJob, AudienceSchedule, AudienceSweep, AudienceWatch};
+use crate::platforms::commerce::{CommerceConsumer, CommerceErasure, FarewellHandler, FarewellJob};
+use crate::platforms::connections::{
+    ConnectionSweep, Consumers, SyncJob, SyncSchedule, WebhookIntake, WebhookProcessor,
+};
+use crate::platforms::conversions::{BackfillJob, ConversionHandler, ConversionSender};
+use crate::platforms::sourcing::LeadConsumer;
+use crate::platforms::text_generation::TextUpkeep;
 use crate::telemetry::Metrics;
 use crate::vault::CheckError;
 
@@ -49,7 +59,23 @@ pub fn handlers() -> Vec<Arc<dyn Handler>> {
         Arc::new(engagement::Erasure),
         Arc::new(revenue::ConversionErasure),
         Arc::new(JourneysHandler),
+        Arc::new(CommerceErasure),
+        Arc::new(FarewellHandler),
+        Arc::new(AudienceWatch),
+        Arc::new(ConversionHandler),
+        Arc::new(MessageErasure),
     ]
+}
+
+/// The rooms that take what outside platforms hold and tell.
+#[must_use]
+pub fn consumers() -> Consumers {
+    Consumers::new(vec![
+        Arc::new(LeadConsumer),
+        Arc::new(CommerceConsumer),
+        Arc::new(AdConsumer),
+        Arc::new(MessageConsumer),
+    ])
 }
 
 /// The background work that a process can do: kinds of jobs, chores.
@@ -72,6 +98,15 @@ pub fn jobs(event_days: u32, audit_days: u32) -> JobRegistry {
         ))
         .add(ImportJob::new(ImportKind::Conversions, revenue::ConversionSink));
     jobs.add_chore(MailSender::default());
+    jobs.add(SyncJob::new(consumers()))
+        .add_chore(SyncSchedule)
+        .add_chore(ConnectionSweep);
+    jobs.add(FarewellJob);
+    jobs.add(AudienceJob)
+        .add_chore(AudienceSchedule)
+        .add_chore(AudienceSweep);
+    jobs.add(BackfillJob).add_chore(StraySweep);
+    jobs.add_chore(TextUpkeep);
     jobs
 }
 
@@ -93,9 +128,12 @@ pub enum StartError {
     /// The vault.
     #[error("secrets of the database cannot be read: {0}")]
     Vault(#[from] CheckError),
-    /// A file that a setting names.
+    /// A file or something else that a setting names.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// A platform that is switched off and unknown.
+    #[error("setting `platforms_off`: {0}")]
+    Platform(#[from] integrations::UnknownKey),
     /// The address to listen on.
     #[error("cannot listen on {address}: {reason}")]
     Listen {
@@ -116,6 +154,7 @@ impl StartError {
             Self::Settings(error) => error.hint(),
             Self::Database(error) => error.hint(),
             Self::Vault(_) => "see `master_key_file` in docs/settings.md",
+            Self::Platform(_) => "`leadline integrations list` shows all platforms",
             Self::Listen { hint, .. } => hint,
         }
     }
@@ -152,9 +191,12 @@ fn storage(settings: &Settings) -> Storage {
 pub async fn app(settings: &Settings) -> Result<App, OpenError> {
     let db = open(settings).await?;
     db.migrate().await?;
+    // A key that is misspelt is told by the server; a command that needs none is not to fail for it.
+    let platforms = Platforms::new(&settings.platforms).unwrap_or_default();
     Ok(App::with_storage(db, Clock::system(), storage(settings))
         .in_region(settings.default_region)
-        .with_access(settings.access.clone()))
+        .with_access(settings.access.clone())
+        .with_platforms(platforms))
 }
 
 /// What to run; [`Self::start`] runs it.
@@ -219,11 +261,13 @@ impl<'a> Plan<'a> {
         } else {
             None
         };
+        let platforms = Platforms::new(&settings.platforms)?;
         let db = open(settings).await?;
         db.migrate().await?;
         let app = App::with_storage(db, clock, storage(settings))
             .in_region(settings.default_region)
-            .with_access(settings.access.clone());
+            .with_access(settings.access.clone())
+            .with_platforms(platforms);
         app.vault().check(app.db().write()).await?;
         read_scores_by(&app, Arc::new(ScoreScales::default()));
         let mut running = Running {
@@ -346,6 +390,15 @@ impl Running {
             });
         }
         let (app, jobs, stop, grace) = (self.app.clone(), Arc::new(jobs), self.stop.clone(), self.grace);
+        let (processor, until) = (
+            WebhookProcessor::new(self.app.clone(), consumers()),
+            self.stop.clone(),
+        );
+        self.keep("webhooks", move || processor.clone().run(until.clone()));
+        let (sender, until) = (ConversionSender::new(self.app.clone()), self.stop.clone());
+        self.keep("conversions", move || sender.clone().run(until.clone()));
+        let (outbox, until) = (Outbox::new(self.app.clone()), self.stop.clone());
+        self.keep("messages", move || outbox.clone().run(until.clone()));
         self.keep("jobs", move || {
             Worker::new(app.clone(), Arc::clone(&jobs)).run(stop.clone(), grace)
         });
@@ -372,6 +425,7 @@ impl Running {
             public_url,
             cors_origins: settings.cors_origins.clone(),
             graphql: settings.graphql.clone(),
+            webhooks: WebhookIntake::start(&self.app, self.stop.clone()),
         });
         let closing = CancellationToken::new();
         let serving = listen::serve(

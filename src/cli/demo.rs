@@ -41,11 +41,13 @@ const FOLDER: &str = "leadline-demo";
 /// What is logged unless `--log` says otherwise.
 const LOG: &str = "warn";
 /// Settings with a default of the demonstration's own; environment and file are not heard.
-const OWN: [(&str, &str); 3] = [
+const OWN: [(&str, &str); 4] = [
     ("data_dir", FOLDER),
     ("log", LOG),
     // It is a place to try things out.
     ("graphql_suggestions", "true"),
+    // The platforms' stand-ins are on this machine.
+    ("platforms_private_networks", "true"),
 ];
 /// Settings that would lead it to what is in use.
 const REFUSED: [&str; 3] = ["database_url", "database_replica_url", "nats_url"];
@@ -100,6 +102,9 @@ struct Note {
     /// The password of its three users.
     #[serde(default)]
     password: Option<String>,
+    /// How much has happened at the platforms.
+    #[serde(default)]
+    happened: usize,
 }
 
 impl Note {
@@ -167,7 +172,7 @@ pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<(), Fail
         let mut stop = Signals::new()?;
         // Before minutes are spent on the data.
         assembly::check_address(settings.listen).await?;
-        let note = tokio::select! {
+        let mut note = tokio::select! {
             note = prepared(arguments, settings) => note?,
             () = stop.next() => {
                 eprintln!("\nstopped before the data was complete; the next start makes it anew");
@@ -195,11 +200,39 @@ pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<(), Fail
             PACE,
             quiet.clone(),
         ));
+        let operator = Caller::operator();
+        let connected = demo::Platforms::connect(running.app(), &operator, &url, note.happened).await;
+        let platforms = match connected {
+            Ok(platforms) => {
+                let folder = settings.data_dir.clone();
+                let told = move |words: Option<String>, happened| {
+                    if let Some(words) = words {
+                        // Whoever has closed the output wants to hear no more.
+                        let _ = print(&format!("{words}\n"));
+                    }
+                    note.happened = happened;
+                    if note.write(&folder).is_err() {
+                        tracing::warn!("what happened at the platforms could not be noted");
+                    }
+                };
+                Some(tokio::spawn(platforms.live(told, quiet.clone())))
+            }
+            Err(error) => {
+                tracing::warn!(
+                    ?error,
+                    "the platforms of the demonstration could not be connected"
+                );
+                None
+            }
+        };
         stop.next().await;
         eprintln!("\nstopping");
         let ending = async {
             quiet.cancel();
             let _ = trickle.await;
+            if let Some(platforms) = platforms {
+                let _ = platforms.await;
+            }
             running.stop().await;
             telemetry.shutdown().await;
         };
@@ -242,6 +275,7 @@ async fn prepared(arguments: &Arguments, settings: &Settings) -> Result<Note, Fa
         today: Clock::system().now().day(),
         token: None,
         password: None,
+        happened: 0,
     };
     note.write(folder)?;
     let (token, password) = made(settings, note.set()).await?;
@@ -362,12 +396,13 @@ fn welcome(url: &str, token: &str, password: &str) -> String {
          To paste into the console:\n\n{queries}\
          Or from a shell:\n\n\
          curl -s {url}/graphql -H 'Authorization: Bearer {token}' -H 'Content-Type: application/json' -d '{body}'\n\n\
-         Something happens about once a second. Ctrl-C ends it; the data stays.\n"
+         Something happens about once a second. Ctrl-C ends it; the data stays.\n\n\
+         Every outside platform has a stand-in on this machine, and is connected. What happens there:\n"
     )
 }
 
 /// Title and text; the first is the one for the shell and holds no quotation mark.
-const QUERIES: [(&str, &str); 3] = [
+const QUERIES: [(&str, &str); 4] = [
     (
         "The newest leads",
         "query NewestLeads {\n  leads(first: 3) {\n    nodes { displayName stage source createdAt score { current grade } }\n  }\n}",
@@ -375,6 +410,10 @@ const QUERIES: [(&str, &str); 3] = [
     (
         "Why a score is what it is",
         "query Scores {\n  leads(first: 2) {\n    nodes {\n      displayName\n      score { current grade temperature explain { component factor points } }\n      tags { name }\n    }\n  }\n}",
+    ),
+    (
+        "What a shop sold, and who was told of it",
+        "query Orders {\n  connections(first: 10) { nodes { id name state account { name } lastSync { state } } }\n  orders(first: 3) {\n    nodes { name placedAt total { amount currencyCode } lead { displayName } }\n  }\n  conversionDeliveries(first: 3) { nodes { state sharedAs sentAt lead { displayName } } }\n}",
     ),
     (
         "Engagements, live",

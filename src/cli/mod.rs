@@ -9,6 +9,7 @@ mod keys;
 mod mail;
 mod migrate;
 mod output;
+mod platforms;
 mod runtime;
 mod schema;
 mod serve;
@@ -58,6 +59,8 @@ enum Command {
     Token(token::Arguments),
     Mail(mail::Arguments),
     Keys(keys::Arguments),
+    Integrations(platforms::IntegrationArguments),
+    Connections(platforms::ConnectionArguments),
     Schema(schema::Arguments),
     Settings(settings::Arguments),
 }
@@ -92,6 +95,8 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Token(arguments) => token::run(arguments, &settings),
         Command::Mail(arguments) => mail::run(arguments, &settings),
         Command::Keys(arguments) => keys::run(&arguments, &settings),
+        Command::Integrations(arguments) => platforms::run_integrations(&arguments, &settings),
+        Command::Connections(arguments) => platforms::run_connections(arguments, &settings),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Settings(arguments) => settings::run(&arguments, &settings),
     }

@@ -239,6 +239,15 @@ pub(super) fn region(text: &str) -> Checked<country::Id> {
 }
 
 /// Origins, comma-separated: scheme, host and port, or `*`.
+/// Words between commas.
+pub(super) fn words(text: &str) -> Checked<Vec<String>> {
+    Ok(text
+        .split(',')
+        .map(|word| word.trim().to_owned())
+        .filter(|word| !word.is_empty())
+        .collect())
+}
+
 pub(super) fn origins(text: &str) -> Checked<Vec<String>> {
     text.split(',')
         .map(str::trim)

@@ -205,6 +205,24 @@ pub const DEFINITIONS: &[Definition] = &[
         default: "none: the address of the connection counts",
     },
     Definition {
+        key: "platforms_off",
+        value: "PLATFORMS",
+        help: "Outside platforms that this deployment does not offer, comma-separated, such as `twilio,meta`",
+        default: "none: all are offered",
+    },
+    Definition {
+        key: "platforms_private_networks",
+        value: "BOOLEAN",
+        help: "Whether connections may lead into private networks and to this machine, `true` or `false`: for a relay or a model of one's own",
+        default: "false",
+    },
+    Definition {
+        key: "text_kept_hours",
+        value: "HOURS",
+        help: "Hours that texts of models are kept (sealed), to answer the same request at once, 0 to 720; 0 keeps none",
+        default: "24",
+    },
+    Definition {
         key: "shutdown_grace_seconds",
         value: "SECONDS",
         help: "Seconds that running requests and jobs get to end at shutdown, 0 to 3600",

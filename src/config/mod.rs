@@ -79,6 +79,17 @@ impl fmt::Display for LogFormat {
     }
 }
 
+/// Outside platforms.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlatformSettings {
+    /// The keys of those that are not offered.
+    pub off: Vec<String>,
+    /// Whether connections may lead into private networks and to this machine.
+    pub private_networks: bool,
+    /// For how long texts of models are kept, in hours.
+    pub text_kept_hours: u32,
+}
+
 /// The complete, checked settings.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -114,6 +125,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// Who comes in, and how.
     pub access: AccessSettings,
+    /// Outside platforms.
+    pub platforms: PlatformSettings,
     /// How long running requests and jobs get to end at shutdown, in whole seconds.
     pub shutdown_grace: Duration,
     /// How long the headers of a request may take, and a connection is kept between two; whole seconds.
@@ -215,6 +228,12 @@ impl Settings {
                 budget: (graphql.budget > 0).then_some((graphql.budget, graphql.budget_restore)),
                 ..read_access(layers)?
             },
+            platforms: PlatformSettings {
+                off: pick(layers, "platforms_off", check::words)?.unwrap_or_default(),
+                private_networks: pick(layers, "platforms_private_networks", check::boolean)?
+                    .unwrap_or_default(),
+                text_kept_hours: small(count("text_kept_hours", 0..=720, 24)?),
+            },
             shutdown_grace: Duration::from_secs(count("shutdown_grace_seconds", 0..=3600, 10)?),
             http_header_time: Duration::from_secs(count("http_header_seconds", 1..=3600, 30)?),
             http_connections: usize::try_from(count("http_connections", 10..=1_000_000, 10_000)?)
@@ -300,6 +319,12 @@ impl Settings {
             default_region,
             cors_origins,
             access,
+            platforms:
+                PlatformSettings {
+                    off,
+                    private_networks,
+                    text_kept_hours,
+                },
             shutdown_grace,
             http_header_time,
             http_connections,
@@ -376,6 +401,9 @@ impl Settings {
                     .collect::<Vec<_>>()
                     .join(","),
             ),
+            ("platforms_off", off.join(",")),
+            ("platforms_private_networks", private_networks.to_string()),
+            ("text_kept_hours", text_kept_hours.to_string()),
             ("shutdown_grace_seconds", shutdown_grace.as_secs().to_string()),
             ("http_header_seconds", http_header_time.as_secs().to_string()),
             ("http_connections", http_connections.to_string()),

@@ -464,7 +464,11 @@ fn refused(what: &str, which: &str, why: &dyn std::fmt::Debug) -> Error {
 }
 
 /// The result of a use case that has no reason to refuse.
-fn expected<T, C: std::fmt::Debug>(what: &str, which: &str, outcome: Outcome<T, C>) -> Result<T, Error> {
+pub(super) fn expected<T, C: std::fmt::Debug>(
+    what: &str,
+    which: &str,
+    outcome: Outcome<T, C>,
+) -> Result<T, Error> {
     outcome.map_err(|failure| match failure {
         Failure::Problems(problems) => refused(what, which, &problems),
         Failure::Error(error) => error,

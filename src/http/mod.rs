@@ -19,6 +19,7 @@
 //! - [`uploads`]: files for imports.
 
 pub mod access;
+mod consent;
 pub mod console;
 pub mod contract;
 pub mod exports;
@@ -37,6 +38,7 @@ pub mod preflight;
 pub mod seats;
 pub mod server;
 pub mod uploads;
+mod webhooks;
 
 #[cfg(test)]
 mod testing;

@@ -25,10 +25,12 @@ use super::graphql_ws::{GraphqlWs, SocketLimits};
 use super::open_id::Callback;
 use super::seats::Seats;
 use super::uploads::Uploads;
-use super::{console, contract, headers, health, preflight};
+use super::webhooks::Webhooks;
+use super::{consent, console, contract, headers, health, preflight};
 use crate::api::Api;
 use crate::app::App;
 use crate::config::GraphqlSettings;
+use crate::platforms::connections::WebhookIntake;
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{HTTP_DURATION, HTTP_REQUESTS};
 
@@ -51,6 +53,8 @@ pub struct Parts {
     pub cors_origins: Vec<String>,
     /// What the GraphQL endpoint takes.
     pub graphql: GraphqlSettings,
+    /// What takes webhooks in.
+    pub webhooks: WebhookIntake,
 }
 
 /// Puts the routes together. Give the sockets their end by [`GraphqlWs::shut_down`].
@@ -62,6 +66,7 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         public_url,
         cors_origins,
         graphql,
+        webhooks,
     } = parts;
     let api = Api::new(&app, &public_url, &graphql);
     let gateway = Arc::new(gateway);
@@ -108,6 +113,11 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         .route("/exports/leads", exports.route())
         .route("/schema.graphql", contract.layer(CompressionLayer::new()))
         .route("/openid/callback", callback.route())
+        .route("/connections/callback", consent::route(app.clone()))
+        .route(
+            "/webhooks/{connection}",
+            Webhooks::new(webhooks, &public_url).route(),
+        )
         .route("/health/live", get(health::live))
         .merge(
             Router::new()

@@ -11,11 +11,11 @@ use crate::error::Error;
 use crate::vault::{Place, Unsealed};
 
 /// A code that came back.
-pub(super) struct Redeemed {
+pub struct Redeemed {
     /// Whose it is.
-    pub(super) user_id: Option<UserId>,
+    pub user_id: Option<UserId>,
     /// What was kept for its return.
-    pub(super) payload: Option<Unsealed>,
+    pub payload: Option<Unsealed>,
 }
 
 /// How long a code is good, in seconds.
@@ -25,7 +25,7 @@ pub(super) const fn seconds(purpose: CodePurpose) -> i64 {
         CodePurpose::EmailVerify => 3 * 24 * 3600,
         CodePurpose::PasswordReset => 3600,
         CodePurpose::SecondFactor => 5 * 60,
-        CodePurpose::OpenId => 10 * 60,
+        CodePurpose::OpenId | CodePurpose::Platform => 10 * 60,
     }
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn make(
 ///
 /// # Errors
 /// When the machine has no random numbers.
-pub(super) fn unkept() -> Result<String, Error> {
+pub fn unkept() -> Result<String, Error> {
     secret::make(SecretKind::Code)
 }
 
@@ -62,7 +62,7 @@ pub(super) fn expiry(app: &App, purpose: CodePurpose) -> Timestamp {
 ///
 /// # Errors
 /// The database's and the vault's.
-pub(super) async fn keep(
+pub async fn keep(
     app: &App,
     tx: &Tx,
     purpose: CodePurpose,
@@ -81,7 +81,7 @@ pub(super) async fn keep(
         None => None,
     };
     match purpose {
-        CodePurpose::SecondFactor | CodePurpose::OpenId => {}
+        CodePurpose::SecondFactor | CodePurpose::OpenId | CodePurpose::Platform => {}
         _ => store::delete_codes(tx, purpose, user_id).await?,
     }
     let expires_at = expiry(app, purpose);
@@ -112,12 +112,7 @@ pub(super) async fn forget_ways_in(tx: &Tx, user: UserId) -> Result<(), Error> {
 ///
 /// # Errors
 /// The database's and the vault's.
-pub(super) async fn redeem(
-    app: &App,
-    tx: &Tx,
-    purpose: CodePurpose,
-    code: &str,
-) -> Result<Option<Redeemed>, Error> {
+pub async fn redeem(app: &App, tx: &Tx, purpose: CodePurpose, code: &str) -> Result<Option<Redeemed>, Error> {
     let Some(row) = found(app, tx, purpose, code).await? else {
         return Ok(None);
     };

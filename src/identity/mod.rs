@@ -15,7 +15,7 @@ pub mod account;
 pub mod audit;
 mod authenticator;
 mod caller;
-mod code;
+pub mod code;
 mod device;
 mod keys;
 pub mod mail;

@@ -191,6 +191,15 @@ impl JobContext {
         self.stop.is_cancelled()
     }
 
+    /// Whether somebody has asked to cancel it, and not only the process ends.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn is_cancel_requested(&self) -> Result<bool, Error> {
+        let standing = store::standing(self.app.db().write(), self.job.id).await?;
+        Ok(standing.is_some_and(|standing| standing.cancel_requested))
+    }
+
     /// Waits until the job should stop; for work that waits for something else itself.
     pub async fn stopped(&self) {
         self.stop.cancelled().await;

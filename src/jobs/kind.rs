@@ -25,6 +25,12 @@ pub trait JobKind: Send + Sync + 'static {
     /// Its name, e.g. `leads.import`; never changed.
     fn kind(&self) -> &'static str;
 
+    /// Whether it mostly waits for somebody outside. Such jobs take no place among those that run at a time, so that one that
+    /// waits long delays none.
+    fn waits_for_others(&self) -> bool {
+        false
+    }
+
     /// Does the work from the job's checkpoint on. Between two batches it asks [`JobContext::is_cancelled`]; each batch
     /// commits with [`JobContext::progress`].
     ///

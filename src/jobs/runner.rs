@@ -1,12 +1,14 @@
 //! Runs one job: claims it, keeps it alive, writes down how it ended.
 
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use entity::id::JobId;
 use entity::{JobState, Timestamp};
 use futures_util::FutureExt;
+use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tracing::Instrument;
@@ -34,6 +36,29 @@ pub(super) struct Runner {
     /// Cancelled when the time of grace is over: jobs stop wherever they are.
     pub(super) force: CancellationToken,
     pub(super) tasks: TaskTracker,
+    /// Places for jobs that mostly wait for others.
+    pub(super) waiting: Semaphore,
+    /// Those that wait for such a place.
+    pub(super) woken: Mutex<HashSet<JobId>>,
+}
+
+/// A job that waits for its place.
+struct Woken<'a>(&'a Mutex<HashSet<JobId>>, JobId);
+
+impl<'a> Woken<'a> {
+    fn once(woken: &'a Mutex<HashSet<JobId>>, id: JobId) -> Option<Self> {
+        let is_first = woken.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+        is_first.then_some(Self(woken, id))
+    }
+}
+
+impl Drop for Woken<'_> {
+    fn drop(&mut self) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&self.1);
+    }
 }
 
 /// How a run went, for the row.
@@ -46,23 +71,28 @@ enum End {
 }
 
 impl Runner {
-    /// Runs a job if it waits for a worker; comes back when the run has ended.
+    /// Runs a job if it waits for a worker; comes back when the run has ended, or when it turns out that the job mostly waits
+    /// for others.
     pub(super) async fn take(self: &Arc<Self>, id: JobId) {
         if self.stop.is_cancelled() {
             return;
         }
         let runner = Arc::clone(self);
+        let (patient, is_patient) = oneshot::channel();
         // A task of its own: it goes on when the queue's worker breaks off because the queue is away.
         let task = self.tasks.spawn(async move {
-            if let Err(error) = runner.run(id).await {
+            if let Err(error) = runner.run(id, patient).await {
                 tracing::error!(job = %id, ?error, "could not run a job; it will be found again");
             }
         });
+        if is_patient.await.is_ok() {
+            return;
+        }
         // Panics of the work itself are caught within.
         let _ = task.await;
     }
 
-    async fn run(&self, id: JobId) -> Result<(), Error> {
+    async fn run(&self, id: JobId, patient: oneshot::Sender<()>) -> Result<(), Error> {
         let app = &self.app;
         let Some(job) = store::find(app.db().read(), id).await? else {
             return Ok(());
@@ -73,6 +103,22 @@ impl Runner {
         let Some(kind) = self.registry.kind(&job.kind) else {
             tracing::warn!(job = %id, kind = %job.kind, "this version knows no such kind of job; leaving it to others");
             return Ok(());
+        };
+        let _place = if kind.waits_for_others() {
+            // Nobody waits for it where the worker breaks off.
+            let _ = patient.send(());
+            // It may be woken again while it waits for its place.
+            let Some(_woken) = Woken::once(&self.woken, id) else {
+                return Ok(());
+            };
+            let place = tokio::select! {
+                place = self.waiting.acquire() => place.map_err(Error::internal)?,
+                () = self.stop.cancelled() => return Ok(()),
+            };
+            Some(place)
+        } else {
+            drop(patient);
+            None
         };
         let claim = Uuid::from_u128(rand::random());
         let now = app.clock().now();

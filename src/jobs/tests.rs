@@ -128,6 +128,8 @@ impl House {
             stop: CancellationToken::new(),
             force: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            waiting: tokio::sync::Semaphore::new(4),
+            woken: std::sync::Mutex::default(),
         })
     }
 

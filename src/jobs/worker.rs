@@ -1,6 +1,6 @@
 //! The worker of a process: woken by the queue, and a sweep that finds what no wake-up reached.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use apalis::prelude::{BackendExt, BoxDynError, Data, WorkerBuilder, WorkerBuilderExt};
@@ -8,7 +8,7 @@ use apalis_postgres::Pubsub;
 use entity::JobState;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_stream::wrappers::WatchStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,6 +22,8 @@ use crate::error::Error;
 
 /// Jobs that one process runs at a time.
 const CONCURRENCY: usize = 4;
+/// Jobs that mostly wait for others, of one process at a time.
+const WAITING: usize = 64;
 /// How often the SQLite queue is looked at without a word from this process: for pushes of another one.
 const SQLITE_POLL: Duration = Duration::from_millis(500);
 /// The same on PostgreSQL, where pushes are notified.
@@ -59,6 +61,8 @@ impl Worker {
             stop: stop.clone(),
             force: force.clone(),
             tasks: TaskTracker::new(),
+            waiting: Semaphore::new(WAITING),
+            woken: Mutex::default(),
         });
         let work = async {
             tokio::join!(

@@ -119,6 +119,16 @@ const METRICS: &[(Kind, &str, &str)] = &[
         "leadline_graphql_request_duration_seconds",
         "Time a query or mutation took, by outcome: ok, or error where there is a top-level one.",
     ),
+    (
+        Kind::Counter,
+        "leadline_platform_requests_total",
+        "Requests to outside platforms, repeated ones each, by platform and outcome: OK or the kind of the error.",
+    ),
+    (
+        Kind::Histogram,
+        "leadline_platform_request_seconds",
+        "Time a request to an outside platform took, by platform.",
+    ),
     (Kind::Gauge, "leadline_graphql_sockets", "WebSockets open now."),
     (
         Kind::Gauge,
@@ -189,6 +199,26 @@ const METRICS: &[(Kind, &str, &str)] = &[
         Kind::Counter,
         "leadline_upload_bytes_total",
         "Bytes of uploads stored.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_webhooks_total",
+        "Webhooks of platforms that were verified, by whether they were kept.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_conversion_deliveries_total",
+        "Conversions that were to be told to platforms, by what became of them.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_messages_handed_over_total",
+        "Messages handed over to platforms, by platform, channel and what came of it: TAKEN, UNKNOWN, or the kind of failure.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_texts_total",
+        "Texts asked of models, by platform and what became of them.",
     ),
     (Kind::Gauge, RESIDENT_MEMORY, "Memory of the process in bytes."),
     (
@@ -267,7 +297,10 @@ mod tests {
     #[test]
     fn every_metric_that_is_set_is_described_and_the_other_way_round() {
         let mut files = Vec::new();
-        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for folder in ["src", "integrations/src"] {
+            sources(&root.join(folder), &mut files);
+        }
         let constant = |name: &str| {
             let declaration = format!("pub const {name}: &str = \"");
             let rest = files.iter().find_map(|text| text.split(&declaration).nth(1));

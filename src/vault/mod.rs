@@ -48,13 +48,22 @@ impl Place {
     pub const SIGNING_KEY: Self = Self::new("signing_key", "id", "secret");
     /// The text of a mail.
     pub const MAIL_BODY: Self = Self::new("mail", "id", "body");
+    /// What was entered as secret to connect a platform.
+    pub const CONNECTION_SECRETS: Self = Self::new("connection", "id", "secrets");
+    /// What a platform handed out.
+    pub const CONNECTION_CREDENTIALS: Self = Self::new("connection", "id", "credentials");
+    /// A text that a model wrote.
+    pub const TEXT_ANSWER: Self = Self::new("text_answer", "generation_id", "text");
 
     /// All of them: what a rotation seals anew.
-    const ALL: [Self; 4] = [
+    const ALL: [Self; 7] = [
         Self::TOTP_SEED,
         Self::CODE_PAYLOAD,
         Self::SIGNING_KEY,
         Self::MAIL_BODY,
+        Self::CONNECTION_SECRETS,
+        Self::CONNECTION_CREDENTIALS,
+        Self::TEXT_ANSWER,
     ];
 
     const fn new(table: &'static str, key: &'static str, column: &'static str) -> Self {

@@ -180,6 +180,16 @@ scopes! {
     users_read, With(Read(Area::Users)), "users:read";
     users_write, With(Write(Area::Users)), "users:write";
     audit_read, With(Read(Area::Audit)), "audit:read";
+    connections_read, With(Read(Area::Connections)), "connections:read";
+    connections_write, With(Write(Area::Connections)), "connections:write";
+    commerce_read, With(Read(Area::Commerce)), "commerce:read";
+    commerce_write, With(Write(Area::Commerce)), "commerce:write";
+    audiences_read, With(Read(Area::Audiences)), "audiences:read";
+    audiences_write, With(Write(Area::Audiences)), "audiences:write";
+    messages_read, With(Read(Area::Messages)), "messages:read";
+    messages_write, With(Write(Area::Messages)), "messages:write";
+    content_read, With(Read(Area::Content)), "content:read";
+    content_write, With(Write(Area::Content)), "content:write";
     tokens_read, With(Read(Area::Tokens)), "tokens:read";
     tokens_write, With(Write(Area::Tokens)), "tokens:write";
 }

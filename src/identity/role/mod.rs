@@ -26,7 +26,7 @@ pub struct Role {
 }
 
 /// What everybody who works with leads reads.
-const DAILY: [Area; 7] = [
+const DAILY: [Area; 11] = [
     Area::Leads,
     Area::Engagement,
     Area::Lifecycle,
@@ -34,6 +34,10 @@ const DAILY: [Area; 7] = [
     Area::Journeys,
     Area::Events,
     Area::Jobs,
+    Area::Commerce,
+    Area::Audiences,
+    Area::Messages,
+    Area::Content,
 ];
 
 /// The roles that come with Leadline.

@@ -24,6 +24,7 @@ pub(super) const KINDS: &[EventKind] = &[
     EventKind::EngagementReweighed,
     EventKind::StageChanged,
     EventKind::ConversionRecorded,
+    EventKind::ConversionReversed,
 ];
 
 /// Reads what an event tells; `None` for kinds that change no journey.
@@ -33,6 +34,7 @@ pub(super) fn read(event: &Event) -> Result<Option<Happening<'_>>, Error> {
         EventKind::EngagementReweighed => Happening::Reweighed(Reweighed::read(event)?),
         EventKind::StageChanged => Happening::Moved(serde_json::from_str(&event.payload)?),
         EventKind::ConversionRecorded => Happening::Converted(serde_json::from_str(&event.payload)?),
+        EventKind::ConversionReversed => Happening::Reversed(serde_json::from_str(&event.payload)?),
         _ => return Ok(None),
     }))
 }
@@ -83,7 +85,7 @@ impl Handler for JourneysHandler {
                     .entry(entity::Timestamp(moved.entered_micros).day())
                     .or_default()
                     .note_move(moved.to),
-                Happening::Reweighed(_) | Happening::Converted(_) => {}
+                Happening::Reweighed(_) | Happening::Converted(_) | Happening::Reversed(_) => {}
             }
         }
         store::write(tx, &folds).await?;

@@ -18,6 +18,7 @@ use crate::db::{CallKey, Keyset, SortValue};
 use crate::error::{Error, Problem};
 use crate::identity::Scope;
 use crate::insight::engagement::LeadKey;
+use crate::platforms::conversions::graphql::{ConversionDelivery, deliveries_of};
 
 /// Loads the conversions of leads for all requests together.
 pub struct ConversionLoader(pub App);
@@ -53,6 +54,18 @@ impl Conversion {
     async fn value(&self) -> Option<Money> {
         Some(Money::of_minor(self.0.value_minor?, self.0.currency.as_deref()?))
     }
+    /// What was given back of the value; null when it has no value.
+    async fn refunded(&self) -> Option<Money> {
+        self.0.value_minor?;
+        Some(Money::of_minor(
+            self.0.refunded_minor,
+            self.0.currency.as_deref()?,
+        ))
+    }
+    /// When it was called off, and counts no more; null while it counts.
+    async fn voided_at(&self) -> Option<Timestamp> {
+        self.0.voided_at
+    }
     /// More, as it was given.
     async fn metadata(&self) -> Result<Json> {
         Ok(Json(serde_json::from_str(&self.0.metadata).map_err(Error::from)?))
@@ -64,6 +77,10 @@ impl Conversion {
     /// When Leadline learnt of it.
     async fn received_at(&self) -> Timestamp {
         self.0.received_at
+    }
+    /// What became of it with the platforms that it is told to.
+    async fn deliveries(&self, ctx: &Context<'_>) -> Result<Vec<ConversionDelivery>> {
+        deliveries_of(ctx, self.0.id).await
     }
     /// The lead; null when it is deleted.
     #[scope("leads:read")]

@@ -10,6 +10,6 @@ pub use entity::conversion::Model as Conversion;
 pub use erasure::ConversionErasure;
 pub use import::ConversionSink;
 pub use service::{
-    Answer, ConversionFilter, ConversionProblem, MOST_AT_ONCE, NewConversion, get_many, list, of_leads,
-    record, record_many, timeline,
+    Answer, ConversionFilter, ConversionProblem, MOST_AT_ONCE, NewConversion, Reversal, get_many, list,
+    of_leads, record, record_many, reverse_many, timeline,
 };

@@ -346,6 +346,76 @@ fn row_of(item: NewConversion, lead_id: LeadId, now: Timestamp) -> Conversion {
         occurred_at,
         received_at: now,
         dedupe_key,
+        refunded_minor: 0,
+        voided_at: None,
+    }
+}
+
+/// What was given back of a conversion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reversal {
+    /// The dedupe key of the conversion.
+    pub dedupe_key: String,
+    /// What is left of its value, in minor units.
+    pub left_minor: i64,
+    /// It was called off as a whole.
+    pub is_void: bool,
+}
+
+/// Takes back what conversions counted, within the transaction; the same again changes nothing. Keys that are not known are
+/// passed over. Answers how many changed.
+///
+/// # Errors
+/// The database's.
+pub async fn reverse_many(
+    tx: &Tx,
+    caller: &Caller,
+    now: Timestamp,
+    reversals: &[Reversal],
+) -> Result<usize, Error> {
+    let keys: Vec<String> = reversals
+        .iter()
+        .map(|reversal| reversal.dedupe_key.clone())
+        .collect();
+    let mut known = store::by_dedupe_keys(tx, &keys).await?;
+    let mut log = Vec::new();
+    let mut changed = Vec::new();
+    for reversal in reversals {
+        let Some(mut row) = known.remove(&reversal.dedupe_key) else {
+            continue;
+        };
+        let before = (row.refunded_minor, row.voided_at.is_some());
+        let value = row.value_minor.unwrap_or_default();
+        let refunded = if reversal.is_void {
+            value
+        } else {
+            value - reversal.left_minor
+        };
+        row.refunded_minor = refunded.clamp(0, value);
+        row.voided_at = reversal.is_void.then(|| row.voided_at.unwrap_or(now));
+        if (row.refunded_minor, row.voided_at.is_some()) == before {
+            continue;
+        }
+        log.push(reversed(&row, row.refunded_minor - before.0));
+        changed.push(row);
+    }
+    store::reverse(tx, &changed).await?;
+    events::append(tx, &caller.actor.id, now, log).await?;
+    Ok(changed.len())
+}
+
+/// The event of a reversal; journeys read it. `minor`: what more was given back, negative where less.
+fn reversed(row: &Conversion, minor: i64) -> NewEvent {
+    NewEvent {
+        kind: EventKind::ConversionReversed,
+        lead_id: Some(row.lead_id),
+        subject: row.id.to_string(),
+        payload: json!({
+            "kind": row.kind,
+            "minor": minor,
+            "currency": row.currency,
+            "isVoid": row.voided_at.is_some(),
+        }),
     }
 }
 

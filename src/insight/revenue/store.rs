@@ -18,6 +18,22 @@ pub(super) async fn insert(tx: &Tx, rows: &[Conversion]) -> Result<(), DbErr> {
     insert_many(tx, rows, Conflict::Fail).await.map(drop)
 }
 
+/// Writes what was given back.
+pub(super) async fn reverse(tx: &Tx, rows: &[Conversion]) -> Result<(), DbErr> {
+    for row in rows {
+        conversion::Entity::update_many()
+            .col_expr(conversion::Column::RefundedMinor, row.refunded_minor.into())
+            .col_expr(
+                conversion::Column::VoidedAt,
+                Expr::val(row.voided_at.map(entity::Timestamp::micros)),
+            )
+            .filter(conversion::Column::Id.eq(row.id))
+            .exec(&**tx)
+            .await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn by_dedupe_keys(tx: &Tx, keys: &[String]) -> Result<HashMap<String, Conversion>, DbErr> {
     let mut found = HashMap::new();
     for chunk in keys.chunks(512) {

@@ -13,5 +13,5 @@ pub use entity::consent_record::Model as ConsentRecord;
 pub use model::{ConsentFault, NewConsent};
 pub use service::{
     ConsentProblem, HistoryFilter, MOST_RECORDS, ORDER, Recorded, get_many, histories, history_keyset,
-    in_force, record, record_many,
+    in_force, in_force_within, record, record_many,
 };

@@ -72,6 +72,17 @@ pub async fn in_force(app: &App, leads: &[LeadId]) -> Result<HashMap<LeadId, Vec
     Ok(store::words_in_force(app.db().read(), leads).await?)
 }
 
+/// The same within a transaction: what was said in it counts.
+///
+/// # Errors
+/// The database's.
+pub async fn in_force_within(
+    tx: &Tx,
+    leads: &[LeadId],
+) -> Result<HashMap<LeadId, Vec<ConsentRecord>>, Error> {
+    Ok(store::words_in_force(&**tx, leads).await?)
+}
+
 /// The same page of all that was ever said of each lead's consents, newest first by the moment it was said. One
 /// statement for all, unless the page begins at a cursor, which only one lead can have.
 ///

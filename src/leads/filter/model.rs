@@ -277,6 +277,10 @@ pub struct ConsentCondition {
     #[graphql(default = true)]
     #[serde(default = "yes")]
     pub granted: bool,
+    /// Instead of `granted`: said no, when asked or since.
+    #[graphql(default)]
+    #[serde(default)]
+    pub refused: bool,
 }
 
 const fn yes() -> bool {

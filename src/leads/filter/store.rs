@@ -646,17 +646,23 @@ fn consented(condition: &ConsentCondition) -> SimpleExpr {
         channel,
         purpose,
         granted,
+        refused,
     } = condition;
+    let states: &[ConsentState] = if *refused {
+        &[ConsentState::Denied, ConsentState::Withdrawn]
+    } else {
+        &[ConsentState::Granted]
+    };
     let with = among(
         Query::select()
             .column(consent::Column::LeadId)
             .from(consent::Entity)
             .and_where(consent::Column::Channel.eq(*channel))
             .and_where(consent::Column::Purpose.eq(*purpose))
-            .and_where(consent::Column::State.eq(ConsentState::Granted))
+            .and_where(consent::Column::State.is_in(states.iter().copied()))
             .to_owned(),
     );
-    if *granted { with } else { with.not() }
+    if *granted || *refused { with } else { with.not() }
 }
 
 fn scores() -> SelectStatement {

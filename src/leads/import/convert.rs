@@ -200,6 +200,24 @@ impl Converter {
                 default: None,
             });
         }
+        Self::with_steps(mapping, options, steps)
+    }
+
+    /// Without a look at anything: dates and numbers are written as the options say.
+    ///
+    /// # Errors
+    /// [`ConvertError::Default`].
+    pub(super) fn of(mapping: Mapping, options: ConvertOptions) -> Result<Self, ConvertError> {
+        let step = |_| Step {
+            dates: options.dates.clone(),
+            decimals: options.decimals,
+            default: None,
+        };
+        let steps = mapping.bindings().iter().map(step).collect();
+        Self::with_steps(mapping, options, steps)
+    }
+
+    fn with_steps(mapping: Mapping, options: ConvertOptions, steps: Vec<Step>) -> Result<Self, ConvertError> {
         let currency = mapping
             .position(Field::Currency)
             .or_else(|| mapping.position(Field::DealCurrency));

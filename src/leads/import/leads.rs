@@ -1,12 +1,16 @@
 //! Where imported leads land: the same upsert as the API's.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use async_trait::async_trait;
 use entity::id::LeadId;
-use entity::{ConsentChannel, ConsentPurpose, ConsentState, Timestamp};
+use entity::{ConsentState, Timestamp};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value as Json, json};
 
 use super::convert::Record;
+use super::fields::Said;
 use super::sink::{Fault, FileContext, Landed, Sink};
 use super::targets::Field;
 use super::value::Value;
@@ -37,7 +41,49 @@ pub struct ImportedLead {
 struct Beside {
     tags: Vec<String>,
     note: Option<String>,
-    consents: Vec<(ConsentChannel, ConsentPurpose, ConsentState)>,
+    consents: Vec<Said>,
+}
+
+/// What a record asks for.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn imported(file: &FileContext, record: &Record) -> Result<ImportedLead, Vec<Fault>> {
+    let beside = beside(file, record)?;
+    Ok(ImportedLead {
+        change: change(file, record),
+        beside,
+    })
+}
+
+impl ImportedLead {
+    /// With tags beside those of its fields; names that no tag can have are left out.
+    pub fn add_tags(&mut self, names: &[String]) {
+        let names = names.iter().filter_map(|name| tags::checked_name(name).ok());
+        self.beside.tags.extend(names);
+    }
+
+    /// With what the lead has said.
+    pub fn add_consents(&mut self, said: impl IntoIterator<Item = Said>) {
+        self.beside.consents.extend(said);
+    }
+
+    /// With where it came from, unless its fields say so; a lead that is there keeps its first source.
+    pub fn set_source(&mut self, source: &str, detail: impl IntoIterator<Item = (String, Json)>) {
+        if !self.change.source.is_keep() {
+            return;
+        }
+        self.change.is_first_source = true;
+        self.change.source = Patch::Set(source.to_owned());
+        self.change
+            .source_detail
+            .extend(detail.into_iter().map(|(key, value)| (key, Some(value))));
+    }
+
+    /// With the moment it came into being elsewhere, unless its fields say so.
+    pub fn set_created_at(&mut self, at: Option<Timestamp>) {
+        self.change.created_at = self.change.created_at.or(at);
+    }
 }
 
 #[async_trait]
@@ -45,11 +91,7 @@ impl Sink for LeadSink {
     type Item = ImportedLead;
 
     fn item(&self, file: &FileContext, record: &Record) -> Result<ImportedLead, Vec<Fault>> {
-        let beside = beside(file, record)?;
-        Ok(ImportedLead {
-            change: change(file, record),
-            beside,
-        })
+        imported(file, record)
     }
 
     async fn write(
@@ -63,13 +105,22 @@ impl Sink for LeadSink {
     ) -> Result<Vec<Landed>, Error> {
         let seen = Visible::of(app, &caller.rows).await?;
         let outcomes = if seen.is_all() {
-            land(app, tx, caller, now, &file.namespace, items).await?
+            land_leads(
+                app,
+                tx,
+                caller,
+                now,
+                &format!("import: {}", file.namespace),
+                items,
+            )
+            .await?
         } else {
             // Tags and consents count as well, so that it is looked at when all of a row is done.
             let mut guard = seen.guard(tx).await?;
             loop {
                 let (places, kept) = lead::without(&items, guard.refused());
-                let done = land(app, tx, caller, now, &file.namespace, kept).await?;
+                let source = format!("import: {}", file.namespace);
+                let done = land_leads(app, tx, caller, now, &source, kept).await?;
                 let touched = places.iter().zip(&done);
                 let touched: Vec<_> = touched
                     .filter_map(|(place, outcome)| Some((*place, outcome.lead_id()?)))
@@ -91,13 +142,17 @@ impl Sink for LeadSink {
     }
 }
 
-/// Writes rows: the leads and what stands beside them.
-async fn land(
+/// Writes leads and what stands beside them; one outcome each, in their order. `source`: where their consents are on record.
+/// Whoever calls has made sure that the caller sees all rows, or looks at what was written.
+///
+/// # Errors
+/// The database's; a missing scope.
+pub async fn land_leads(
     app: &App,
     tx: &Tx,
     caller: &Caller,
     now: Timestamp,
-    namespace: &str,
+    source: &str,
     items: Vec<ImportedLead>,
 ) -> Result<Vec<ItemOutcome>, Error> {
     let (changes, beside): (Vec<_>, Vec<_>) = items
@@ -116,7 +171,7 @@ async fn land(
             ))
         })
         .collect();
-    write_beside(app, tx, caller, now, namespace, landed).await?;
+    write_beside(tx, caller, now, source, landed).await?;
     Ok(outcomes)
 }
 
@@ -124,11 +179,10 @@ async fn land(
 /// only, a consent only where it differs from the one in force: the same file twice writes nothing twice, also where the
 /// lead has taken its consent back in between.
 async fn write_beside(
-    app: &App,
     tx: &Tx,
     caller: &Caller,
     now: Timestamp,
-    namespace: &str,
+    source: &str,
     landed: Vec<(LeadId, bool, Beside)>,
 ) -> Result<(), Error> {
     let (mut names, mut wanted, mut notes, mut consents) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -146,16 +200,25 @@ async fn write_beside(
             pinned: false,
             at: None,
         }));
-        consents.extend(said.into_iter().map(|(channel, purpose, state)| NewConsent {
-            lead_id,
-            channel,
-            purpose,
-            state,
-            at: None,
-            source: Some(format!("import: {namespace}")),
-            wording: None,
-            ip: None,
-            user_agent: None,
+        consents.extend(said.into_iter().map(|said| {
+            let Said {
+                channel,
+                purpose,
+                state,
+                at,
+                wording,
+            } = said;
+            NewConsent {
+                lead_id,
+                channel,
+                purpose,
+                state,
+                at,
+                source: Some(source.to_owned()),
+                wording,
+                ip: None,
+                user_agent: None,
+            }
         }));
     }
     let mut log = Vec::new();
@@ -180,8 +243,9 @@ async fn write_beside(
         log.extend(notes::add_many(tx, &caller.actor.id, now, notes).await?.0);
     }
     if !consents.is_empty() {
+        let mut consents = last_words(consents);
         let ids: Vec<_> = consents.iter().map(|consent| consent.lead_id).collect();
-        let in_force = consent::in_force(app, &ids).await?;
+        let in_force = consent::in_force_within(tx, &ids).await?;
         consents.retain(|new| {
             let mut said = in_force.get(&new.lead_id).into_iter().flatten();
             let word = said.find(|word| (word.channel, word.purpose) == (new.channel, new.purpose));
@@ -200,9 +264,31 @@ async fn write_beside(
     Ok(())
 }
 
-/// Whether a consent of a file is written over the word in force. What a file says has no moment: a yes in it may be
-/// older than the no that the lead has said elsewhere since, and then the no stays.
+/// Of several words of a lead about the same, the youngest; where nobody knows when, the last.
+fn last_words(consents: Vec<NewConsent>) -> Vec<NewConsent> {
+    let mut places: HashMap<_, usize> = HashMap::with_capacity(consents.len());
+    let mut last: Vec<NewConsent> = Vec::with_capacity(consents.len());
+    for consent in consents {
+        match places.entry((consent.lead_id, consent.channel, consent.purpose)) {
+            Entry::Vacant(place) => {
+                place.insert(last.len());
+                last.push(consent);
+            }
+            Entry::Occupied(place) if last[*place.get()].at <= consent.at || consent.at.is_none() => {
+                last[*place.get()] = consent;
+            }
+            Entry::Occupied(_) => {}
+        }
+    }
+    last
+}
+
+/// Whether a consent from elsewhere is written over the word in force. What has a moment is news when it is younger. What a
+/// file says has none: a yes in it may be older than the no that the lead has said elsewhere since, and then the no stays.
 fn brings_news(word: &ConsentRecord, new: &NewConsent) -> bool {
+    if let Some(at) = new.at {
+        return word.state != new.state && at > word.at;
+    }
     let said_no = matches!(word.state, ConsentState::Denied | ConsentState::Withdrawn);
     let says_yes = matches!(new.state, ConsentState::Granted | ConsentState::Pending);
     word.state != new.state && !(said_no && says_yes && word.source != new.source)
@@ -220,11 +306,15 @@ fn beside(file: &FileContext, record: &Record) -> Result<Beside, Vec<Fault>> {
             }),
             (Field::Notes, Value::Text(body)) => notes::checked(body).map(|body| beside.note = Some(body)),
             (Field::Consent, Value::Consent(state)) => {
-                beside.consents.extend(
-                    target
-                        .consent()
-                        .map(|(channel, purpose)| (channel, purpose, *state)),
-                );
+                beside
+                    .consents
+                    .extend(target.consent().map(|(channel, purpose)| Said {
+                        channel,
+                        purpose,
+                        state: *state,
+                        at: None,
+                        wording: None,
+                    }));
                 Ok(())
             }
             _ => Ok(()),

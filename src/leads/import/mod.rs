@@ -11,6 +11,7 @@
 mod convert;
 mod csv;
 mod engine;
+mod fields;
 pub mod graphql;
 mod job;
 mod leads;
@@ -31,11 +32,12 @@ mod value;
 mod xlsx;
 
 pub use convert::{ConvertError, ConvertOptions, Converter, Record};
-pub use engine::{BATCH_ROWS, FileError, Opened, Step, Watcher, drive, open};
+pub use engine::{BATCH_ROWS, FileError, Opened, Step, Watcher, check_custom_fields, drive, open};
+pub use fields::{FieldMap, Said, as_cell, check_lead_fields};
 pub use job::{
     ImportInput, ImportJob, ImportProblem, StoredRejection, job_kind, preview_upload, rejections, start,
 };
-pub use leads::{ImportedLead, LeadSink};
+pub use leads::{ImportedLead, LeadSink, land_leads};
 pub use mapping::{Assignments, Binding, Mapping, MappingError, UnknownColumn};
 pub use number::{
     DecimalMark, NumberError, detect_decimal_mark, parse_boolean, parse_decimal, to_minor_units,

@@ -110,6 +110,8 @@ pub struct LeadChange {
     pub stage: Option<Stage>,
     /// When a new lead became known (imports); nothing for a lead that is there already.
     pub created_at: Option<Timestamp>,
+    /// Source and what is known of it are for a lead that has no source yet; a lead keeps the first.
+    pub is_first_source: bool,
     /// Says that e-mail, phone number, website and time zone have been through [`contact`](crate::leads::contact)
     /// already: they are not looked at again, which is the costliest part of an import.
     pub contact_is_normal: bool,

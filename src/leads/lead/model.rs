@@ -493,6 +493,11 @@ pub fn apply(change: &LeadChange, lead: &mut lead::Model, take: Primary) -> Resu
     if take.phone {
         put(&mut lead.phone, &change.phone, LeadField::Phone, &mut changed);
     }
+    let (source, source_detail) = if change.is_first_source && lead.source.is_some() {
+        (&Patch::Keep, &Vec::new())
+    } else {
+        (&change.source, &change.source_detail)
+    };
     for (field, patch, name) in [
         (&mut lead.first_name, &change.first_name, LeadField::FirstName),
         (&mut lead.last_name, &change.last_name, LeadField::LastName),
@@ -515,7 +520,7 @@ pub fn apply(change: &LeadChange, lead: &mut lead::Model, take: Primary) -> Resu
             &change.customer_type,
             LeadField::CustomerType,
         ),
-        (&mut lead.source, &change.source, LeadField::Source),
+        (&mut lead.source, source, LeadField::Source),
         (&mut lead.deal_stage, &change.deal_stage, LeadField::DealStage),
         (&mut lead.owner, &change.owner, LeadField::Owner),
     ] {
@@ -540,11 +545,7 @@ pub fn apply(change: &LeadChange, lead: &mut lead::Model, take: Primary) -> Resu
     }
     for (field, entries, name) in [
         (&mut lead.custom, &change.custom, LeadField::Custom),
-        (
-            &mut lead.source_detail,
-            &change.source_detail,
-            LeadField::SourceDetail,
-        ),
+        (&mut lead.source_detail, source_detail, LeadField::SourceDetail),
     ] {
         if entries.is_empty() {
             continue;

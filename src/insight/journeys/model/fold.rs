@@ -26,6 +26,17 @@ pub struct Converted<'a> {
     pub currency: Option<Cow<'a, str>>,
 }
 
+/// What `CONVERSION_REVERSED` says, as far as a journey depends on it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reversed<'a> {
+    /// What more was given back, in minor units; negative where less.
+    pub minor: i64,
+    /// ISO 4217.
+    #[serde(borrow)]
+    pub currency: Option<Cow<'a, str>>,
+}
+
 /// What `STAGE_CHANGED` says, as far as a journey depends on it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,6 +58,8 @@ pub enum Happening<'a> {
     Moved(Moved),
     /// A conversion was recorded.
     Converted(Converted<'a>),
+    /// A part of a conversion was given back.
+    Reversed(Reversed<'a>),
 }
 
 /// A lead's journey with those of its days that are concerned.
@@ -81,6 +94,11 @@ impl LeadFold {
                     _ => return,
                 };
                 self.facts.reach(milestone, Timestamp(moved.entered_micros));
+            }
+            Happening::Reversed(reversed) => {
+                if let Some(currency) = &reversed.currency {
+                    self.facts.fold_conversion(currency, -reversed.minor);
+                }
             }
             Happening::Converted(converted) => {
                 let at = Timestamp(converted.occurred_micros);

@@ -161,6 +161,7 @@ impl LeadInput {
                 .collect(),
             stage: None,
             created_at: None,
+            is_first_source: false,
             contact_is_normal: false,
         }
     }

@@ -1,0 +1,3 @@
+//! What goes out to leads, and what they answer.
+
+pub mod delivery;

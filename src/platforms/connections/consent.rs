@@ -1,0 +1,200 @@
+//! Consent given on the platform's own page: OAuth 2 with a state that is good once, and PKCE where the platform takes it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entity::id::ConnectionId;
+use entity::{CodePurpose, ConnectionState, Timestamp};
+use integrations::facet::{AuthorizeRequest, Callback, Exchange};
+use integrations::{Credentials, Kind, Secret};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use super::live::{self, Live, seal_credentials};
+use super::model::{changed_addresses, wrong};
+use super::service::{self, missing, take_account};
+use super::{Connection, ConnectionProblem, store};
+use crate::app::App;
+use crate::error::{Error, Failure, Outcome};
+use crate::identity::{Caller, code};
+
+/// A consent that goes on at the platform.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// Where the owner goes.
+    pub url: Url,
+    /// What comes back with them.
+    pub state: String,
+    /// Until when.
+    pub expires_at: Timestamp,
+}
+
+/// A consent that came back.
+#[derive(Clone, Debug)]
+pub struct Returned {
+    /// The connection.
+    pub connection: Connection,
+}
+
+/// What is kept for the owner's return.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    connection: ConnectionId,
+    actor: String,
+    verifier: Option<String>,
+    redirect: Url,
+    /// The settings for which the owner consents: what they hand out goes to no other address.
+    settings: String,
+}
+
+/// Where owners come back to.
+fn redirect(public_url: &str) -> Result<Url, Error> {
+    Url::parse(&format!("{public_url}/connections/callback")).map_err(Error::internal)
+}
+
+/// Begins a consent. The owner goes to the answered address, and comes back to `/connections/callback`.
+///
+/// # Errors
+/// [`ConnectionProblem`]s; a missing scope `connections:write`; the database's.
+pub async fn authorize(
+    app: &App,
+    caller: &Caller,
+    public_url: &str,
+    id: ConnectionId,
+) -> Outcome<Begun, ConnectionProblem> {
+    service::require_write(caller)?;
+    let Some(live) = live::look(app, id).await? else {
+        return Err(missing(id).into());
+    };
+    let integration = service::platform(app, &live.row.platform)?;
+    let Some(oauth) = integration.facets().oauth else {
+        let message = format!(
+            "{} asks for no consent on a page of its own",
+            integration.manifest().name
+        );
+        return Err(wrong("id", ConnectionProblem::Unsupported, message).into());
+    };
+    let state = code::unkept()?;
+    let verifier = oauth.pkce().then(code::unkept).transpose()?;
+    let redirect = redirect(public_url)?;
+    let request = AuthorizeRequest {
+        state: state.clone(),
+        redirect: redirect.clone(),
+        code_challenge: verifier
+            .as_ref()
+            .map(|verifier| URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()))),
+    };
+    let url = oauth
+        .authorize_url(&live.context(app), &request)
+        .map_err(|error| wrong("id", ConnectionProblem::InvalidSettings, error.message))?;
+    let kept = Kept {
+        connection: id,
+        actor: caller.actor.id.clone(),
+        verifier,
+        redirect,
+        settings: live.row.settings.clone(),
+    };
+    let tx = app.db().begin().await?;
+    let payload = serde_json::to_vec(&kept)?;
+    let expires_at = code::keep(app, &tx, CodePurpose::Platform, &state, None, Some(&payload)).await?;
+    tx.commit().await?;
+    Ok(Begun {
+        url,
+        state,
+        expires_at,
+    })
+}
+
+/// Takes an owner in who came back from the platform: the state is good once, what the platform signed is checked, the code is
+/// exchanged, and the credentials are tried before they are kept.
+///
+/// # Errors
+/// [`ConnectionProblem`]s; the database's.
+pub async fn come_back(app: &App, query: Vec<(String, String)>) -> Outcome<Returned, ConnectionProblem> {
+    let callback = Callback { query };
+    let invalid = || {
+        let message = "the way back was taken before, too late, or by somebody else; begin anew";
+        Failure::from(wrong("state", ConnectionProblem::InvalidState, message))
+    };
+    let state = callback.get("state").ok_or_else(invalid)?;
+    let tx = app.db().begin().await?;
+    let redeemed = code::redeem(app, &tx, CodePurpose::Platform, state).await?;
+    tx.commit().await?;
+    let payload = redeemed
+        .and_then(|redeemed| redeemed.payload)
+        .ok_or_else(invalid)?;
+    let Kept {
+        connection: id,
+        actor,
+        verifier,
+        redirect,
+        settings,
+    } = serde_json::from_slice(&payload)?;
+    let Some(live) = live::look(app, id).await? else {
+        return Err(missing(id).into());
+    };
+    let integration = service::platform(app, &live.row.platform)?;
+    let oauth = integration.facets().oauth.ok_or_else(invalid)?;
+    let is_elsewhere = |now: &str| !changed_addresses(integration.manifest(), &settings, now).is_empty();
+    if is_elsewhere(&live.row.settings) {
+        return Err(invalid());
+    }
+    let context = live.context(app);
+    let fault = |error: integrations::Error| {
+        let code = match error.kind {
+            Kind::Signature | Kind::Revoked => ConnectionProblem::InvalidState,
+            _ => ConnectionProblem::PlatformFault,
+        };
+        Failure::from(wrong("", code, error.message))
+    };
+    let given = oauth.callback(&context, &callback).map_err(fault)?;
+    let exchange = Exchange {
+        code: given,
+        redirect,
+        verifier: verifier.map(Secret::new),
+    };
+    let credentials = oauth.exchange(&context, &exchange).await.map_err(fault)?;
+    let outcome = tried(app, &live, &credentials).await?;
+    let now = app.clock().now();
+    let tx = app.db().begin().await?;
+    let Some(mut row) = store::locked(&tx, id).await? else {
+        return Err(missing(id).into());
+    };
+    if is_elsewhere(&row.settings) {
+        return Err(invalid());
+    }
+    seal_credentials(app, &tx, now, &mut row, &credentials).await?;
+    let was_first = row.account_id.is_none();
+    let account = row.account_id.clone();
+    take_account(&mut row, outcome.as_ref().ok());
+    service::begin_anew(&tx, account.as_deref(), &row).await?;
+    if row.state != ConnectionState::Disabled {
+        row.state = ConnectionState::Active;
+    }
+    live::note(&mut row, outcome.as_ref().map(drop), now);
+    if was_first && row.state == ConnectionState::Active {
+        row.next_sync_at = row.sync_every_seconds.map(|_| now);
+    }
+    row.version += 1;
+    row.updated_at = now;
+    store::update(&tx, row.clone()).await?;
+    store::wake_deliveries(&tx, id, now).await?;
+    service::tell(&tx, &actor, now, &row, "AUTHORIZED").await?;
+    tx.commit().await?;
+    live::forget(app, id);
+    Ok(Returned { connection: row })
+}
+
+/// Whether new credentials work.
+async fn tried(
+    app: &App,
+    live: &Live,
+    credentials: &Credentials,
+) -> Result<integrations::Result<integrations::Account>, Error> {
+    let secrets = live::opened(app, app.db().write(), &live.row).await?;
+    let trial = live.with_token(app, &secrets, &credentials.access_token);
+    let integration = live
+        .integration(app)
+        .ok_or_else(|| Error::NotFound("the platform is switched off".into()))?;
+    Ok(integration.check(&trial).await)
+}

@@ -1,0 +1,34 @@
+//! Connections to outside platforms: what was entered, whether it works, readings by schedule or on demand, webhooks that
+//! come in.
+//!
+//! The room knows platforms by their facets alone. What is read and told becomes leads, orders and the like in other
+//! rooms: each is a [`Consumer`], put together by the assembly.
+
+mod consent;
+mod consumer;
+pub mod graphql;
+mod live;
+mod model;
+mod service;
+mod store;
+mod sweep;
+pub mod sync;
+pub mod webhook;
+
+pub use entity::connection::Model as Connection;
+
+pub use self::consent::{Begun, Returned, authorize, come_back};
+pub use self::consumer::{Consumer, Consumers, Items, Refusal, Written, batches, offered};
+pub use self::live::{Live, live, report};
+pub use self::model::{
+    ConnectionChange, ConnectionDraft, ConnectionOrder, ConnectionProblem, MOST_CONNECTIONS, Mapping,
+    SecretValues,
+};
+pub use self::service::{
+    Checked, create, delete, disable, enable, find, get_many, list, missing_scopes, secret_names, test,
+    update,
+};
+pub use self::sweep::ConnectionSweep;
+pub use self::sync::{Sync, SyncJob, SyncRequest, SyncSchedule, find as find_sync, start as start_sync};
+pub use self::webhook::{Refused, Taken, WebhookIntake, WebhookProcessor};
+pub use self::webhook::{address as webhook_address, register as register_webhooks};
