@@ -3,9 +3,11 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use entity::{idempotency, lead};
+use entity::{connection, idempotency, lead};
+use integrations::sandbox::Running;
 use leadline::db::sql;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -36,6 +38,139 @@ struct Scene {
     draft: String,
     published: String,
     file: String,
+    connection: String,
+    sink: String,
+    audience: String,
+    shared: String,
+    mailer: String,
+    failed: String,
+    /// One that writes texts, by this model.
+    texts: (String, String),
+    _sandbox: Running,
+}
+
+/// A platform that writes texts, connected.
+async fn writer(server: &Server) -> (String, String, Running) {
+    let clock: Arc<dyn integrations::Clock> = Arc::new(integrations::SystemClock);
+    let all = integrations::all();
+    let platform = all
+        .iter()
+        .find(|platform| platform.manifest().key == "openrouter")
+        .expect("it is offered");
+    let sandbox = integrations::sandbox::start(platform.sandbox(Arc::clone(&clock)), clock)
+        .await
+        .expect("a port of loopback");
+    let setup = sandbox.sandbox().setup(&sandbox.base);
+    let query = "mutation ($input: ConnectionCreateInput!) { it: connectionCreate(input: $input) { connection { id } } }";
+    let input = json!({ "platform": "openrouter", "name": "t", "settings": setup.settings, "secrets": setup.secrets });
+    let made = server.data(query, json!({ "input": input })).await["it"].take();
+    let id = made["connection"]["id"].as_str().expect("it is made").to_owned();
+    let model = sandbox
+        .sandbox()
+        .cases()
+        .text_generator
+        .expect("it has models")
+        .model;
+    (id, model, sandbox)
+}
+
+/// A connection that is used, though nobody is at the other end.
+async fn connected(server: &Server) -> String {
+    let query = "mutation { it: connectionCreate(input: { platform: \"shopify\", name: \"y\", settings: { shop:
+        \"y.myshopify.com\", clientId: \"y\" }, secrets: { clientSecret: \"y\" } }) { connection { id } userErrors { message } } }";
+    let made = server.data(query, json!({})).await["it"].take();
+    let id = made["connection"]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{made}"))
+        .to_owned();
+    let active = connection::Entity::update_many()
+        .col_expr(connection::Column::State, "ACTIVE".into())
+        .exec(server.app().db().write());
+    active.await.expect("it is active");
+    id
+}
+
+/// The same of a platform with audiences; and an audience of it that nothing is being told of.
+async fn audience(server: &Server) -> (String, String) {
+    let query = "mutation { it: connectionCreate(input: { platform: \"meta\", name: \"y\", settings: { appId: \"1\", adAccountId: \"1\" },
+        secrets: { appSecret: \"y\", verifyToken: \"y\" } }) { connection { id } userErrors { message } } }";
+    let made = server.data(query, json!({})).await["it"].take();
+    let sink = made["connection"]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{made}"));
+    let db = server.app().db().write();
+    // That it does not work is known, so that it is not switched off for it.
+    let active = connection::Entity::update_many()
+        .col_expr(connection::Column::State, "ACTIVE".into())
+        .col_expr(connection::Column::ProblemKind, "UNAUTHORISED".into());
+    active.exec(db).await.expect("it is active");
+    let id = entity::id::AudienceId::at(entity::Timestamp(1));
+    let columns = "id, connection_id, kind, name, description, filter, state, external_id, generation, failures, created_by, created_at, updated_at";
+    let text = format!(
+        "INSERT INTO audience ({columns}) VALUES (?, ?, 'CUSTOM', 'y', '', '{{}}', 'READY', '1', 1, 0, 'system', 1, 1)"
+    );
+    let connection: entity::id::ConnectionId = sink.parse().expect("an id");
+    let insert = sql(
+        db.get_database_backend(),
+        &text,
+        [id.0.into(), connection.0.into()],
+    );
+    db.execute_raw(insert).await.expect("an audience");
+    (sink.to_owned(), id.to_string())
+}
+
+/// A connection with which conversions are shared.
+async fn shared(server: &Server) -> String {
+    let query = "mutation { it: connectionCreate(input: { platform: \"meta\", name: \"z\", settings: { appId: \"1\" }, secrets: {
+        appSecret: \"z\", verifyToken: \"z\" } }) { connection { id } userErrors { message } } }";
+    let made = server.data(query, json!({})).await["it"].take();
+    let id = made["connection"]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{made}"))
+        .to_owned();
+    let query = "mutation ($id: ID!) { it: conversionSharingUpdate(input: { connectionId: $id, enabled: true, rules: [{ happening: CONVERSION,
+        conversionKind: QUALIFIED, sharedAs: LEAD }] }) { userErrors { message } } }";
+    let done = server.data(query, json!({ "id": id })).await["it"].take();
+    assert_eq!(done["userErrors"], json!([]), "{done}");
+    id
+}
+
+/// A connection for mail, though nobody is at the other end.
+async fn mailer(server: &Server) -> String {
+    let query = "mutation { it: connectionCreate(input: { platform: \"smtp\", name: \"z\", settings: { host: \"127.0.0.1\", port: 9,
+        encryption: \"NONE\", user: \"z@example.org\" }, secrets: { password: \"some password\" } }) { connection { id state } userErrors { message } } }";
+    let made = server.data(query, json!({})).await["it"].take();
+    made["connection"]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{made}"))
+        .to_owned()
+}
+
+/// A message that failed.
+async fn failed(server: &Server, connection: &str) -> String {
+    let query = "mutation ($id: ID!) { it: messageSend(input: { connectionId: $id, to: \"f@example.com\", purpose: TRANSACTIONAL,
+        content: { email: { subject: \"x\", text: \"x\" } } }) { message { id } userErrors { message } } }";
+    let made = server.data(query, json!({ "id": connection })).await["it"].take();
+    let id = made["message"]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{made}"))
+        .to_owned();
+    // Until nobody is about to hand it over any more.
+    until("the message is given up", async || {
+        let db = server.app().db().write();
+        let ended = sql(
+            db.get_database_backend(),
+            "UPDATE message SET state = 'FAILED', due_at = NULL WHERE state IN ('QUEUED', 'FAILED')",
+            [],
+        );
+        db.execute_raw(ended)
+            .await
+            .expect("it is written")
+            .rows_affected()
+            > 0
+    })
+    .await;
+    id
 }
 
 impl Scene {
@@ -49,12 +184,23 @@ impl Scene {
                 .expect("an id")
                 .to_owned()
         };
+        let (sink, audience) = audience(server).await;
+        let mailer = mailer(server).await;
+        let (writes, model, sandbox) = writer(server).await;
         Self {
+            texts: (writes, model),
+            _sandbox: sandbox,
             lead: id("/a/lead/id"),
             other: id("/b/lead/id"),
             draft: id("/c/model/id"),
             published: id("/d/model/id"),
             file: upload(server, server.admin(), "email\nc@example.com\n").await,
+            connection: connected(server).await,
+            sink,
+            audience,
+            shared: shared(server).await,
+            mailer: mailer.clone(),
+            failed: failed(server, &mailer).await,
         }
     }
 
@@ -66,6 +212,14 @@ impl Scene {
             draft,
             published,
             file,
+            connection,
+            sink,
+            audience,
+            shared,
+            mailer,
+            failed,
+            texts: (writes, model),
+            _sandbox: _,
         } = self;
         let at = "2026-01-05T10:00:00Z";
         match mutation {
@@ -178,9 +332,73 @@ impl Scene {
                 "model { id version } job { id } userErrors { code }",
             ),
             "scoresRecalculate" => (json!({}), "job", 1, "job { id }"),
+            // It waits for its owner's consent, so that nobody is asked.
+            "connectionCreate" => (
+                json!({ "platform": "shopify", "name": "x", "settings": { "shop": "x.myshopify.com", "clientId": "x" },
+                    "secrets": { "clientSecret": "x" } }),
+                "connection",
+                1,
+                "connection { id state } userErrors { code message }",
+            ),
+            "conversionBackfill" => (
+                json!({ "connectionId": shared, "since": server_moment() }),
+                "job",
+                1,
+                "job { id } userErrors { code message }",
+            ),
+            "connectionSync" => (
+                json!({ "id": connection }),
+                "sync_run",
+                1,
+                "sync { id } job { id } userErrors { code message }",
+            ),
+            "audienceCreate" => (
+                json!({ "connectionId": sink, "name": "x", "filter": {} }),
+                "audience",
+                1,
+                "audience { id } userErrors { code message }",
+            ),
+            "audienceLookalike" => (
+                json!({ "id": audience, "name": "x", "country": "DE", "ratio": 0.01 }),
+                "audience",
+                1,
+                "audience { id } userErrors { code message }",
+            ),
+            "audienceSync" => (
+                json!({ "id": audience }),
+                "audience_sync",
+                1,
+                "sync { id } job { id } userErrors { code message }",
+            ),
+            "messageSend" => (
+                json!({ "connectionId": mailer, "leadId": lead, "purpose": "TRANSACTIONAL", "content": { "email": { "subject": "x", "text": "x" } } }),
+                "message",
+                1,
+                "message { id } userErrors { code message }",
+            ),
+            "messageResend" => (
+                json!({ "id": failed }),
+                "message",
+                1,
+                "message { id resendOf { id } } userErrors { code message }",
+            ),
+            "textGenerate" => (
+                json!({ "connectionId": writes, "model": model, "messages": [{ "role": "USER", "text": "bicycles" }] }),
+                "text_generation",
+                1,
+                "text generation { id fromCache cost } userErrors { code message }",
+            ),
             other => panic!("`{other}` takes a key and is new: say here what it makes"),
         }
     }
+}
+
+/// A moment of a minute ago.
+fn server_moment() -> String {
+    let now = leadline::clock::Clock::system().now();
+    entity::Timestamp(now.micros() / 60_000_000 * 60_000_000)
+        .plus_seconds(-60)
+        .to_rfc3339()
 }
 
 async fn count(server: &Server, table: &str) -> i64 {
@@ -198,7 +416,7 @@ async fn count(server: &Server, table: &str) -> i64 {
 
 on_both! {
     async fn a_hundred_at_once_with_one_key_have_one_effect_and_one_answer(database: &Database) {
-        let server = Server::start(database, Setup::default().setting("graphql_budget", "0")).await;
+        let server = Server::start(database, Setup::default().setting("graphql_budget", "0").setting("platforms_private_networks", "true")).await;
         let scene = Scene::new(&server).await;
         let model = Model::whole();
         let takes_key = |ty: &String| leadline::api::sdl().split(&format!("\ninput {ty} {{")).nth(1)

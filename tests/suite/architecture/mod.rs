@@ -136,9 +136,9 @@ fn each_forbidden_acquaintance_is_found() {
             "`app` may not know `leads`",
         ),
         (
-            "outreach/mail/mod.rs",
-            "use crate::platforms::shop;",
-            "`outreach` may not know `platforms`",
+            "platforms/shop/mod.rs",
+            "use crate::outreach::mail;",
+            "`platforms` may not know `outreach`",
         ),
         (
             "api/mod.rs",

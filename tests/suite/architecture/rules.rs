@@ -14,8 +14,11 @@ const WINGS: &[(&str, &[&str])] = &[
     ("media", &["identity"]),
     ("leads", &["identity", "media"]),
     ("insight", &["identity", "leads"]),
-    ("outreach", &["identity", "leads", "insight", "media"]),
     ("platforms", &["identity", "leads", "insight", "media"]),
+    (
+        "outreach",
+        &["identity", "leads", "insight", "media", "platforms"],
+    ),
     (
         "automation",
         &["identity", "leads", "insight", "outreach", "platforms", "media"],

@@ -341,6 +341,204 @@ async fn compare(server: &Server, scene: &Scene, token: &str, field: &str) {
             server.data_as(token, "{ me { id } }", json!({})).await["me"],
             json!(null)
         ),
+        "products" => same("{ it: products { nodes { title } } }").await,
+        "orders" => {
+            sell(server, scene).await;
+            list(
+                "{ it: orders(first: 4) { nodes { id name lead { id } } } }",
+                "/lead/id",
+                2,
+            )
+            .await;
+        }
+        "abandonedCheckouts" => {
+            sell(server, scene).await;
+            list(
+                "{ it: abandonedCheckouts(first: 4) { nodes { id lead { id } } } }",
+                "/lead/id",
+                2,
+            )
+            .await;
+        }
+        "messages" => {
+            write(server, scene).await;
+            list(
+                "{ it: messages(first: 4, filter: { directions: [OUTBOUND] }) { nodes { id subject lead { id } history { step } } } }",
+                "/lead/id",
+                2,
+            )
+            .await;
+            let (own, all) = ask(
+                "{ leads { nodes { id messages { nodes { id answers { id } } } } } }",
+                json!({}),
+            )
+            .await;
+            assert_eq!(listed(&own["leads"]["nodes"]).len(), 2);
+            assert!(
+                listed(&all["leads"]["nodes"])
+                    .iter()
+                    .all(|lead| listed(&lead["messages"]["nodes"]).len() == 1)
+            );
+            // Ann's answers Cyd's, which is not the partner's to see.
+            let answered = |found: &Value| found["leads"].to_string().matches("\"answers\":{").count();
+            assert_eq!((answered(&own), answered(&all)), (0, 1));
+            let (own, all) = ask("{ messages(first: 50) { nodes { id } } }", json!({})).await;
+            let count = |found: &Value| listed(&found["messages"]["nodes"]).len();
+            assert_eq!((count(&own), count(&all)), (2, 5), "one belongs to no lead");
+        }
+        "message" => {
+            write(server, scene).await;
+            let query = "query ($id: ID!) { it: message(id: $id) { id lead { id } } }";
+            let messages = server
+                .data("{ messages { nodes { id lead { id } } } }", json!({}))
+                .await;
+            for message in listed(&messages["messages"]["nodes"]) {
+                let (own, all) = ask(query, json!({ "id": message["id"] })).await;
+                assert!(all["it"].is_object(), "{message}");
+                if scene.is_inside(&message["lead"]["id"]) {
+                    assert_eq!(own, all);
+                } else {
+                    assert_eq!(own, json!({ "it": null }));
+                }
+            }
+        }
+        "order" => {
+            sell(server, scene).await;
+            let query = "query ($id: ID!) { it: order(id: $id) { id lead { id } } }";
+            let orders = server
+                .data("{ orders { nodes { id lead { id } } } }", json!({}))
+                .await;
+            for order in listed(&orders["orders"]["nodes"]) {
+                let (own, all) = ask(query, json!({ "id": order["id"] })).await;
+                assert!(all["it"].is_object(), "{order}");
+                if scene.is_inside(&order["lead"]["id"]) {
+                    assert_eq!(own, all);
+                } else {
+                    assert_eq!(own, json!({ "it": null }));
+                }
+            }
+        }
+        "audiences" => {
+            gather(server, scene).await;
+            let query = "{ it: audiences { nodes { name memberCount members(first: 10) { nodes { lead { id } } } } } }";
+            let (own, all) = ask(query, json!({})).await;
+            let (own, all) = (&own["it"]["nodes"][0], &all["it"]["nodes"][0]);
+            assert_eq!((&own["name"], &all["name"]), (&json!("Buyers"), &json!("Buyers")));
+            assert_eq!((&own["memberCount"], &all["memberCount"]), (&json!(2), &json!(4)));
+            assert_eq!(own["members"]["nodes"], kept(scene, &all["members"], "/lead/id"));
+            assert_eq!(listed(&all["members"]["nodes"]).len(), 4);
+            // What tells of the others is not for them.
+            for hidden in [
+                "filter",
+                "size { atLeast }",
+                "lastSync { added }",
+                "syncs { nodes { added } }",
+                "externalId",
+                "failure { message }",
+            ] {
+                let refused = server
+                    .graphql_as(
+                        Some(token),
+                        &format!("{{ audiences {{ nodes {{ {hidden} }} }} }}"),
+                        json!({}),
+                    )
+                    .await;
+                let name = hidden.split_whitespace().next().expect("a name");
+                assert_eq!(unknown_field(&refused), name);
+            }
+        }
+        "audience" => {
+            gather(server, scene).await;
+            let all = server.data("{ audiences { nodes { id } } }", json!({})).await;
+            let query = "query ($id: ID!) { it: audience(id: $id) { name members { nodes { lead { id email audiences { name } } } } } }";
+            let (own, all) = ask(query, json!({ "id": all["audiences"]["nodes"][0]["id"] })).await;
+            assert_eq!(
+                own["it"]["members"]["nodes"],
+                kept(scene, &all["it"]["members"], "/lead/id")
+            );
+            assert_eq!(
+                own["it"]["members"]["nodes"][0]["lead"]["audiences"],
+                json!([{ "name": "Buyers" }])
+            );
+        }
+        "audiencePreview" | "audienceSync" => {
+            let connection = entity::id::ConnectionId::at(entity::Timestamp(1));
+            let sync = entity::id::AudienceSyncId::at(entity::Timestamp(1));
+            let asked = match field {
+                "audienceSync" => format!("{{ audienceSync(id: \"{sync}\") {{ id }} }}"),
+                _ => format!(
+                    "{{ audiencePreview(filter: {{}}, connectionId: \"{connection}\") {{ matching }} }}"
+                ),
+            };
+            let refused = server.graphql_as(Some(token), &asked, json!({})).await;
+            assert_eq!(unknown_field(&refused), field);
+        }
+        "conversionDeliveries" => {
+            tell(server, scene).await;
+            list(
+                "{ it: conversionDeliveries(first: 4) { nodes { id eventId lead { id } conversion { id } } } }",
+                "/lead/id",
+                2,
+            )
+            .await;
+        }
+        "conversionDelivery" => {
+            tell(server, scene).await;
+            let query = "query ($id: ID!) { it: conversionDelivery(id: $id) { id lead { id } } }";
+            let told = server
+                .data(
+                    "{ it: conversionDeliveries { nodes { id lead { id } } } }",
+                    json!({}),
+                )
+                .await;
+            for one in listed(&told["it"]["nodes"]) {
+                let (own, all) = ask(query, json!({ "id": one["id"] })).await;
+                assert!(all["it"].is_object(), "{one}");
+                if scene.is_inside(&one["lead"]["id"]) {
+                    assert_eq!(own, all);
+                } else {
+                    assert_eq!(own, json!({ "it": null }));
+                }
+            }
+        }
+        "adResults" => {
+            let asked = "{ adResults(filter: { from: \"2026-03-01\", to: \"2026-03-01\" }, by: DAY) { nodes { clicks } } }";
+            let refused = server.graphql_as(Some(token), asked, json!({})).await;
+            assert_eq!(unknown_field(&refused), field);
+        }
+        "connection" | "connections" | "integrations" | "shops" | "suppressions" | "sync"
+        | "webhookDeliveries" | "webhookDelivery" => {
+            let id = match field {
+                "connection" => entity::id::ConnectionId::at(entity::Timestamp(1)).to_string(),
+                "sync" => entity::id::SyncId::at(entity::Timestamp(1)).to_string(),
+                _ => entity::id::WebhookDeliveryId::at(entity::Timestamp(1)).to_string(),
+            };
+            let asked = match field {
+                "connections" | "suppressions" | "webhookDeliveries" => {
+                    format!("{{ {field} {{ nodes {{ id }} }} }}")
+                }
+                "integrations" | "shops" => format!("{{ {field} {{ name }} }}"),
+                _ => format!("{{ {field}(id: \"{id}\") {{ id }} }}"),
+            };
+            let refused = server.graphql_as(Some(token), &asked, json!({})).await;
+            assert_eq!(unknown_field(&refused), field);
+        }
+        "textBudget" | "textBudgets" | "textGeneration" | "textGenerations" | "textModels" | "textUsage" => {
+            let connection = entity::id::ConnectionId::at(entity::Timestamp(1));
+            let text = entity::id::TextId::at(entity::Timestamp(1));
+            let asked = match field {
+                "textBudget" => format!("{{ textBudget(connectionId: \"{connection}\") {{ spentTokens }} }}"),
+                "textBudgets" => "{ textBudgets { nodes { spentTokens } } }".to_owned(),
+                "textGeneration" => format!("{{ textGeneration(id: \"{text}\") {{ id }} }}"),
+                "textGenerations" => "{ textGenerations { nodes { id } } }".to_owned(),
+                "textModels" => format!("{{ textModels(connectionId: \"{connection}\") {{ id }} }}"),
+                _ => {
+                    "{ textUsage(from: \"2026-03-01\", to: \"2026-03-01\", by: DAY) { requests } }".to_owned()
+                }
+            };
+            let refused = server.graphql_as(Some(token), &asked, json!({})).await;
+            assert_eq!(unknown_field(&refused), field);
+        }
         "apiToken" | "apiTokens" | "auditEntries" | "invitations" | "mails" | "roles" | "user" | "users" => {
             let asked = match field {
                 "apiToken" => format!(
@@ -360,6 +558,172 @@ async fn compare(server: &Server, scene: &Scene, token: &str, field: &str) {
             assert_eq!(unknown_field(&refused), field);
         }
         other => panic!("the field `{other}` is new: say here what a token with a row filter sees of it"),
+    }
+}
+
+/// A message to each lead and one to somebody else, once; the first answers that to the third lead.
+async fn write(server: &Server, scene: &Scene) {
+    use entity::id::{ConnectionId, LeadId, MessageId};
+    use entity::{MessageChannel, MessageDirection, MessagePurpose, MessageState, Timestamp, message};
+    use sea_orm::{EntityTrait as _, IntoActiveModel as _, PaginatorTrait as _};
+    let db = server.app().db();
+    if message::Entity::find().count(db.read()).await.expect("counted") > 0 {
+        return;
+    }
+    let leads = scene.inside.iter().chain(&scene.outside);
+    let leads = leads.map(|family| Some(family.lead.parse::<LeadId>().expect("a lead's id")));
+    let leads: Vec<Option<LeadId>> = leads.chain([None]).collect();
+    let ids: Vec<MessageId> = (1..=5).map(|n| MessageId::at(Timestamp(n))).collect();
+    for (n, lead_id) in leads.into_iter().enumerate() {
+        let at = Timestamp(i64::try_from(n).expect("a few") + 1);
+        let row = message::Model {
+            id: ids[n],
+            connection_id: ConnectionId::at(Timestamp(1)),
+            lead_id,
+            direction: if n < 4 {
+                MessageDirection::Outbound
+            } else {
+                MessageDirection::Inbound
+            },
+            channel: MessageChannel::Email,
+            purpose: Some(MessagePurpose::Transactional),
+            state: MessageState::Delivered,
+            address: Some(format!("{n}@example.com")),
+            own_address: Some("sam@example.org".to_owned()),
+            subject: Some(n.to_string()),
+            body: Some("hello".to_owned()),
+            html: None,
+            details: "{}".to_owned(),
+            internet_id: None,
+            platform_id: None,
+            refs: "[]".to_owned(),
+            answers_id: (n == 0).then_some(ids[2]),
+            resend_of: None,
+            segments: None,
+            link_count: 0,
+            steps: 0,
+            opens: 0,
+            clicks: 0,
+            attempts: 1,
+            asked: 0,
+            due_at: None,
+            claim: None,
+            sent_at: Some(at),
+            problem_kind: None,
+            problem: None,
+            problem_code: None,
+            callback: None,
+            created_by: "operator".to_owned(),
+            created_at: at,
+            updated_at: at,
+            blanked_at: None,
+        };
+        let put = message::Entity::insert(row.into_active_model());
+        put.exec_without_returning(db.write()).await.expect("a message");
+    }
+}
+
+/// An order and an abandoned checkout of each lead, once.
+async fn sell(server: &Server, scene: &Scene) {
+    use entity::id::{CheckoutId, ConnectionId, LeadId, OrderId};
+    use entity::{PaymentState, Timestamp, shop_checkout, shop_order};
+    use sea_orm::{EntityTrait as _, IntoActiveModel as _, PaginatorTrait as _};
+    let db = server.app().db();
+    if shop_order::Entity::find()
+        .count(db.read())
+        .await
+        .expect("counted")
+        > 0
+    {
+        return;
+    }
+    let connection_id = ConnectionId::at(Timestamp(1));
+    for (n, family) in (1..).zip(scene.inside.iter().chain(&scene.outside)) {
+        let at = Timestamp(n);
+        let lead_id = Some(family.lead.parse::<LeadId>().expect("a lead's id"));
+        let order = shop_order::Model {
+            id: OrderId::at(at),
+            connection_id,
+            external_id: n.to_string(),
+            name: format!("#{n}"),
+            customer_id: None,
+            lead_id,
+            email: None,
+            phone: None,
+            placed_at: at,
+            changed_at: at,
+            cancelled_at: None,
+            is_test: false,
+            payment: PaymentState::Paid,
+            currency: "EUR".into(),
+            total_minor: 100,
+            current_minor: 100,
+            lines: "[]".into(),
+            tags: "[]".into(),
+            discount_codes: "[]".into(),
+            source: None,
+            visits: "[]".into(),
+            synced_at: at,
+        };
+        let put = shop_order::Entity::insert(order.into_active_model());
+        put.exec_without_returning(db.write()).await.expect("an order");
+        let checkout = shop_checkout::Model {
+            id: CheckoutId::at(at),
+            connection_id,
+            external_id: n.to_string(),
+            customer_id: None,
+            lead_id,
+            email: None,
+            phone: None,
+            url: None,
+            begun_at: at,
+            changed_at: at,
+            recovered_at: None,
+            total_minor: None,
+            currency: None,
+            lines: "[]".into(),
+            synced_at: at,
+        };
+        let put = shop_checkout::Entity::insert(checkout.into_active_model());
+        put.exec_without_returning(db.write()).await.expect("a checkout");
+    }
+}
+
+/// A delivery of a conversion of each lead, once.
+async fn tell(server: &Server, scene: &Scene) {
+    use entity::id::{ConnectionId, ConversionDeliveryId};
+    use entity::{ConversionDeliveryState, HappeningKind, SharedAs, Timestamp, conversion_delivery};
+    use sea_orm::{EntityTrait as _, IntoActiveModel as _, PaginatorTrait as _};
+    let db = server.app().db();
+    let told = conversion_delivery::Entity::find().count(db.read()).await;
+    if told.expect("counted") > 0 {
+        return;
+    }
+    for (n, family) in (1..).zip(scene.inside.iter().chain(&scene.outside)) {
+        let at = Timestamp(n);
+        let row = conversion_delivery::Model {
+            id: ConversionDeliveryId::at(at),
+            connection_id: ConnectionId::at(Timestamp(1)),
+            event_id: family.conversion.clone(),
+            happening: HappeningKind::Conversion,
+            lead_id: family.lead.parse().expect("a lead's id"),
+            conversion_id: Some(family.conversion.parse().expect("a conversion's id")),
+            stage: None,
+            shared_as: SharedAs::Lead,
+            name: None,
+            occurred_at: at,
+            state: ConversionDeliveryState::Sent,
+            attempts: 0,
+            due_at: None,
+            problem_kind: None,
+            problem: None,
+            sent_at: Some(at),
+            reversed_at: None,
+            created_at: at,
+            updated_at: at,
+        };
+        let put = conversion_delivery::Entity::insert(row.into_active_model());
+        put.exec_without_returning(db.write()).await.expect("a delivery");
     }
 }
 
@@ -485,5 +849,64 @@ on_both! {
             }
             assert_eq!(own, all, "{query}");
         }
+    }
+}
+
+/// An audience with each lead in it, once.
+async fn gather(server: &Server, scene: &Scene) {
+    use entity::id::{AudienceId, ConnectionId, LeadId};
+    use entity::{AudienceKind, AudienceMemberState, AudienceState, Timestamp, audience, audience_member};
+    use sea_orm::{EntityTrait as _, IntoActiveModel as _, PaginatorTrait as _};
+    let db = server.app().db();
+    if audience::Entity::find().count(db.read()).await.expect("counted") > 0 {
+        return;
+    }
+    let at = Timestamp(1);
+    let row = audience::Model {
+        id: AudienceId::at(at),
+        connection_id: ConnectionId::at(at),
+        kind: AudienceKind::Custom,
+        name: "Buyers".into(),
+        description: String::new(),
+        filter: r#"{"email":{"eq":"cyd@example.com"}}"#.into(),
+        origin_id: None,
+        country: None,
+        percent: None,
+        state: AudienceState::Ready,
+        external_id: Some("1".into()),
+        generation: 1,
+        problem_kind: None,
+        problem: None,
+        failures: 0,
+        every_seconds: None,
+        next_sync_at: None,
+        next_size_at: None,
+        synced_at: None,
+        size_at_least: None,
+        size_at_most: None,
+        readiness: None,
+        size_detail: None,
+        sized_at: None,
+        created_by: "system".into(),
+        created_at: at,
+        updated_at: at,
+        deleted_at: None,
+    };
+    let id = row.id;
+    let put = audience::Entity::insert(row.into_active_model());
+    put.exec_without_returning(db.write()).await.expect("an audience");
+    for (n, family) in (1..).zip(scene.inside.iter().chain(&scene.outside)) {
+        let member = audience_member::Model {
+            audience_id: id,
+            lead_id: family.lead.parse::<LeadId>().expect("a lead's id"),
+            state: AudienceMemberState::In,
+            generation: 1,
+            lead_version: 1,
+            match_key: 1,
+            joined_at: Timestamp(n),
+            told_at: Some(at),
+        };
+        let put = audience_member::Entity::insert(member.into_active_model());
+        put.exec_without_returning(db.write()).await.expect("a member");
     }
 }

@@ -14,17 +14,62 @@ async fn happens(server: &Server, field: &str, lead: &str, n: usize) {
     let (mutation, input) = match field {
         "leadChanged" | "events" => (UPDATE, json!({ "id": lead, "lastName": format!("{field} {n}") })),
         "engagementRecorded" | "journeyUpdated" => (ENGAGE, json!({ "leadId": lead, "type": "EMAIL_SENT" })),
+        "conversionDeliveryChanged" => {
+            share(server).await;
+            (CONVERT, json!({ "leadId": lead, "kind": "CUSTOMER" }))
+        }
         "scoreChanged" => (ENGAGE, json!({ "leadId": lead, "type": "EMAIL_REPLIED" })),
         "stageChanged" => {
             let stage = if n.is_multiple_of(2) { "LOST" } else { "QUALIFIED" };
             (MOVE, json!({ "leadId": lead, "stage": stage, "reason": "x" }))
         }
+        // Nothing is sent: the connection is not there.
+        "messageChanged" => return message_changes(server, lead, n).await,
         other => {
             panic!("the subscription `{other}` is new: say here what a token with a row filter is told by it")
         }
     };
     let payload = does(server, server.admin(), mutation, input).await;
     assert_eq!(payload["userErrors"], json!([]), "{payload}");
+    server.settled().await;
+}
+
+/// A connection that waits for its owner, with which conversions are shared; once.
+async fn share(server: &Server) {
+    let there = server.data("{ connections { nodes { id } } }", json!({})).await;
+    if there["connections"]["nodes"] != json!([]) {
+        return;
+    }
+    let create = "mutation { it: connectionCreate(input: { platform: \"meta\", name: \"x\", settings: { appId: \"1\" }, secrets: {
+        appSecret: \"x\", verifyToken: \"y\" } }) { connection { id } userErrors { message } } }";
+    let made = server.data(create, json!({})).await["it"].take();
+    let id = made["connection"]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{made}"));
+    let update = "mutation ($id: ID!) { it: conversionSharingUpdate(input: { connectionId: $id, enabled: true, rules: [{ happening: CONVERSION,
+        conversionKind: CUSTOMER, sharedAs: LEAD }] }) { userErrors { message } } }";
+    let shared = server.data(update, json!({ "id": id })).await["it"].take();
+    assert_eq!(shared["userErrors"], json!([]), "{shared}");
+}
+
+/// As the room tells of a message.
+async fn message_changes(server: &Server, lead: &str, n: usize) {
+    use entity::id::{ConnectionId, MessageId};
+    use entity::{EventKind, Timestamp};
+    use leadline::events::{NewEvent, append};
+    let app = server.app();
+    let now = app.clock().now();
+    let tx = app.db().begin().await.expect("a transaction");
+    let event = NewEvent {
+        kind: EventKind::MessageChanged,
+        lead_id: Some(lead.parse().expect("a lead's id")),
+        subject: MessageId::at(Timestamp(i64::try_from(n).expect("a few"))).to_string(),
+        payload: json!({ "connection": ConnectionId::at(Timestamp(1)), "channel": "SMS", "direction": "INBOUND", "change": "RECEIVED", "state": "RECEIVED" }),
+    };
+    append(&tx, "system", now, vec![event])
+        .await
+        .expect("it is appended");
+    tx.commit().await.expect("it is told");
     server.settled().await;
 }
 
@@ -53,10 +98,14 @@ on_both! {
         let ([ann, bob], [cyd, dan]) = (&scene.inside, &scene.outside);
         let mut socket = server.socket(&token).await;
         let mut all = server.socket(server.admin()).await;
-        for (field, _) in operations("Subscription").into_iter().filter(|(field, _)| field != "jobProgressed") {
+        for (field, _) in operations("Subscription").into_iter().filter(|(field, _)| {
+            // Of jobs one's own are told; of connections and audiences nothing, to whoever does not see all rows (`access`).
+            !["jobProgressed", "audienceChanged", "connectionChanged", "syncProgressed", "textGenerating"].contains(&&field[..])
+        }) {
             let more = match &field[..] {
                 "leadChanged" | "stageChanged" | "scoreChanged" | "events" => "lead { id }",
                 "engagementRecorded" => "engagement { id lead { id } }",
+                "conversionDeliveryChanged" => "lead { id } conversionDelivery { lead { id } }",
                 "journeyUpdated" => "journey { lead { id } }",
                 _ => "",
             };

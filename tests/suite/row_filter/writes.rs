@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{CONSENT, CONVERT, ENGAGE, MOVE, NOTE, PARTNER, Scene, TAGGED, UPDATE, does, partner};
 use crate::every_field::operations;
-use crate::support::{Server, code, unknown_field};
+use crate::support::{Database, Server, Setup, code, unknown_field};
 
 const CREATE: &str = "mutation ($input: LeadCreateInput!) { it: leadCreate(input: $input) { outcome lead { id } userErrors { field code message } } }";
 const UPSERT: &str = "mutation ($input: LeadUpsertInput!) { it: leadUpsert(input: $input) { outcome lead { id } userErrors { field code message } } }";
@@ -21,6 +21,23 @@ const FORBIDDEN: &[&str] = &[
     "apiTokenRevoke",
     "apiTokenRotate",
     "apiTokenUpdate",
+    "audienceCreate",
+    "audienceDelete",
+    "audienceLookalike",
+    "audienceSync",
+    "audienceUpdate",
+    "connectionAuthorize",
+    "connectionCreate",
+    "connectionDelete",
+    "connectionDisable",
+    "connectionEnable",
+    "connectionSync",
+    "connectionTest",
+    "connectionUpdate",
+    "connectionWebhooksRegister",
+    "conversionBackfill",
+    "conversionDeliveryRetry",
+    "conversionSharingUpdate",
     "customFieldArchive",
     "customFieldCreate",
     "customFieldUpdate",
@@ -35,11 +52,19 @@ const FORBIDDEN: &[&str] = &[
     "scoreModelDraftUpdate",
     "scoreModelPublish",
     "scoresRecalculate",
+    "shopAudit",
+    "shopCustomerNoteAdd",
+    "shopCustomerTagsChange",
+    "suppressionAdd",
+    "suppressionRemove",
     "tagDelete",
     "tagUpdate",
+    "textBudgetUpdate",
+    "textGenerate",
     "userDeactivate",
     "userReactivate",
     "userRoleChange",
+    "webhookReplay",
 ];
 /// What it may do to the leads that it sees, each with a case in this file or in `transfers`.
 const WITHIN: &[&str] = &[
@@ -70,6 +95,8 @@ const WITHIN: &[&str] = &[
     "leadsTag",
     "leadsUpdate",
     "leadsUpsert",
+    "messageResend",
+    "messageSend",
     "noteAdd",
     "noteDelete",
     "noteUpdate",
@@ -122,6 +149,8 @@ on_both! {
         let made = server.data("mutation { f: customFieldCreate(input: { key: \"k\", type: TEXT }) { customField { id } }
             m: scoreModelDraftCreate(input: {}) { model { id } } }", json!({})).await;
         let (field, model) = (made["f"]["customField"]["id"].as_str().unwrap(), made["m"]["model"]["id"].as_str().unwrap());
+        let connection = entity::id::ConnectionId::at(entity::Timestamp(1));
+        let audience = entity::id::AudienceId::at(entity::Timestamp(1));
         for name in FORBIDDEN {
             let call = match *name {
                 "customFieldArchive" => format!("(input: {{ id: \"{field}\", archived: true }})"),
@@ -132,6 +161,23 @@ on_both! {
                 "scoreModelDraftCreate" => "(input: {})".to_owned(),
                 "scoreModelDraftUpdate" | "scoreModelPublish" => format!("(input: {{ id: \"{model}\" }})"),
                 "scoresRecalculate" => String::new(),
+                "connectionCreate" => "(input: { platform: \"smtp\", name: \"x\" })".to_owned(),
+                "audienceCreate" => format!("(input: {{ connectionId: \"{connection}\", name: \"x\", filter: {{}} }})"),
+                "audienceDelete" => format!("(input: {{ id: \"{audience}\", alsoOnPlatform: false }})"),
+                "audienceLookalike" => format!("(input: {{ id: \"{audience}\", name: \"x\", country: \"DE\", ratio: 0.01 }})"),
+                "audienceSync" | "audienceUpdate" => format!("(input: {{ id: \"{audience}\" }})"),
+                "conversionBackfill" => format!("(input: {{ connectionId: \"{connection}\", since: \"2026-03-01T12:00:00Z\" }})"),
+                "conversionDeliveryRetry" => format!("(input: {{ ids: [\"{}\"] }})", entity::id::ConversionDeliveryId::at(entity::Timestamp(1))),
+                "conversionSharingUpdate" => format!("(input: {{ connectionId: \"{connection}\" }})"),
+                "shopAudit" => format!("(input: {{ connectionId: \"{connection}\" }})"),
+                "shopCustomerNoteAdd" => format!("(input: {{ connectionId: \"{connection}\", customerId: \"1\", note: \"x\" }})"),
+                "shopCustomerTagsChange" => format!("(input: {{ connectionId: \"{connection}\", customerId: \"1\" }})"),
+                "suppressionAdd" => "(input: { channel: EMAIL, address: \"x@example.com\" })".to_owned(),
+                "suppressionRemove" => format!("(input: {{ id: \"{}\" }})", entity::id::SuppressionId::at(entity::Timestamp(1))),
+                "textBudgetUpdate" => format!("(input: {{ connectionId: \"{connection}\" }})"),
+                "textGenerate" => format!("(input: {{ connectionId: \"{connection}\", messages: [] }})"),
+                "webhookReplay" => format!("(input: {{ id: \"{}\" }})", entity::id::WebhookDeliveryId::at(entity::Timestamp(1))),
+                name if name.starts_with("connection") => format!("(input: {{ id: \"{connection}\" }})"),
                 "apiTokenCreate" => "(input: { name: \"x\", scopes: [\"leads:read\"] })".to_owned(),
                 "apiTokenRevoke" | "apiTokenRotate" | "apiTokenUpdate" => format!("(input: {{ id: \"{}\" }})", entity::id::TokenId::at(entity::Timestamp(1))),
                 "invitationCreate" => "(input: { email: \"x@example.com\", role: \"viewer\" })".to_owned(),
@@ -379,5 +425,41 @@ on_both! {
         let one = row_filter(server.app(), r#"{ "stage": {"in":["NEW"]}, "source":{"eq":"x"} }"#).await.unwrap();
         let same = row_filter(server.app(), r#"{"source":{"eq":"x"},"stage":{"in":["NEW"]}}"#).await.unwrap();
         assert_eq!(one, same, "one form for what is the same");
+    }
+
+    async fn who_is_written_to_is_the_partners_to_see(database: &Database) {
+        let server = &Server::start(database, Setup::default().setting("platforms_private_networks", "true")).await;
+        let scene = Scene::new(server).await;
+        let token = partner(server, &["admin"], PARTNER).await;
+        // Nobody is at the other end; that does not matter to whom a message may be written.
+        let connection = "mutation { it: connectionCreate(input: { platform: \"smtp\", name: \"x\", settings: { host: \"127.0.0.1\", port: 9, encryption: \"NONE\", user: \"x@example.org\" },
+            secrets: { password: \"some password\" } }) { connection { id } userErrors { message } } }";
+        let connection = server.data(connection, json!({})).await["it"].take();
+        let connection = connection["connection"]["id"].as_str().unwrap_or_else(|| panic!("{connection}"));
+        let send = "mutation ($input: MessageSendInput!) { it: messageSend(input: $input) { message { id } userErrors { field code message } } }";
+        let base = json!({ "connectionId": connection, "purpose": "TRANSACTIONAL", "content": { "email": { "subject": "x", "text": "x" } } });
+        let with = |more: Value| {
+            let mut input = base.clone();
+            input.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            input
+        };
+        let refused = |payload: &Value| refusal(payload).to_owned();
+        let outside = does(server, &token, send, with(json!({ "leadId": scene.outside[0].lead }))).await;
+        let absent = does(server, &token, send, with(json!({ "leadId": nobody() }))).await;
+        assert_eq!((refused(&outside), refused(&absent)), ("LEAD_NOT_FOUND".to_owned(), "LEAD_NOT_FOUND".to_owned()));
+        // By the address alone: somebody else's lead and nobody's are the same.
+        let outside = does(server, &token, send, with(json!({ "to": "cyd@example.com" }))).await;
+        let absent = does(server, &token, send, with(json!({ "to": "stranger@example.com" }))).await;
+        assert_eq!((refused(&outside), &outside), ("LEAD_NOT_FOUND".to_owned(), &absent));
+        let inside = does(server, &token, send, with(json!({ "to": "ann@example.com" }))).await;
+        assert_eq!(inside["userErrors"], json!([]), "{inside}");
+        // What answers a message of somebody else's lead is as what answers none.
+        let theirs = does(server, server.admin(), send, with(json!({ "leadId": scene.outside[0].lead }))).await;
+        let theirs = theirs["message"]["id"].as_str().unwrap();
+        let answer = does(server, &token, send, with(json!({ "leadId": scene.inside[0].lead, "inReplyTo": theirs }))).await;
+        assert_eq!(refused(&answer), "NOT_FOUND", "{answer}");
+        let resend = "mutation ($input: MessageResendInput!) { it: messageResend(input: $input) { message { id } userErrors { code message } } }";
+        let again = does(server, &token, resend, json!({ "id": theirs })).await;
+        assert_eq!(refused(&again), "NOT_FOUND", "{again}");
     }
 }
