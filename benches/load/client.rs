@@ -62,6 +62,28 @@ impl Connection {
         Ok(body)
     }
 
+    /// Sends a webhook; answers the status, and whether it was said when to come again.
+    pub async fn webhook(
+        &mut self,
+        path: &str,
+        headers: &[(&'static str, String)],
+        body: Bytes,
+    ) -> anyhow::Result<(u16, bool)> {
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(path)
+            .header("host", "bench");
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request.body(Full::new(body))?).await?;
+        let status = response.status().as_u16();
+        let come_again = response.headers().contains_key("retry-after");
+        response.into_body().collect().await?;
+        Ok((status, come_again))
+    }
+
     /// Sends a query with variables; answers `data`, an error of any kind fails.
     pub async fn graphql(&mut self, query: &str, variables: Value) -> anyhow::Result<Value> {
         let body = serde_json::to_vec(&serde_json::json!({ "query": query, "variables": variables }))?;

@@ -5,6 +5,7 @@
 
 mod client;
 mod hostile;
+mod platforms;
 mod scenarios;
 mod server;
 

@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
 use crate::client::{Connection, load};
 use crate::hostile::{hostile, sign_ins};
+use crate::platforms::{sync, webhooks};
 use crate::server::{Backend, Deployment, Server};
 
 /// One line of the table.
@@ -37,6 +38,8 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("subscribers", subscribers),
     ("hostile", hostile),
     ("sign-ins", sign_ins),
+    ("webhooks", webhooks),
+    ("shop", sync),
 ];
 
 /// Reads a size from the environment, so that a quick look and the full measurement are one program.

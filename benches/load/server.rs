@@ -65,6 +65,8 @@ impl Deployment {
             // What the server can do is measured, not what it allows.
             .env("LEADLINE_GRAPHQL_BUDGET", "0")
             .env("LEADLINE_TRUSTED_PROXIES", "127.0.0.0/8")
+            // The platforms' stand-ins are on this machine.
+            .env("LEADLINE_PLATFORMS_PRIVATE_NETWORKS", "true")
             .stdin(Stdio::null());
         command
     }
