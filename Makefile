@@ -37,14 +37,30 @@ web/dist/index.html: web/package-lock.json web/vite.config.ts web/index.html web
 		cd web && npm ci --no-audit --no-fund && npm run build; \
 	fi
 
-# The clients of others that the tests let loose on the server.
-clients: tests/clients/node_modules/.package-lock.json
+# The clients of others that the tests let loose on the server, and the platforms' own that are let loose on the sandboxes.
+SDKS := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(wildcard integrations/tests/sdk/*/package-lock.json))
+VENVS := $(patsubst %/requirements.txt,%/venv/ready,$(wildcard integrations/tests/sdk/*/requirements.txt))
+clients: tests/clients/node_modules/.package-lock.json $(SDKS) $(VENVS)
 
 tests/clients/node_modules/.package-lock.json: tests/clients/package-lock.json
 	@if ! command -v npm >/dev/null 2>&1; then \
 		echo "clients: npm is not installed, so the tests with clients of others are skipped"; \
 	else \
 		cd tests/clients && npm ci --no-audit --no-fund && touch node_modules/.package-lock.json; \
+	fi
+
+integrations/tests/sdk/%/node_modules/.package-lock.json: integrations/tests/sdk/%/package-lock.json
+	@if ! command -v npm >/dev/null 2>&1; then \
+		echo "clients: npm is not installed, so the tests with the platforms' own clients are skipped"; \
+	else \
+		cd integrations/tests/sdk/$* && npm ci --no-audit --no-fund && touch node_modules/.package-lock.json; \
+	fi
+
+integrations/tests/sdk/%/venv/ready: integrations/tests/sdk/%/requirements.txt
+	@if ! python3 -c "import venv, ensurepip" >/dev/null 2>&1; then \
+		echo "clients: Python with venv is not installed, so the tests with its clients are skipped"; \
+	else \
+		cd integrations/tests/sdk/$* && python3 -m venv venv && venv/bin/pip install --quiet -r requirements.txt && touch venv/ready; \
 	fi
 
 # The figures of docs/performance.md: the release build under load (PostgreSQL too with BENCH_POSTGRES_URL).
