@@ -10,6 +10,7 @@ use hyper::client::conn::http1::SendRequest;
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// One kept-alive connection to the server under test.
@@ -62,34 +63,57 @@ impl Connection {
         Ok(body)
     }
 
-    /// Sends a webhook; answers the status, and whether it was said when to come again.
-    pub async fn webhook(
-        &mut self,
-        path: &str,
-        headers: &[(&'static str, String)],
-        body: Bytes,
-    ) -> anyhow::Result<(u16, bool)> {
-        let mut request = Request::builder()
-            .method(Method::POST)
-            .uri(path)
-            .header("host", "bench");
-        for (name, value) in headers {
-            request = request.header(*name, value);
-        }
-        self.sender.ready().await?;
-        let response = self.sender.send_request(request.body(Full::new(body))?).await?;
-        let status = response.status().as_u16();
-        let come_again = response.headers().contains_key("retry-after");
-        response.into_body().collect().await?;
-        Ok((status, come_again))
-    }
-
     /// Sends a query with variables; answers `data`, an error of any kind fails.
     pub async fn graphql(&mut self, query: &str, variables: Value) -> anyhow::Result<Value> {
         let body = serde_json::to_vec(&serde_json::json!({ "query": query, "variables": variables }))?;
         let answer: Value = serde_json::from_slice(&self.post(body.into()).await?)?;
         anyhow::ensure!(answer.get("errors").is_none(), "{answer}");
         Ok(answer["data"].clone())
+    }
+}
+
+/// One kept-alive connection over which bytes go that are ready, and of the answer only what tells one from another is read:
+/// at ten thousand a second a whole client would take more of the machine than the server.
+pub struct Wire {
+    stream: TcpStream,
+    answer: Vec<u8>,
+}
+
+impl Wire {
+    /// Connects.
+    pub async fn open(address: &str) -> anyhow::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            answer: Vec::with_capacity(1_024),
+        })
+    }
+
+    /// Sends a request; answers the status, and whether it was said when to come again.
+    pub async fn send(&mut self, request: &[u8]) -> anyhow::Result<(u16, bool)> {
+        self.stream.write_all(request).await?;
+        self.answer.clear();
+        let head = loop {
+            anyhow::ensure!(
+                self.stream.read_buf(&mut self.answer).await? > 0,
+                "the connection was closed"
+            );
+            if let Some(end) = self.answer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break end + 4;
+            }
+        };
+        let text = std::str::from_utf8(&self.answer[..head])?.to_ascii_lowercase();
+        let status = text.get(9..12).unwrap_or_default().parse()?;
+        let header = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+        let length: usize = header("content-length: ").unwrap_or("0").parse()?;
+        while self.answer.len() < head + length {
+            anyhow::ensure!(
+                self.stream.read_buf(&mut self.answer).await? > 0,
+                "the answer was cut"
+            );
+        }
+        Ok((status, header("retry-after: ").is_some()))
     }
 }
 

@@ -99,7 +99,7 @@ impl Drop for Demo {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_shop_is_read_leads_arrive_and_conversions_go_out() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = crate::support::scratch("leadline-demo-");
     let mut demo = Demo::start(folder.path());
     demo.says("What happens there").await;
     demo.says("the shop was read: 80 customers, 24 products, 140 orders, 9 abandoned checkouts")

@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use leadline::db::{Db, DbOptions};
 use tempfile::TempDir;
 
-use super::aside;
 use super::postgres::Postgres;
+use super::{aside, scratch};
 
 /// Which database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Database {
 impl Database {
     /// A fresh one; `None`, said aloud, when the machine lacks what it takes.
     pub fn create(backend: Backend) -> Option<Self> {
-        let folder = tempfile::tempdir().expect("a folder can be made");
+        let folder = scratch("leadline-database-");
         let (url, of_shared) = match backend {
             Backend::Sqlite => (sqlite(folder.path()), None),
             Backend::Postgres => {
@@ -46,7 +46,7 @@ impl Database {
     pub fn create_on(postgres: &Postgres) -> Self {
         Self {
             url: postgres.create(&fresh_name()),
-            folder: tempfile::tempdir().expect("a folder can be made"),
+            folder: scratch("leadline-database-"),
             of_shared: None,
         }
     }
@@ -85,7 +85,7 @@ fn fresh_name() -> String {
 fn sqlite(folder: &Path) -> String {
     static TEMPLATE: OnceLock<Vec<u8>> = OnceLock::new();
     let template = TEMPLATE.get_or_init(|| {
-        let folder = tempfile::tempdir().expect("a folder can be made");
+        let folder = scratch("leadline-database-");
         let file = folder.path().join("template.db");
         aside(async || {
             let db = Db::open(&DbOptions::new(format!("sqlite:{}", file.display())))

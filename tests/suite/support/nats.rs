@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::throwaway::{Throwaway, find_program};
-use super::{free_port, lacking, until};
+use super::{free_port, lacking, scratch, until};
 
 /// A NATS server that runs as long as this lives.
 #[derive(Debug)]
@@ -19,10 +19,7 @@ impl Nats {
             lacking("nats-server is not installed");
             return None;
         };
-        let folder = tempfile::Builder::new()
-            .prefix("leadline-nats-")
-            .tempdir()
-            .expect("a folder can be made")
+        let folder = scratch("leadline-nats-")
             // The watchdog removes it.
             .keep();
         let port = free_port();

@@ -9,7 +9,7 @@ use leadline::db::{Db, DbOptions};
 use sea_orm::{ConnectOptions, ConnectionTrait as _, Database as Connection, DbErr};
 
 use super::throwaway::{Throwaway, User, find_program};
-use super::{aside, free_port, lacking, until};
+use super::{aside, free_port, lacking, scratch, until};
 
 /// A migrated database of our own servers, copied for each test.
 const TEMPLATE: &str = "leadline_template";
@@ -56,10 +56,7 @@ impl Postgres {
             lacking("PostgreSQL is not installed (initdb and postgres) and TEST_POSTGRES_URL is not set");
             return None;
         };
-        let folder = tempfile::Builder::new()
-            .prefix("leadline-postgres-")
-            .tempdir()
-            .expect("a folder can be made")
+        let folder = scratch("leadline-postgres-")
             // The watchdog removes it.
             .keep();
         let user = User::instead_of_root();

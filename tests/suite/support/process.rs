@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use super::throwaway::Throwaway;
-use super::{Database, until};
+use super::{Database, scratch, until};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_leadline");
 
@@ -76,10 +76,7 @@ impl Process {
 
     /// Starts a command by `env` with these options.
     fn start_by(options: &[&str], database: &Database, arguments: &[&str]) -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("leadline-process-")
-            .tempdir()
-            .expect("a folder can be made")
+        let folder = scratch("leadline-process-")
             // The watchdog removes it.
             .keep();
         let mut all: Vec<OsString> = options.iter().map(Into::into).collect();

@@ -9,6 +9,7 @@ use chrono::NaiveDate;
 use entity::id::SyncId;
 use entity::{ConnectionState, JobState, SyncKind, Timestamp, sync_refusal};
 use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 use integrations::facet::{Cursor, DateRange, Page};
 use integrations::{Kind, Retry};
 use serde::{Deserialize, Serialize};
@@ -212,15 +213,13 @@ impl Reading<'_> {
                 reached.kinds += 1;
                 continue;
             };
+            let mut ahead = self.next(&mut pages).await;
             let failed = loop {
-                let page = tokio::select! {
-                    page = pages.next() => page,
-                    () = self.job.stopped() => return Ok(End::Stopped),
-                };
-                let page = match page {
-                    None => break None,
-                    Some(Ok(page)) => page,
-                    Some(Err(error)) => break Some(error),
+                let page = match ahead {
+                    None => return Ok(End::Stopped),
+                    Some(None) => break None,
+                    Some(Some(Ok(page))) => page,
+                    Some(Some(Err(error))) => break Some(error),
                 };
                 if page.items.iter().any(|items| !items.is_empty()) {
                     attempts = 0;
@@ -233,7 +232,10 @@ impl Reading<'_> {
                     counts: &mut counts,
                     done: &mut done,
                 };
-                if !self.write(&mut step, page).await? {
+                // The platform is asked for the next page while this one is written.
+                let (written, next) = tokio::join!(self.write(&mut step, page), self.next(&mut pages));
+                ahead = next;
+                if !written? {
                     let text = "the connection was switched off, removed or changed meanwhile";
                     return Ok(End::Failed(integrations::Error::new(Kind::Settings, text)));
                 }
@@ -286,6 +288,17 @@ impl Reading<'_> {
             }
         }
         Ok(left_out.map_or(End::Finished, End::Failed))
+    }
+
+    /// The next page, if there is one; `None` when the job is to stop.
+    async fn next(
+        &self,
+        pages: &mut BoxStream<'_, integrations::Result<Page<Items>>>,
+    ) -> Option<Option<integrations::Result<Page<Items>>>> {
+        tokio::select! {
+            page = pages.next() => Some(page),
+            () = self.job.stopped() => None,
+        }
     }
 
     /// Where reading a kind goes on, and of which days results are read.

@@ -29,6 +29,12 @@ use crate::platforms::connections::{Consumers, Items, Live, live, report, store}
 const LOOK: Duration = Duration::from_millis(500);
 /// Most of one connection that are processed together.
 const BATCH: u64 = 250;
+/// The same while webhooks come in a flood: what keeps them waits for these on SQLite.
+const BATCH_IN_A_FLOOD: usize = 50;
+/// Between two such batches, of whatever connections.
+const PAUSE_IN_A_FLOOD: Duration = Duration::from_millis(250);
+/// Processing gives way to keeping for as long as what waits is no older, in seconds.
+const GIVES_WAY_SECONDS: i64 = 30;
 /// For how long one process works on a connection without a sign of life, in seconds.
 const LEASE_SECONDS: i64 = 180;
 /// When the lease is renewed, in seconds.
@@ -98,7 +104,7 @@ impl WebhookProcessor {
             }
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = arrived.0.notified() => {}
+                () = arrived.notify.notified() => {}
                 () = tokio::time::sleep(LOOK) => {}
             }
         }
@@ -165,15 +171,31 @@ impl WebhookProcessor {
                 }
                 leased_at = Some(now);
             }
-            let due = store::deliveries_due(self.app.db().write(), id, now, BATCH).await?;
-            if due.is_empty() {
+            let mut due = store::deliveries_due(self.app.db().write(), id, now, BATCH).await?;
+            let Some(first) = due.first() else {
                 break;
+            };
+            if first.received_at.plus_seconds(GIVES_WAY_SECONDS) > now {
+                self.give_way(&mut due).await;
             }
             if !self.batch(id, due).await? {
                 break;
             }
         }
         Ok(())
+    }
+
+    /// While more comes than a moment's work: processing it can wait, keeping it cannot.
+    async fn give_way(&self, due: &mut Vec<WebhookDelivery>) {
+        let arrived = self.app.memory::<Arrived>();
+        if !arrived.is_flood() {
+            return;
+        }
+        due.truncate(BATCH_IN_A_FLOOD);
+        let _turn = arrived.turn.lock().await;
+        if arrived.is_flood() {
+            tokio::time::sleep(PAUSE_IN_A_FLOOD).await;
+        }
     }
 
     /// False when the connection takes nothing at the moment.

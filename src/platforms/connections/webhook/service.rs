@@ -106,7 +106,7 @@ pub async fn replay(
     store::update_delivery(&tx, row.clone()).await?;
     events::append(&tx, &caller.actor.id, now, vec![told]).await?;
     tx.commit().await?;
-    app.memory::<Arrived>().0.notify_one();
+    app.memory::<Arrived>().notify.notify_one();
     Ok(row)
 }
 
