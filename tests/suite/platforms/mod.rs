@@ -4,6 +4,7 @@ mod advertising;
 mod audiences;
 mod connections;
 mod conversions;
+mod lanes;
 mod messages;
 mod shops;
 mod texts;
