@@ -42,7 +42,7 @@ use crate::outreach::delivery::{
 };
 use crate::platforms::advertising::AdConsumer;
 use crate::platforms::audiences::{AudienceJob, AudienceSchedule, AudienceSweep, AudienceWatch};
-use crate::platforms::commerce::{CommerceConsumer, CommerceErasure, FarewellHandler, FarewellJob};
+use crate::platforms::commerce::{CommerceConsumer, CommerceErasure, FarewellHandler, FarewellTeller};
 use crate::platforms::connections::{
     ConnectionSweep, Consumers, LaneWork, Lanes, SyncJob, SyncSchedule, WebhookIntake, WebhookProcessor,
 };
@@ -104,7 +104,6 @@ pub fn jobs(event_days: u32, audit_days: u32) -> JobRegistry {
     jobs.add(SyncJob::new(consumers()))
         .add_chore(SyncSchedule)
         .add_chore(ConnectionSweep);
-    jobs.add(FarewellJob);
     jobs.add(AudienceJob)
         .add_chore(AudienceSchedule)
         .add_chore(AudienceSweep);
@@ -395,6 +394,7 @@ impl Running {
         let (app, jobs, stop, grace) = (self.app.clone(), Arc::new(jobs), self.stop.clone(), self.grace);
         self.keep_lanes(WebhookProcessor::new(self.app.clone(), consumers()));
         self.keep_lanes(ConversionSender::new(self.app.clone()));
+        self.keep_lanes(FarewellTeller::new(self.app.clone()));
         self.keep_lanes(Outbox::new(self.app.clone()));
         self.keep_lanes(Inquiries::new(self.app.clone()));
         self.keep("jobs", move || {

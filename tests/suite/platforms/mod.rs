@@ -4,6 +4,7 @@ mod advertising;
 mod audiences;
 mod connections;
 mod conversions;
+mod farewells;
 mod lanes;
 mod messages;
 mod shops;
