@@ -279,7 +279,7 @@ impl WebhookProcessor {
                         if let Some(before) = waiting.take() {
                             refused.extend(self.take(&tx, live, now, &before).await?);
                         }
-                        is_heard |= self.hear(&tx, live, now, event).await?;
+                        is_heard |= self.hear(&tx, live, row.received_at, event).await?;
                     }
                 }
             }
@@ -348,27 +348,22 @@ impl WebhookProcessor {
         &self,
         tx: &Tx,
         live: &Live,
-        now: Timestamp,
+        arrived: Timestamp,
         event: &WebhookEvent,
     ) -> Result<bool, Error> {
-        if self.hear_of_ourselves(tx, live, now, event).await? {
+        if self.hear_of_ourselves(tx, live, event).await? {
             return Ok(true);
         }
         let mut is_heard = false;
         for consumer in self.consumers.iter() {
-            is_heard |= consumer.hear(&self.app, tx, live, now, event).await?;
+            is_heard |= consumer.hear(&self.app, tx, live, arrived, event).await?;
         }
         Ok(is_heard)
     }
 
     /// What platforms tell about the connection itself.
-    async fn hear_of_ourselves(
-        &self,
-        tx: &Tx,
-        live: &Live,
-        now: Timestamp,
-        event: &WebhookEvent,
-    ) -> Result<bool, Error> {
+    async fn hear_of_ourselves(&self, tx: &Tx, live: &Live, event: &WebhookEvent) -> Result<bool, Error> {
+        let now = self.app.clock().now();
         let Some(mut row) = store::locked(tx, live.row.id).await? else {
             return Ok(false);
         };
