@@ -110,7 +110,7 @@ on_both! {
         scene.says(&scene.leads[0], "WITHDRAWN").await;
         let mut seconds = 0;
         until("it was tried more often than a job is", async || {
-            seconds += 4_000;
+            seconds += 60;
             scene.later(seconds);
             scene.waiting().await.iter().any(|row| row.attempts > 5)
         }).await;
@@ -181,6 +181,7 @@ on_both! {
         assert_eq!(scene.asked(), 0);
         // Removed.
         scene.act("connectionDisable").await;
+        scene.later(90);
         scene.says(&scene.leads[0], "WITHDRAWN").await;
         scene.server.settled().await;
         assert_eq!(scene.waiting().await.len(), 1);
@@ -208,7 +209,7 @@ on_both! {
         let db = scene.server.app().db();
         let now = scene.server.app().clock().now();
         let name = format!("farewells:{}", scene.connection);
-        assert!(leadline::db::take_lease(db, &name, "gone", now, 180).await.unwrap());
+        until("the lane is free", async || leadline::db::take_lease(db, &name, "gone", now, 180).await.unwrap()).await;
         shop_farewell::Entity::insert(word.into_active_model()).exec_without_returning(db.write()).await.unwrap();
         scene.later(60);
         assert_eq!(scene.waiting().await.len(), 1, "the other may yet live");
