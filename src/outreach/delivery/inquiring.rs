@@ -41,7 +41,7 @@ impl LaneWork for Inquiries {
         Ok(store::lanes_followed(primary(&self.app), now).await?)
     }
 
-    async fn work(&self, lane: Lane, _: &CancellationToken) -> Result<AfterBatch, Error> {
+    async fn work(&self, lane: Lane, stop: &CancellationToken) -> Result<AfterBatch, Error> {
         let now = self.app.clock().now();
         let live = live(&self.app, lane.connection).await?;
         let Some(hand) = Hand::of(&self.app, live.as_ref()) else {
@@ -51,11 +51,15 @@ impl LaneWork for Inquiries {
         if due.is_empty() {
             return Ok(AfterBatch::Done);
         }
-        stream::iter(due)
+        let asked = stream::iter(due)
             .map(|row| hand.follow(row))
             .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await?;
+            .try_collect::<()>();
+        tokio::select! {
+            asked = asked => asked?,
+            // What is not known yet is asked by whoever comes next.
+            () = stop.cancelled() => return Ok(AfterBatch::Done),
+        }
         Ok(AfterBatch::GoOn)
     }
 }

@@ -314,7 +314,7 @@ on_both! {
         looked(&server).await;
         assert_eq!(rows(&server).await, before);
         sandbox.faults.clear();
-        later(&server, now, 400);
+        later(&server, now, 450);
         until("they are sent", async || rows(&server).await.iter().all(|row| row.state == MessageState::Delivered)).await;
         assert_eq!(sandbox.sandbox().holds()["messages"], 20);
     }
