@@ -59,6 +59,7 @@ pub mod setting;
 pub mod shop;
 pub mod shop_checkout;
 pub mod shop_customer;
+pub mod shop_farewell;
 pub mod shop_order;
 pub mod shop_product;
 pub mod sign_in_failure;

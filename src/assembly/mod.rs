@@ -37,12 +37,14 @@ use crate::leads::custom_fields;
 use crate::leads::import::{ImportJob, ImportKind, LeadSink};
 use crate::leads::visible::read_scores_by;
 use crate::media::files::UploadSweep;
-use crate::outreach::delivery::{MessageConsumer, MessageErasure, Outbox, StraySweep};
+use crate::outreach::delivery::{
+    Inquiries, MendedConnections, MessageConsumer, MessageErasure, Outbox, StraySweep,
+};
 use crate::platforms::advertising::AdConsumer;
 use crate::platforms::audiences::{AudienceJob, AudienceSchedule, AudienceSweep, AudienceWatch};
-use crate::platforms::commerce::{CommerceConsumer, CommerceErasure, FarewellHandler, FarewellJob};
+use crate::platforms::commerce::{CommerceConsumer, CommerceErasure, FarewellHandler, FarewellTeller};
 use crate::platforms::connections::{
-    ConnectionSweep, Consumers, SyncJob, SyncSchedule, WebhookIntake, WebhookProcessor,
+    ConnectionSweep, Consumers, LaneWork, Lanes, SyncJob, SyncSchedule, WebhookIntake, WebhookProcessor,
 };
 use crate::platforms::conversions::{BackfillJob, ConversionHandler, ConversionSender};
 use crate::platforms::sourcing::LeadConsumer;
@@ -64,6 +66,7 @@ pub fn handlers() -> Vec<Arc<dyn Handler>> {
         Arc::new(AudienceWatch),
         Arc::new(ConversionHandler),
         Arc::new(MessageErasure),
+        Arc::new(MendedConnections),
     ]
 }
 
@@ -101,7 +104,6 @@ pub fn jobs(event_days: u32, audit_days: u32) -> JobRegistry {
     jobs.add(SyncJob::new(consumers()))
         .add_chore(SyncSchedule)
         .add_chore(ConnectionSweep);
-    jobs.add(FarewellJob);
     jobs.add(AudienceJob)
         .add_chore(AudienceSchedule)
         .add_chore(AudienceSweep);
@@ -390,18 +392,19 @@ impl Running {
             });
         }
         let (app, jobs, stop, grace) = (self.app.clone(), Arc::new(jobs), self.stop.clone(), self.grace);
-        let (processor, until) = (
-            WebhookProcessor::new(self.app.clone(), consumers()),
-            self.stop.clone(),
-        );
-        self.keep("webhooks", move || processor.clone().run(until.clone()));
-        let (sender, until) = (ConversionSender::new(self.app.clone()), self.stop.clone());
-        self.keep("conversions", move || sender.clone().run(until.clone()));
-        let (outbox, until) = (Outbox::new(self.app.clone()), self.stop.clone());
-        self.keep("messages", move || outbox.clone().run(until.clone()));
+        self.keep_lanes(WebhookProcessor::new(self.app.clone(), consumers()));
+        self.keep_lanes(ConversionSender::new(self.app.clone()));
+        self.keep_lanes(FarewellTeller::new(self.app.clone()));
+        self.keep_lanes(Outbox::new(self.app.clone()));
+        self.keep_lanes(Inquiries::new(self.app.clone()));
         self.keep("jobs", move || {
             Worker::new(app.clone(), Arc::clone(&jobs)).run(stop.clone(), grace)
         });
+    }
+
+    fn keep_lanes<W: LaneWork>(&self, work: W) {
+        let (lanes, stop) = (Lanes::new(self.app.clone(), work), self.stop.clone());
+        self.keep(W::NAME, move || lanes.clone().run(stop.clone()));
     }
 
     fn start_http(&mut self, settings: &Settings, listener: TcpListener, intake: Intake) {

@@ -25,7 +25,7 @@ pub use error::is_transient;
 pub use idempotency::{CallKey, Once, Repeatable};
 pub use keys::{KeyType, among, key_table};
 pub use keyset::{Direction, Keyset, KeysetError, Page, PageRequest, SortValue};
-pub use lease::{end_lease, take_lease};
+pub use lease::{end_lease, renew_lease, rest_lease, running_leases, take_lease, wake_leases};
 pub use open_error::OpenError;
 pub use ranked::newest_of_leads;
 pub use rows::{raw_rows, rows};

@@ -217,6 +217,11 @@ const METRICS: &[(Kind, &str, &str)] = &[
     ),
     (
         Kind::Counter,
+        "leadline_farewells_total",
+        "Withdrawals of consent that shops were to be told, by what became of them: TOLD, NOT_THERE, REFUSED, TAKEN_BACK.",
+    ),
+    (
+        Kind::Counter,
         "leadline_texts_total",
         "Texts asked of models, by platform and what became of them.",
     ),

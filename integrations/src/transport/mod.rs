@@ -16,6 +16,7 @@ use http::Method;
 pub use self::egress::Egress;
 pub use self::pace::{Lane, Pace};
 pub use self::recording::Recording;
+pub(crate) use self::request::too_late;
 pub use self::request::{Answer, AnswerStream, Judge, Request, StatusJudge, by_status, retry_after};
 pub(crate) use self::wire::tls;
 pub use self::wire::{Incoming, Outgoing, ReqwestWire, Wire, WireFault};
@@ -34,6 +35,9 @@ pub struct Policy {
     pub first_wait: Duration,
     /// What is waited at most, here; whoever is told to wait longer gets the error with the time in it.
     pub longest_wait: Duration,
+    /// What is sent later than this after it was asked for is not sent: whoever asks must look again whether it still may go.
+    /// It ends with [`Kind::Throttled`]. No limit without one.
+    pub patience: Option<Duration>,
     /// How many bytes of an answer are read, streams apart.
     pub largest_answer: usize,
 }
@@ -46,6 +50,7 @@ impl Default for Policy {
             attempts: 4,
             first_wait: Duration::from_millis(500),
             longest_wait: Duration::from_secs(60),
+            patience: None,
             largest_answer: 32 << 20,
         }
     }
@@ -155,6 +160,21 @@ impl Http {
     /// As [`Self::may_connect`].
     pub async fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>> {
         self.0.transport.egress.addresses(host, port).await
+    }
+
+    /// The same, for what must go within so long after it was asked for, or not at all: see [`Policy::patience`].
+    #[must_use]
+    pub fn patient_for(&self, time: Duration) -> Self {
+        let Inner {
+            transport,
+            platform,
+            lane,
+            secrets,
+            clock,
+        } = &*self.0;
+        let mut transport = transport.clone();
+        transport.policy.patience = Some(time);
+        transport.connection(platform, Arc::clone(lane), secrets.clone(), Arc::clone(clock))
     }
 
     /// Counts what was asked by other means than HTTP, as requests are counted: what came of it (`OK` or [`Kind::name`]) and

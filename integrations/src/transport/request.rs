@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rand::RngExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument as _, debug, info_span};
 use url::Url;
 
@@ -356,12 +357,14 @@ impl Request {
         let url = self.url.clone()?;
         let http = Arc::clone(&self.http);
         let policy = *self.policy();
+        let asked = Instant::now();
+        let is_too_late = |wait: Duration| policy.patience.is_some_and(|time| asked.elapsed() + wait > time);
         let mut renewed = false;
         let mut token: Option<Secret> = None;
         let mut attempt = 0;
         loop {
             attempt += 1;
-            self.wait_for_the_lane(&policy).await?;
+            self.wait_for_the_lane(&policy, is_too_late).await?;
             let mut outgoing = Outgoing {
                 method: self.method.clone(),
                 url: url.clone(),
@@ -377,7 +380,11 @@ impl Request {
                 token = Some(now);
             }
             let begun = Instant::now();
-            let outcome = match self.attempt(outgoing, judge, &read, &policy).await {
+            let place = http.lane.enter().await;
+            if is_too_late(Duration::ZERO) {
+                return Err(too_late());
+            }
+            let outcome = match self.attempt(place, outgoing, judge, &read, &policy).await {
                 Ok(answer) => open(answer).await,
                 Err(error) => Err(error),
             };
@@ -417,7 +424,7 @@ impl Request {
             if self.once && !matches!(error.kind, Kind::Throttled | Kind::Unreachable) {
                 return Err(error);
             }
-            if wait > policy.longest_wait {
+            if wait > policy.longest_wait || is_too_late(wait) {
                 return Err(error);
             }
             if attempt >= policy.attempts {
@@ -431,14 +438,14 @@ impl Request {
     }
 
     /// Waits until the platform's limits let the request through.
-    async fn wait_for_the_lane(&self, policy: &Policy) -> Result<()> {
+    async fn wait_for_the_lane(&self, policy: &Policy, is_too_late: impl Fn(Duration) -> bool) -> Result<()> {
         let Inner { lane, clock, .. } = &*self.http;
         loop {
             let wait = lane.wait(self.limit, self.points, clock.now());
             if wait.is_zero() {
                 return Ok(());
             }
-            if wait > policy.longest_wait {
+            if wait > policy.longest_wait || is_too_late(wait) {
                 let error = Error::new(
                     Kind::Throttled,
                     "the platform's limit for this connection is reached",
@@ -451,6 +458,7 @@ impl Request {
 
     async fn attempt<T, F, Read>(
         &self,
+        _place: OwnedSemaphorePermit,
         outgoing: Outgoing,
         judge: &dyn Judge,
         read: &F,
@@ -468,7 +476,6 @@ impl Request {
             ..
         } = &*self.http;
         let host = outgoing.url.host_str().unwrap_or_default().to_owned();
-        let _place = lane.enter().await;
         let sent = async {
             let incoming = transport.wire.send(outgoing).await?;
             read(incoming).await
@@ -528,6 +535,15 @@ fn sensitive(text: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::from_str(text).map_err(|_| bad_header())?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+/// Others of the same connection were in the way.
+pub(crate) fn too_late() -> Error {
+    let error = Error::new(
+        Kind::Throttled,
+        "too much is on its way to the platform at the moment",
+    );
+    error.retry(Retry::After(Duration::from_secs(1)))
 }
 
 fn bad_header() -> Error {

@@ -70,3 +70,86 @@ async fn neither_words_nor_code_of_an_error_tell_a_secret() {
         "{shown}"
     );
 }
+
+/// A server that has too much to do at first.
+#[derive(Default)]
+struct Busy(std::sync::atomic::AtomicUsize);
+
+#[async_trait]
+impl Wire for Busy {
+    async fn send(&self, _: Outgoing) -> Result<Incoming, WireFault> {
+        let is_first = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) == 0;
+        let mut headers = http::HeaderMap::new();
+        headers.insert("retry-after", http::HeaderValue::from_static("20"));
+        Ok(Incoming {
+            status: if is_first {
+                StatusCode::TOO_MANY_REQUESTS
+            } else {
+                StatusCode::OK
+            },
+            headers,
+            body: Box::pin(futures_util::stream::empty()),
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_must_go_soon_or_not_at_all_does_not_wait_for_a_limit() {
+    let clock = Arc::new(ManualClock::at(
+        DateTime::from_timestamp(1_790_000_000, 0).expect("a moment"),
+    ));
+    let wire = Arc::new(Busy::default());
+    let secrets = Secrets::new(BTreeMap::new(), Arc::new(StaticToken(None)));
+    let http = HttpTransport::over(wire.clone(), Policy::default()).connection(
+        "busy",
+        Lane::new(1),
+        secrets,
+        clock.clone(),
+    );
+    let soon = http.patient_for(Duration::from_secs(3));
+    for asked in ["the answer tells of it", "it is known"] {
+        let sent = soon.post("https://busy.example/").once().send(&StatusJudge).await;
+        let error = sent.map(|_| ()).expect_err(asked);
+        assert_eq!(error.kind, Kind::Throttled, "{asked}: {error}");
+        assert_eq!(
+            error.retry,
+            crate::Retry::After(Duration::from_secs(20)),
+            "{asked}"
+        );
+    }
+    assert_eq!(wire.0.load(std::sync::atomic::Ordering::Relaxed), 1);
+    // The others have time.
+    let sent = http.post("https://busy.example/").once().send(&StatusJudge).await;
+    assert!(sent.is_ok(), "{:?}", sent.map(|_| ()));
+    assert_eq!(wire.0.load(std::sync::atomic::Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn what_others_were_in_the_way_of_for_too_long_is_not_sent() {
+    let clock = Arc::new(ManualClock::at(
+        DateTime::from_timestamp(1_790_000_000, 0).expect("a moment"),
+    ));
+    let (wire, lane) = (Arc::new(Busy::default()), Lane::new(1));
+    let secrets = Secrets::new(BTreeMap::new(), Arc::new(StaticToken(None)));
+    let http = HttpTransport::over(wire.clone(), Policy::default()).connection(
+        "busy",
+        Arc::clone(&lane),
+        secrets,
+        clock,
+    );
+    let place = lane.enter().await;
+    let soon = http.patient_for(Duration::from_millis(5));
+    let late = tokio::spawn(async move { soon.post("https://busy.example/").send(&StatusJudge).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(place);
+    let error = late
+        .await
+        .expect("it ends")
+        .map(|_| ())
+        .expect_err("it is too late");
+    assert_eq!(
+        (error.kind, error.retry),
+        (Kind::Throttled, crate::Retry::After(Duration::from_secs(1)))
+    );
+    assert_eq!(wire.0.load(std::sync::atomic::Ordering::Relaxed), 0);
+}

@@ -19,7 +19,9 @@ use crate::platforms::connections::{Live, report};
 
 /// For how long a message is one process's own, in seconds.
 const CLAIM_SECONDS: i64 = 480;
-/// How long handing over may take, with all that the way there waits for a platform's limits: less than the message is ours.
+/// How long a message that was looked at may wait for a platform's limits, or for others on their way, before it goes.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long handing over may take: less than the message is ours.
 const WHOLE: Duration = Duration::from_secs(420);
 /// How long the platform may take to say what became of a message.
 const ASKING: Duration = Duration::from_secs(60);
@@ -55,11 +57,15 @@ impl<'a> Hand<'a> {
     /// One of a connection that is in use; none of others.
     pub(super) fn of(app: &'a App, live: Option<&'a Live>) -> Option<Self> {
         let live = live.filter(|live| live.is_active())?;
+        let mut context = live.context(app);
+        // Whoever takes back their consent while a message waits for a platform's limit gets no message: it waits in the
+        // queue, and is looked at again.
+        context.http = context.http.patient_for(PATIENCE);
         Some(Self {
             app,
             live,
             messenger: live.facets(app).messenger?,
-            context: live.context(app),
+            context,
         })
     }
 
@@ -68,18 +74,11 @@ impl<'a> Hand<'a> {
         self.messenger.limits(channel).per_second
     }
 
-    /// Does what is due with a message.
-    pub(super) async fn take(&self, row: Message) -> Result<Handed, Error> {
+    /// Finds out what became of a message.
+    pub(super) async fn follow(&self, row: Message) -> Result<(), Error> {
         match row.state {
-            MessageState::Queued => self.hand_over(row).await,
-            MessageState::Sending => {
-                lapsed(self.app, row).await?;
-                Ok(Handed::Done)
-            }
-            MessageState::Unknown => {
-                self.ask(row).await?;
-                Ok(Handed::Done)
-            }
+            MessageState::Sending => lapsed(self.app, row).await,
+            MessageState::Unknown => self.ask(row).await,
             // It was due and has got on meanwhile.
             _ => {
                 let tx = self.app.db().begin().await?;
@@ -90,12 +89,13 @@ impl<'a> Hand<'a> {
                     store::update(&tx, &row).await?;
                     tx.commit().await?;
                 }
-                Ok(Handed::Done)
+                Ok(())
             }
         }
     }
 
-    async fn hand_over(&self, row: Message) -> Result<Handed, Error> {
+    /// Hands a message over that waits.
+    pub(super) async fn hand_over(&self, row: Message) -> Result<Handed, Error> {
         let Some((row, claim)) = claim(self.app, &row).await? else {
             return Ok(Handed::Done);
         };
@@ -402,7 +402,7 @@ async fn unknown(scribe: Scribe<'_>, row: &mut Message, attempt: i32, reason: &s
 }
 
 /// Whoever had a message is gone, and left no word.
-async fn lapsed(app: &App, seen: Message) -> Result<(), Error> {
+pub(super) async fn lapsed(app: &App, seen: Message) -> Result<(), Error> {
     let now = app.clock().now();
     let tx = app.db().begin().await?;
     let Some(mut row) = store::locked(&tx, seen.id).await? else {
@@ -420,36 +420,36 @@ async fn lapsed(app: &App, seen: Message) -> Result<(), Error> {
     Ok(tx.commit().await?)
 }
 
-/// What is done with a message that is due while its connection cannot be used.
-pub(super) async fn without_connection(app: &App, seen: Message, is_gone: bool) -> Result<(), Error> {
-    if seen.state == MessageState::Sending {
-        return lapsed(app, seen).await;
-    }
-    let now = app.clock().now();
-    let is_old = seen.created_at.plus_seconds(GOOD_FOR_SECONDS) < now;
-    if !is_gone && !is_old {
-        return Ok(());
-    }
+/// Gives up a message that waited too long for a connection that cannot be used.
+pub(super) async fn expire(app: &App, seen: Message) -> Result<(), Error> {
     let tx = app.db().begin().await?;
     let Some(mut row) = store::locked(&tx, seen.id).await? else {
         return Ok(());
     };
-    let scribe = system(&tx, now);
-    match row.state {
-        MessageState::Queued if is_gone => {
-            give_up(scribe, &mut row, "CONNECTION_GONE", "the connection was removed").await?;
-        }
-        MessageState::Queued => {
-            let why = "the connection could not be used for three days";
-            give_up(scribe, &mut row, "EXPIRED", why).await?;
-        }
+    if row.state == MessageState::Queued {
+        let why = "the connection could not be used for three days";
+        give_up(system(&tx, app.clock().now()), &mut row, "EXPIRED", why).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Ends what is due with a message whose connection was removed.
+pub(super) async fn without_connection(app: &App, seen: Message) -> Result<(), Error> {
+    let now = app.clock().now();
+    let tx = app.db().begin().await?;
+    let Some(mut row) = store::locked(&tx, seen.id).await? else {
+        return Ok(());
+    };
+    if row.state == MessageState::Queued {
+        let why = "the connection was removed";
+        give_up(system(&tx, now), &mut row, "CONNECTION_GONE", why).await?;
+    } else {
         // Nobody can be asked any more.
-        _ => {
-            row.due_at = None;
-            row.updated_at = now;
-            store::update(&tx, &row).await?;
-            events::append(&tx, "system", now, vec![changed(&row, MessageStep::Unknown)]).await?;
-        }
+        row.due_at = None;
+        row.updated_at = now;
+        store::update(&tx, &row).await?;
+        events::append(&tx, "system", now, vec![changed(&row, MessageStep::Unknown)]).await?;
     }
     Ok(tx.commit().await?)
 }

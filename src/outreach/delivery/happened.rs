@@ -72,7 +72,7 @@ impl Happened {
     }
 
     /// What a platform tells.
-    pub(super) fn told(event: &MessageEvent, now: Timestamp) -> Self {
+    pub(super) fn told(event: &MessageEvent, arrived: Timestamp) -> Self {
         let MessageEvent {
             id,
             message: _,
@@ -105,7 +105,7 @@ impl Happened {
         Self {
             key,
             step,
-            at: moment(at.map(Timestamp::from), now),
+            at: moment(at.map(Timestamp::from), arrived),
             code: code.as_deref().map(|text| kept(text, 100)),
             detail: detail.as_deref().map(|text| kept(text, MOST_WORDS)),
             url: url.as_deref().map(|text| kept(text, 2_000)),

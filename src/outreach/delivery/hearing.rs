@@ -44,16 +44,17 @@ impl Consumer for MessageConsumer {
         app: &App,
         tx: &Tx,
         of: &Live,
-        now: Timestamp,
+        arrived: Timestamp,
         event: &WebhookEvent,
     ) -> Result<bool, Error> {
         let actor = of.row.id.to_string();
         let ear = Ear {
             app,
             of,
+            arrived,
             scribe: Scribe {
                 tx,
-                now,
+                now: app.clock().now(),
                 actor: &actor,
             },
         };
@@ -68,6 +69,8 @@ impl Consumer for MessageConsumer {
 struct Ear<'a> {
     app: &'a App,
     of: &'a Live,
+    /// What says no moment of its own happened then: it may be heard late.
+    arrived: Timestamp,
     scribe: Scribe<'a>,
 }
 
@@ -75,7 +78,7 @@ impl Ear<'_> {
     /// Something became of a message; false when it is none of ours.
     async fn told(&self, event: &MessageEvent) -> Result<bool, Error> {
         let Scribe { tx, now, .. } = self.scribe;
-        let happened = Happened::told(event, now);
+        let happened = Happened::told(event, self.arrived);
         if let Some(mut row) = self.of_ours(event).await? {
             if row.platform_id.is_none()
                 && row.connection_id == self.of.row.id
@@ -131,7 +134,7 @@ impl Ear<'_> {
 
     /// Somebody wrote to us.
     async fn received(&self, received: &InboundMessage) -> Result<bool, Error> {
-        let Scribe { tx, now, actor } = self.scribe;
+        let Scribe { tx, actor, .. } = self.scribe;
         let channel = ours(received.channel);
         let normal = suppressing::normal(self.app, channel, &received.from);
         // What is no address (a short code, a name) is kept as it is; nobody is known by it.
@@ -147,7 +150,7 @@ impl Ear<'_> {
             let same = answered.as_ref().filter(|answered| answered.address == known);
             same.and_then(|answered| answered.lead_id)
         });
-        let at = moment(received.at.map(Timestamp::from), now);
+        let at = moment(received.at.map(Timestamp::from), self.arrived);
         let mut row = self.row(received, channel, address, at)?;
         row.lead_id = lead;
         row.answers_id = answered.as_ref().map(|answered| answered.id);

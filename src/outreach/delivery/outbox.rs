@@ -1,42 +1,48 @@
 //! Hands messages over in a process that works: each connection and channel on its own, so that one that is slow, throttled
-//! or away delays no other.
+//! or away delays no other. A lane that has to wait rests as a whole: the messages on it are not touched.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::fmt::{self, Display};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use entity::MessageChannel;
 use entity::id::ConnectionId;
-use entity::{MessageChannel, MessageState, Timestamp};
-use futures_util::{FutureExt as _, StreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
-use super::handing::{Hand, Handed};
-use super::model::theirs;
+use super::handing::{Hand, Handed, expire, without_connection};
+use super::model::{GOOD_FOR_SECONDS, theirs};
 use super::{Message, store};
 use crate::app::App;
-use crate::db::{end_lease, take_lease};
 use crate::error::Error;
-use crate::platforms::connections::live;
+use crate::platforms::connections::{AfterBatch, LaneWork, Live, live, primary};
 
-/// How often is looked for what waits, without a word from this process.
-const LOOK: Duration = Duration::from_millis(500);
 /// Messages of one look.
 const BATCH: u64 = 16;
 /// Messages of a connection and channel that are on their way at a time.
 const AT_ONCE: usize = 4;
-/// For how long one process works on a connection and channel without a sign of life, in seconds.
-const LEASE_SECONDS: i64 = 180;
-/// When the lease is renewed, in seconds.
-const RENEW_SECONDS: i64 = 30;
-/// How long messages wait for a connection that is not in use, in seconds.
-const UNTIL_MENDED_SECONDS: i64 = 15;
+/// How long a lane rests whose platform is switched off here, in seconds.
+const SWITCHED_OFF_SECONDS: i64 = 15;
 
 /// A connection and a channel.
-pub(super) type Lane = (ConnectionId, MessageChannel);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Lane {
+    /// By which messages go.
+    pub connection: ConnectionId,
+    /// What they go by.
+    pub channel: MessageChannel,
+}
+
+impl Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.connection, self.channel)
+    }
+}
 
 /// Wakes the outbox of this process.
 #[derive(Debug, Default)]
@@ -49,138 +55,81 @@ impl Wake {
     }
 }
 
-/// Hands messages over.
-#[derive(Clone, Debug)]
+/// Hands messages over, on the [lanes](crate::platforms::connections::Lanes) of their connections.
+#[derive(Debug)]
 pub struct Outbox {
     app: App,
-    busy: Arc<Mutex<HashSet<Lane>>>,
-    paces: Arc<Mutex<HashMap<Lane, Instant>>>,
+    paces: Mutex<HashMap<Lane, Instant>>,
+}
+
+#[async_trait]
+impl LaneWork for Outbox {
+    type Lane = Lane;
+
+    const NAME: &'static str = "messages";
+    const LOOK: Duration = Duration::from_millis(500);
+    // One process keeps the pace of a lane. That no message is sent twice does not hang on it: each is claimed on its own.
+    const LEASE_SECONDS: i64 = 180;
+
+    async fn due(&self) -> Result<Vec<Lane>, Error> {
+        let now = self.app.clock().now();
+        Ok(store::lanes_queued(primary(&self.app), now, now.plus_seconds(-GOOD_FOR_SECONDS)).await?)
+    }
+
+    async fn work(&self, lane: Lane, stop: &CancellationToken) -> Result<AfterBatch, Error> {
+        let live = live(&self.app, lane.connection).await?;
+        let Some(hand) = Hand::of(&self.app, live.as_ref()) else {
+            return self.without_connection(lane, live.as_ref()).await;
+        };
+        let due = store::queued(self.app.db().write(), lane, self.app.clock().now(), BATCH).await?;
+        if due.is_empty() {
+            return Ok(AfterBatch::Done);
+        }
+        let pause = self.batch(lane, &hand, due, stop).await?;
+        match pause {
+            None => Ok(AfterBatch::GoOn),
+            // One that is known not to work is looked at when it is mended.
+            Some(_) if !self.is_active(lane).await? => Ok(AfterBatch::Done),
+            Some(seconds) => Ok(AfterBatch::Rest(seconds)),
+        }
+    }
+
+    async fn woken(&self) {
+        self.app.memory::<Wake>().0.notified().await;
+    }
 }
 
 impl Outbox {
-    /// One that does nothing yet.
+    /// For an application.
     #[must_use]
     pub fn new(app: App) -> Self {
         Self {
             app,
-            busy: Arc::default(),
-            paces: Arc::default(),
+            paces: Mutex::default(),
         }
     }
 
-    /// Works until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
-        let wake = self.app.memory::<Wake>();
-        let tasks = TaskTracker::new();
-        while !stop.is_cancelled() {
-            match self.lanes().await {
-                Ok(lanes) => {
-                    for lane in lanes {
-                        self.work_on(lane, &tasks, &stop);
-                    }
-                }
-                Err(error) => tracing::warn!(?error, "could not look for messages that wait; trying again"),
-            }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = wake.0.notified() => {}
-                () = tokio::time::sleep(LOOK) => {}
-            }
-        }
-        tasks.close();
-        tasks.wait().await;
-    }
-
-    async fn lanes(&self) -> Result<Vec<Lane>, Error> {
-        let now = self.app.clock().now();
-        Ok(store::due_lanes(self.app.db().write(), now).await?)
-    }
-
-    fn busy(&self) -> MutexGuard<'_, HashSet<Lane>> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn work_on(&self, lane: Lane, tasks: &TaskTracker, stop: &CancellationToken) {
-        if !self.busy().insert(lane) {
-            return;
-        }
-        let (this, stop) = (self.clone(), stop.clone());
-        tasks.spawn(async move {
-            let worked = std::panic::AssertUnwindSafe(this.lane(lane, &stop));
-            match worked.catch_unwind().await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(connection = %lane.0, ?error, "messages could not be handed over; trying again");
-                    tokio::time::sleep(LOOK).await;
-                }
-                Err(_) => {
-                    tracing::error!(connection = %lane.0, "handing messages over panicked");
-                    tokio::time::sleep(LOOK).await;
-                }
-            }
-            this.busy().remove(&lane);
-        });
-    }
-
-    /// All that waits on one lane.
-    async fn lane(&self, lane: Lane, stop: &CancellationToken) -> Result<(), Error> {
-        let name = format!("messages:{}:{}", lane.0, lane.1);
-        let holder = format!("{:016x}", rand::random::<u64>());
-        let worked = self.leased(lane, stop, &name, &holder).await;
-        // On every way out, so that nobody waits for it.
-        end_lease(self.app.db(), &name, &holder).await?;
-        worked
-    }
-
-    async fn leased(
+    /// Hands messages over; for how many seconds nothing more is to go, where the platform or the connection is in the way.
+    async fn batch(
         &self,
         lane: Lane,
+        hand: &Hand<'_>,
+        due: Vec<Message>,
         stop: &CancellationToken,
-        name: &str,
-        holder: &str,
-    ) -> Result<(), Error> {
-        let mut leased_at = None;
-        while !stop.is_cancelled() {
-            let now = self.app.clock().now();
-            if leased_at.is_none_or(|at: Timestamp| at.plus_seconds(RENEW_SECONDS) < now) {
-                if leased_at.is_some() {
-                    end_lease(self.app.db(), name, holder).await?;
-                }
-                // One process keeps the pace of a connection. That no message is sent twice does not hang on it: each is
-                // claimed on its own.
-                if !take_lease(self.app.db(), name, holder, now, LEASE_SECONDS).await? {
-                    return Ok(());
-                }
-                leased_at = Some(now);
-            }
-            let due = store::due(self.app.db().write(), lane, now, BATCH).await?;
-            if due.is_empty() || !self.batch(lane, due, stop).await? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    /// False when nothing more is to be done at the moment.
-    async fn batch(&self, lane: Lane, due: Vec<Message>, stop: &CancellationToken) -> Result<bool, Error> {
-        let live = live(&self.app, lane.0).await?;
-        let Some(hand) = Hand::of(&self.app, live.as_ref()) else {
-            return self.without_connection(lane, due, live.is_none()).await;
-        };
-        let pace = hand.per_second(theirs(lane.1));
+    ) -> Result<Option<i64>, Error> {
+        let pace = hand.per_second(theirs(lane.channel));
         let is_halted = AtomicBool::new(false);
+        let is_over = || is_halted.load(Ordering::Relaxed) || stop.is_cancelled();
         let mut handed = stream::iter(due)
             .map(|row| async {
-                if is_halted.load(Ordering::Relaxed) || stop.is_cancelled() {
+                if is_over() {
                     return Ok(Handed::Done);
                 }
-                if row.state == MessageState::Queued {
-                    self.in_turn(lane, pace, stop).await;
-                    if is_halted.load(Ordering::Relaxed) || stop.is_cancelled() {
-                        return Ok(Handed::Done);
-                    }
+                self.in_turn(lane, pace, stop).await;
+                if is_over() {
+                    return Ok(Handed::Done);
                 }
-                let handed = hand.take(row).await;
+                let handed = hand.hand_over(row).await;
                 if !matches!(handed, Ok(Handed::Done)) {
                     is_halted.store(true, Ordering::Relaxed);
                 }
@@ -197,14 +146,12 @@ impl Outbox {
                 Err(error) => fault = Some(error),
             }
         }
-        drop(handed);
-        if let Some(seconds) = pause {
-            self.postpone(lane, seconds).await?;
-        }
-        match fault {
-            Some(error) => Err(error),
-            None => Ok(pause.is_none() && !stop.is_cancelled()),
-        }
+        fault.map_or(Ok(pause), Err)
+    }
+
+    async fn is_active(&self, lane: Lane) -> Result<bool, Error> {
+        let live = live(&self.app, lane.connection).await?;
+        Ok(live.is_some_and(|live| live.is_active()))
     }
 
     /// Waits for the moment at which the next message of a lane may go.
@@ -229,26 +176,27 @@ impl Outbox {
         }
     }
 
-    async fn postpone(&self, lane: Lane, seconds: i64) -> Result<(), Error> {
-        let until = self.app.clock().now().plus_seconds(seconds);
-        let tx = self.app.db().begin().await?;
-        store::postpone(&tx, lane, &[MessageState::Queued], until).await?;
-        Ok(tx.commit().await?)
-    }
-
     /// What can be done while a connection is removed, switched off or does not work.
-    async fn without_connection(&self, lane: Lane, due: Vec<Message>, is_gone: bool) -> Result<bool, Error> {
+    async fn without_connection(&self, lane: Lane, live: Option<&Live>) -> Result<AfterBatch, Error> {
+        let (app, now) = (&self.app, self.app.clock().now());
+        let is_gone = live.is_none();
+        let old = now.plus_seconds(-GOOD_FOR_SECONDS);
+        let due = store::queued(app.db().write(), lane, if is_gone { now } else { old }, BATCH).await?;
+        if due.is_empty() {
+            // It is in use, and has no platform in this process; else it is not looked at until it is mended.
+            return Ok(if live.is_some_and(Live::is_active) {
+                AfterBatch::Rest(SWITCHED_OFF_SECONDS)
+            } else {
+                AfterBatch::Done
+            });
+        }
         for row in due {
-            super::handing::without_connection(&self.app, row, is_gone).await?;
+            if is_gone {
+                without_connection(app, row).await?;
+            } else {
+                expire(app, row).await?;
+            }
         }
-        if is_gone {
-            return Ok(true);
-        }
-        let until = self.app.clock().now().plus_seconds(UNTIL_MENDED_SECONDS);
-        let tx = self.app.db().begin().await?;
-        let waiting = [MessageState::Queued, MessageState::Unknown];
-        store::postpone(&tx, lane, &waiting, until).await?;
-        tx.commit().await?;
-        Ok(false)
+        Ok(AfterBatch::GoOn)
     }
 }

@@ -12,11 +12,12 @@ mod writing;
 pub use entity::shop::Model as Shop;
 pub use entity::shop_checkout::Model as Checkout;
 pub use entity::shop_customer::Model as Customer;
+pub use entity::shop_farewell::Model as Farewell;
 pub use entity::shop_order::Model as Order;
 pub use entity::shop_product::Model as Product;
 
 pub use self::erasure::CommerceErasure;
-pub use self::farewell::{FarewellHandler, FarewellJob};
+pub use self::farewell::{FarewellHandler, FarewellTeller};
 pub use self::model::{Line, Variant, Visit, minor};
 pub use self::service::{
     Audit, CheckoutFilter, Finding, OrderFilter, ProductFilter, add_note, audit, change_tags, checkouts,

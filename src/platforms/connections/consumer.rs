@@ -146,6 +146,7 @@ pub trait Consumer: Send + Sync {
     ) -> Result<Written, Error>;
 
     /// Takes something that a platform told which is not about such items; false when it is nothing for this room.
+    /// `arrived`: when it was told; what says no moment of its own happened then, however late it is heard.
     ///
     /// # Errors
     /// The database's.
@@ -154,10 +155,10 @@ pub trait Consumer: Send + Sync {
         app: &App,
         tx: &Tx,
         of: &Live,
-        now: Timestamp,
+        arrived: Timestamp,
         event: &WebhookEvent,
     ) -> Result<bool, Error> {
-        let _ = (app, tx, of, now, event);
+        let _ = (app, tx, of, arrived, event);
         Ok(false)
     }
 }

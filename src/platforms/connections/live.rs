@@ -204,7 +204,8 @@ pub async fn live(app: &App, id: ConnectionId) -> Result<Option<Live>, Error> {
 }
 
 /// Where what was committed a moment ago is read: on SQLite by any reader, so that nobody waits for the writer.
-pub(super) fn primary(app: &App) -> &impl ConnectionTrait {
+#[must_use]
+pub fn primary(app: &App) -> &impl ConnectionTrait {
     if app.db().file().is_some() {
         app.db().read()
     } else {

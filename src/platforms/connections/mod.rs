@@ -6,7 +6,9 @@
 
 mod consent;
 mod consumer;
+mod fates;
 pub mod graphql;
+mod lanes;
 mod live;
 mod model;
 mod service;
@@ -19,7 +21,9 @@ pub use entity::connection::Model as Connection;
 
 pub use self::consent::{Begun, Returned, authorize, come_back};
 pub use self::consumer::{Consumer, Consumers, Items, Refusal, Written, batches, offered};
-pub use self::live::{Live, live, report};
+pub use self::fates::Fates;
+pub use self::lanes::{AfterBatch, LaneWork, Lanes, lease_name};
+pub use self::live::{Live, live, primary, report};
 pub use self::model::{
     ConnectionChange, ConnectionDraft, ConnectionOrder, ConnectionProblem, MOST_CONNECTIONS, Mapping,
     SecretValues,

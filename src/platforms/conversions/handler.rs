@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::db::Tx;
 use crate::error::Error;
 use crate::events::{Event, Handler};
+use crate::platforms::connections::Fates;
 
 /// Makes rows of what is shared, takes note of what was taken back, of consent and of erasure.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,12 +40,6 @@ struct Converted {
 struct Consented {
     channel: ConsentChannel,
     state: ConsentState,
-}
-
-#[derive(Deserialize)]
-struct Changed {
-    change: String,
-    problem: Option<String>,
 }
 
 /// What is shared with a connection, its rules read.
@@ -238,23 +233,14 @@ async fn consented(tx: &Tx, events: &[Event], now: Timestamp) -> Result<(), Erro
 
 /// Nothing is told to a connection that was removed; one that works again is told at once.
 async fn connections(tx: &Tx, events: &[Event], now: Timestamp) -> Result<(), Error> {
-    let mut last: HashMap<ConnectionId, Changed> = HashMap::new();
-    for event in of_kind(events, EventKind::ConnectionChanged) {
-        if let Ok(id) = event.subject.parse() {
-            last.insert(id, serde_json::from_str(&event.payload)?);
-        }
+    let Fates { mended, removed } = Fates::of(events)?;
+    for id in removed {
+        let why = ("CONNECTION_REMOVED", "the connection was removed");
+        store::cancel_all(tx, id, now, why).await?;
+        store::delete_sharing(tx, id).await?;
     }
-    for (id, Changed { change, problem }) in last {
-        match change.as_str() {
-            "DELETED" => {
-                let why = ("CONNECTION_REMOVED", "the connection was removed");
-                store::cancel_all(tx, id, now, why).await?;
-                store::delete_sharing(tx, id).await?;
-            }
-            // One that is in use and yet does not work is left alone.
-            "ACTIVE" | "AUTHORIZED" | "UPDATED" if problem.is_none() => store::wake(tx, id, now).await?,
-            _ => {}
-        }
+    for id in mended {
+        store::wake(tx, id, now).await?;
     }
     Ok(())
 }

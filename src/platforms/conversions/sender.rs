@@ -1,39 +1,33 @@
 //! Tells platforms what waits for them: each connection on its own, so that one that is slow delays no other. What is told is
 //! looked at in one transaction, told outside of any, and written down in another.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use entity::id::ConnectionId;
 use entity::{ConversionDeliveryState, Timestamp};
 use integrations::facet::{AdConsent, ConversionEvent, ConversionOutcome, ConversionSink};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::model::{Next, Stop, Told, consent, event, next_try, order_of};
 use super::service::tell;
 use super::{ConversionDelivery, ConversionSharing, store};
 use crate::app::App;
-use crate::db::{Tx, end_lease, take_lease};
+use crate::db::Tx;
 use crate::error::Error;
 use crate::insight::revenue::Conversion;
 use crate::leads::consent::in_force_within;
 use crate::platforms::commerce::orders_within;
-use crate::platforms::connections::{Live, live, report};
+use crate::platforms::connections::{AfterBatch, LaneWork, Live, live, primary, report};
 
-/// How often is looked for what waits.
-const LOOK: Duration = Duration::from_secs(2);
 /// Most that is told at once, whatever the platform takes: bounds memory and what is told twice after a crash.
 const BATCH: usize = 500;
-/// For how long one process works on a connection without a sign of life, in seconds.
-const LEASE_SECONDS: i64 = 300;
 
-/// Tells what waits, in a process that works.
-#[derive(Clone, Debug)]
+/// Tells what waits in a process that works, each connection on a [lane](crate::platforms::connections::Lanes) of its own.
+#[derive(Debug)]
 pub struct ConversionSender {
     app: App,
-    busy: Arc<Mutex<HashSet<ConnectionId>>>,
 }
 
 /// What is to be told now.
@@ -44,87 +38,38 @@ struct Batch {
     is_last: bool,
 }
 
+#[async_trait]
+impl LaneWork for ConversionSender {
+    type Lane = ConnectionId;
+
+    const NAME: &'static str = "conversions";
+    const LOOK: Duration = Duration::from_secs(2);
+    const LEASE_SECONDS: i64 = 300;
+
+    async fn due(&self) -> Result<Vec<ConnectionId>, Error> {
+        let (app, now) = (&self.app, self.app.clock().now());
+        Ok(store::connections_due(primary(app), app.db().backend(), now).await?)
+    }
+
+    async fn work(&self, id: ConnectionId, stop: &CancellationToken) -> Result<AfterBatch, Error> {
+        // What is interrupted is told again, and counts once.
+        let goes_on = tokio::select! {
+            told = self.batch(id) => told?,
+            () = stop.cancelled() => false,
+        };
+        Ok(if goes_on {
+            AfterBatch::GoOn
+        } else {
+            AfterBatch::Done
+        })
+    }
+}
+
 impl ConversionSender {
     /// For an application.
     #[must_use]
     pub fn new(app: App) -> Self {
-        Self {
-            app,
-            busy: Arc::default(),
-        }
-    }
-
-    /// Works until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
-        let tasks = TaskTracker::new();
-        while !stop.is_cancelled() {
-            match self.due().await {
-                Ok(connections) => {
-                    for id in connections {
-                        self.work_on(id, &tasks, &stop);
-                    }
-                }
-                Err(error) => {
-                    tracing::warn!(?error, "could not look for conversions to be told; trying again")
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = tokio::time::sleep(LOOK) => {}
-            }
-        }
-        tasks.close();
-        tasks.wait().await;
-    }
-
-    async fn due(&self) -> Result<Vec<ConnectionId>, Error> {
-        let (app, now) = (&self.app, self.app.clock().now());
-        Ok(store::connections_due(store::primary(app), app.db().backend(), now).await?)
-    }
-
-    fn busy(&self) -> std::sync::MutexGuard<'_, HashSet<ConnectionId>> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn work_on(&self, id: ConnectionId, tasks: &TaskTracker, stop: &CancellationToken) {
-        if !self.busy().insert(id) {
-            return;
-        }
-        let (this, stop) = (self.clone(), stop.clone());
-        tasks.spawn(async move {
-            let worked = std::panic::AssertUnwindSafe(this.connection(id, &stop));
-            match futures_util::FutureExt::catch_unwind(worked).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(connection = %id, ?error, "conversions could not be told; trying again");
-                    tokio::time::sleep(LOOK).await;
-                }
-                Err(_) => tracing::error!(connection = %id, "telling conversions panicked"),
-            }
-            this.busy().remove(&id);
-        });
-    }
-
-    /// All that waits for one connection.
-    async fn connection(&self, id: ConnectionId, stop: &CancellationToken) -> Result<(), Error> {
-        let name = format!("conversions:{id}");
-        let holder = format!("{:016x}", rand::random::<u64>());
-        let mut goes_on = true;
-        while goes_on && !stop.is_cancelled() {
-            let now = self.app.clock().now();
-            if !take_lease(self.app.db(), &name, &holder, now, LEASE_SECONDS).await? {
-                return Ok(());
-            }
-            // A batch for each lease, so that none lapses while it is used.
-            let told = tokio::select! {
-                told = self.batch(id) => told,
-                () = stop.cancelled() => Ok(false),
-            };
-            // On every way out, so that nobody waits for it.
-            end_lease(self.app.db(), &name, &holder).await?;
-            goes_on = told?;
-        }
-        Ok(())
+        Self { app }
     }
 
     /// False when there is nothing more to be told now.

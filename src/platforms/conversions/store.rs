@@ -15,7 +15,6 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{ConversionDelivery, ConversionSharing, DeliveryFilter};
-use crate::app::App;
 use crate::db::{
     Conflict, Direction, Page, PageRequest, Tx, insert_many, insert_new, padded, sql, upsert_many,
 };
@@ -25,15 +24,6 @@ use crate::leads::visible::Visible;
 
 /// Ids of one statement: below SQLite's number of variables, few enough for a plan by the index.
 const IDS: usize = 500;
-
-/// Where what was committed a moment ago is read: on SQLite by any reader, so that nobody waits for the writer.
-pub(super) fn primary(app: &App) -> &impl ConnectionTrait {
-    if app.db().file().is_some() {
-        app.db().read()
-    } else {
-        app.db().write()
-    }
-}
 
 pub(super) async fn sharings(
     db: &impl ConnectionTrait,

@@ -4,6 +4,8 @@ mod advertising;
 mod audiences;
 mod connections;
 mod conversions;
+mod farewells;
+mod lanes;
 mod messages;
 mod shops;
 mod texts;

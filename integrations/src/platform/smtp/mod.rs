@@ -125,7 +125,7 @@ impl Smtp {
         if mime.ends_with(b"\r\n") {
             mime.truncate(mime.len() - 2);
         }
-        let place = self.pool.enter(&server).await?;
+        let place = self.pool.enter(&server, context.http.policy().patience).await?;
         let mut kept = self.pool.take(&place);
         loop {
             let is_kept = kept.is_some();

@@ -7,11 +7,13 @@ use std::time::{Duration, Instant};
 use lettre::transport::smtp::client::TlsParameters;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::Server;
 use super::session::{self, Session};
 use super::settings::Encryption;
 use crate::Result;
+use crate::transport::too_late;
 
 /// How long a connection is kept without work.
 const IDLE: Duration = Duration::from_secs(60);
@@ -61,8 +63,8 @@ impl Place {
 }
 
 impl Pool {
-    /// Waits until there is a place.
-    pub(super) async fn enter(&self, server: &Server) -> Result<Place> {
+    /// Waits until there is a place; where there is a limit to that, no longer.
+    pub(super) async fn enter(&self, server: &Server, patience: Option<Duration>) -> Result<Place> {
         let key = server.key();
         let (places, known) = {
             let mut servers = self.0.servers();
@@ -73,7 +75,12 @@ impl Pool {
             });
             (Arc::clone(&kept.places), kept.tls.clone())
         };
-        let permit = places.acquire_owned().await.expect("never closed");
+        let permit = places.acquire_owned();
+        let permit = match patience {
+            Some(time) => timeout(time, permit).await.map_err(|_| too_late())?,
+            None => permit.await,
+        };
+        let permit = permit.expect("never closed");
         let tls = match (server.settings.encryption, known) {
             (Encryption::None, _) => None,
             (_, Some(tls)) => Some(tls),

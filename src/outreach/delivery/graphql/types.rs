@@ -291,7 +291,7 @@ impl Message {
     async fn attempts(&self) -> i32 {
         self.0.attempts
     }
-    /// When it is handed over, or the platform asked what became of it; null where nothing more is to be done.
+    /// The earliest moment at which it is handed over, or the platform asked; null where nothing more is to be done.
     async fn next_attempt_at(&self) -> Option<Timestamp> {
         self.0.due_at
     }

@@ -185,9 +185,10 @@ pub(in crate::outreach::delivery) const fn reply_of(channel: MessageChannel) -> 
     }
 }
 
-/// When something happened, as it is told: nothing lies ahead, nothing before the message.
-pub(in crate::outreach::delivery) fn moment(told: Option<Timestamp>, now: Timestamp) -> Timestamp {
-    told.filter(|at| *at <= now && *at > Timestamp(0)).unwrap_or(now)
+/// When something happened, as it is told: nothing after it was told.
+pub(in crate::outreach::delivery) fn moment(told: Option<Timestamp>, arrived: Timestamp) -> Timestamp {
+    told.filter(|at| *at <= arrived && *at > Timestamp(0))
+        .unwrap_or(arrived)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! All SQL of messages and suppressions.
 
+mod lanes;
 mod suppressions;
 
 use std::collections::HashMap;
@@ -15,10 +16,12 @@ use sea_orm::{
     IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
 };
 
+use self::lanes::FOLLOWED;
+pub(super) use self::lanes::{followed, lanes_followed, lanes_queued, queued, wake};
 pub(super) use self::suppressions::*;
 use super::{Message, MessageFilter, Step};
 use crate::db::{
-    Conflict, Direction, Page, PageRequest, Tx, insert_many, insert_new, newest_of_leads, padded, sql,
+    Conflict, Direction, Page, PageRequest, Tx, insert_many, insert_new, newest_of_leads, padded,
 };
 use crate::leads::visible::Visible;
 
@@ -126,6 +129,7 @@ pub(in crate::outreach::delivery) async fn is_sending(
         .column(message::Column::Id)
         .filter(message::Column::ConnectionId.eq(connection))
         .filter(message::Column::DueAt.is_not_null())
+        .filter(Expr::cust(FOLLOWED))
         .filter(message::Column::State.is_in([MessageState::Sending, MessageState::Unknown]))
         .limit(1)
         .into_tuple::<MessageId>()
@@ -178,63 +182,6 @@ pub(in crate::outreach::delivery) async fn sweep_strays(tx: &Tx, before: Timesta
         .exec(&**tx)
         .await?;
     Ok(done.rows_affected)
-}
-
-/// Connections with a channel on which something is to be done.
-pub(in crate::outreach::delivery) async fn due_lanes(
-    db: &impl ConnectionTrait,
-    now: Timestamp,
-) -> Result<Vec<(ConnectionId, MessageChannel)>, DbErr> {
-    #[derive(FromQueryResult)]
-    struct Row {
-        id: ConnectionId,
-        channel: MessageChannel,
-    }
-    // A look into the index for each connection and channel, however many messages wait.
-    let text = "SELECT c.id, k.channel FROM connection c CROSS JOIN (SELECT 'EMAIL' AS channel UNION ALL SELECT 'SMS' \
-                UNION ALL SELECT 'WHATSAPP' UNION ALL SELECT 'VOICE') k WHERE EXISTS (SELECT 1 FROM message m WHERE \
-                m.connection_id = c.id AND m.channel = k.channel AND m.due_at IS NOT NULL AND m.due_at <= ?)";
-    let statement = sql(db.get_database_backend(), text, [now.micros().into()]);
-    let rows = Row::find_by_statement(statement).all(db).await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.channel)).collect())
-}
-
-/// What is to be done on a channel of a connection, the longest due first.
-pub(in crate::outreach::delivery) async fn due(
-    db: &impl ConnectionTrait,
-    (connection, channel): (ConnectionId, MessageChannel),
-    now: Timestamp,
-    limit: u64,
-) -> Result<Vec<Message>, DbErr> {
-    message::Entity::find()
-        .filter(message::Column::ConnectionId.eq(connection))
-        .filter(message::Column::Channel.eq(channel))
-        .filter(message::Column::DueAt.is_not_null())
-        .filter(message::Column::DueAt.lte(now))
-        .order_by_asc(message::Column::DueAt)
-        .order_by_asc(message::Column::Id)
-        .limit(limit)
-        .all(db)
-        .await
-}
-
-/// Has all that waits on a channel of a connection wait longer.
-pub(in crate::outreach::delivery) async fn postpone(
-    tx: &Tx,
-    (connection, channel): (ConnectionId, MessageChannel),
-    states: &[MessageState],
-    until: Timestamp,
-) -> Result<(), DbErr> {
-    message::Entity::update_many()
-        .col_expr(message::Column::DueAt, until.micros().into())
-        .filter(message::Column::ConnectionId.eq(connection))
-        .filter(message::Column::Channel.eq(channel))
-        .filter(message::Column::DueAt.is_not_null())
-        .filter(message::Column::DueAt.lt(until))
-        .filter(message::Column::State.is_in(states.iter().copied()))
-        .exec(&**tx)
-        .await
-        .map(drop)
 }
 
 /// How a lead can be written to.

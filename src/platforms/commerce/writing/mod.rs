@@ -92,9 +92,10 @@ impl Consumer for CommerceConsumer {
         app: &App,
         tx: &Tx,
         of: &Live,
-        now: Timestamp,
+        _: Timestamp,
         event: &WebhookEvent,
     ) -> Result<bool, Error> {
+        let now = app.clock().now();
         let page = Page { app, tx, of, now };
         let id = of.row.id;
         match event {

@@ -1,10 +1,10 @@
 //! Processing of webhooks that are kept: each connection on its own, so that a platform that is slow delays no other; in the
 //! order in which they came; a batch in one transaction, and one by one where the batch has one that cannot be.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
 use std::time::Duration;
 
+use async_trait::async_trait;
 use entity::id::{ConnectionId, WebhookDeliveryId};
 use entity::{ConnectionState, EventKind, Timestamp, WebhookState};
 use futures_util::{StreamExt as _, stream};
@@ -13,20 +13,18 @@ use integrations::facet::{Inbound, WebhookEvent};
 use integrations::{Kind, Retry};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::WebhookDelivery;
 use super::intake::Arrived;
 use crate::app::App;
-use crate::db::{Tx, end_lease, is_transient, take_lease};
+use crate::db::{Tx, is_transient};
 use crate::error::Error;
 use crate::events::{self, NewEvent};
-use crate::platforms::connections::live::primary;
-use crate::platforms::connections::{Consumers, Items, Live, live, report, store};
+use crate::platforms::connections::{
+    AfterBatch, Consumers, Items, LaneWork, Live, live, primary, report, store,
+};
 
-/// How often is looked for what waits, without a word from this process.
-const LOOK: Duration = Duration::from_millis(500);
 /// Most of one connection that are processed together.
 const BATCH: u64 = 250;
 /// The same while webhooks come in a flood: what keeps them waits for these on SQLite.
@@ -35,10 +33,6 @@ const BATCH_IN_A_FLOOD: usize = 50;
 const PAUSE_IN_A_FLOOD: Duration = Duration::from_millis(250);
 /// Processing gives way to keeping for as long as what waits is no older, in seconds.
 const GIVES_WAY_SECONDS: i64 = 30;
-/// For how long one process works on a connection without a sign of life, in seconds.
-const LEASE_SECONDS: i64 = 180;
-/// When the lease is renewed, in seconds.
-const RENEW_SECONDS: i64 = 30;
 /// How long a delivery waits for a connection whose credentials are not accepted, in seconds.
 const UNTIL_MENDED_SECONDS: i64 = 3_600;
 /// What is to be fetched of a platform for a batch, at a time.
@@ -48,12 +42,10 @@ const WAITS_FOR_ALL: i32 = 2;
 /// A delivery is tried at most so often.
 const MOST_ATTEMPTS: i32 = 8;
 
-/// Processes webhooks in a process that works.
-#[derive(Clone)]
+/// Processes webhooks in a process that works, each connection on a [lane](crate::platforms::connections::Lanes) of its own.
 pub struct WebhookProcessor {
     app: App,
     consumers: Consumers,
-    busy: Arc<Mutex<HashSet<ConnectionId>>>,
 }
 
 /// What is in a delivery.
@@ -78,39 +70,13 @@ struct Contents {
     gone: Option<String>,
 }
 
-impl WebhookProcessor {
-    /// With the rooms that take what is told.
-    #[must_use]
-    pub fn new(app: App, consumers: Consumers) -> Self {
-        Self {
-            app,
-            consumers,
-            busy: Arc::default(),
-        }
-    }
+#[async_trait]
+impl LaneWork for WebhookProcessor {
+    type Lane = ConnectionId;
 
-    /// Works until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
-        let arrived = self.app.memory::<Arrived>();
-        let tasks = TaskTracker::new();
-        while !stop.is_cancelled() {
-            match self.due().await {
-                Ok(connections) => {
-                    for id in connections {
-                        self.work_on(id, &tasks, &stop);
-                    }
-                }
-                Err(error) => tracing::warn!(?error, "could not look for webhooks that wait; trying again"),
-            }
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = arrived.notify.notified() => {}
-                () = tokio::time::sleep(LOOK) => {}
-            }
-        }
-        tasks.close();
-        tasks.wait().await;
-    }
+    const NAME: &'static str = "webhooks";
+    const LOOK: Duration = Duration::from_millis(500);
+    const LEASE_SECONDS: i64 = 180;
 
     async fn due(&self) -> Result<Vec<ConnectionId>, Error> {
         let db = self.app.db();
@@ -118,71 +84,31 @@ impl WebhookProcessor {
         Ok(store::connections_due(primary(&self.app), db.backend(), now).await?)
     }
 
-    fn busy(&self) -> std::sync::MutexGuard<'_, HashSet<ConnectionId>> {
-        self.busy.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn work_on(&self, id: ConnectionId, tasks: &TaskTracker, stop: &CancellationToken) {
-        if !self.busy().insert(id) {
-            return;
+    async fn work(&self, id: ConnectionId, _: &CancellationToken) -> Result<AfterBatch, Error> {
+        let now = self.app.clock().now();
+        let mut due = store::deliveries_due(self.app.db().write(), id, now, BATCH).await?;
+        let Some(first) = due.first() else {
+            return Ok(AfterBatch::Done);
+        };
+        if first.received_at.plus_seconds(GIVES_WAY_SECONDS) > now {
+            self.give_way(&mut due).await;
         }
-        let (this, stop) = (self.clone(), stop.clone());
-        tasks.spawn(async move {
-            let worked = this.connection(id, &stop);
-            let worked = std::panic::AssertUnwindSafe(worked);
-            match futures_util::FutureExt::catch_unwind(worked).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => {
-                    tracing::warn!(connection = %id, ?error, "webhooks could not be processed; trying again");
-                    tokio::time::sleep(LOOK).await;
-                }
-                Err(_) => tracing::error!(connection = %id, "processing webhooks panicked"),
-            }
-            this.busy().remove(&id);
-        });
-    }
-
-    /// All that waits of one connection.
-    async fn connection(&self, id: ConnectionId, stop: &CancellationToken) -> Result<(), Error> {
-        let name = format!("webhooks:{id}");
-        let holder = format!("{:016x}", rand::random::<u64>());
-        let worked = self.leased(id, stop, &name, &holder).await;
-        // On every way out, so that nobody waits for it.
-        end_lease(self.app.db(), &name, &holder).await?;
-        worked
-    }
-
-    async fn leased(
-        &self,
-        id: ConnectionId,
-        stop: &CancellationToken,
-        name: &str,
-        holder: &str,
-    ) -> Result<(), Error> {
-        let mut leased_at = None;
-        while !stop.is_cancelled() {
-            let now = self.app.clock().now();
-            if leased_at.is_none_or(|at: Timestamp| at.plus_seconds(RENEW_SECONDS) < now) {
-                if leased_at.is_some() {
-                    end_lease(self.app.db(), name, holder).await?;
-                }
-                if !take_lease(self.app.db(), name, holder, now, LEASE_SECONDS).await? {
-                    return Ok(());
-                }
-                leased_at = Some(now);
-            }
-            let mut due = store::deliveries_due(self.app.db().write(), id, now, BATCH).await?;
-            let Some(first) = due.first() else {
-                break;
-            };
-            if first.received_at.plus_seconds(GIVES_WAY_SECONDS) > now {
-                self.give_way(&mut due).await;
-            }
-            if !self.batch(id, due).await? {
-                break;
-            }
+        if !self.batch(id, due).await? {
+            return Ok(AfterBatch::Done);
         }
-        Ok(())
+        Ok(AfterBatch::GoOn)
+    }
+
+    async fn woken(&self) {
+        self.app.memory::<Arrived>().notify.notified().await;
+    }
+}
+
+impl WebhookProcessor {
+    /// With the rooms that take what is told.
+    #[must_use]
+    pub fn new(app: App, consumers: Consumers) -> Self {
+        Self { app, consumers }
     }
 
     /// While more comes than a moment's work: processing it can wait, keeping it cannot.
@@ -378,7 +304,7 @@ impl WebhookProcessor {
                         if let Some(before) = waiting.take() {
                             refused.extend(self.take(&tx, live, now, &before).await?);
                         }
-                        is_heard |= self.hear(&tx, live, now, event).await?;
+                        is_heard |= self.hear(&tx, live, row.received_at, event).await?;
                     }
                 }
             }
@@ -443,25 +369,26 @@ impl WebhookProcessor {
             .collect())
     }
 
-    async fn hear(&self, tx: &Tx, live: &Live, now: Timestamp, event: &WebhookEvent) -> Result<bool, Error> {
-        if self.hear_of_ourselves(tx, live, now, event).await? {
+    async fn hear(
+        &self,
+        tx: &Tx,
+        live: &Live,
+        arrived: Timestamp,
+        event: &WebhookEvent,
+    ) -> Result<bool, Error> {
+        if self.hear_of_ourselves(tx, live, event).await? {
             return Ok(true);
         }
         let mut is_heard = false;
         for consumer in self.consumers.iter() {
-            is_heard |= consumer.hear(&self.app, tx, live, now, event).await?;
+            is_heard |= consumer.hear(&self.app, tx, live, arrived, event).await?;
         }
         Ok(is_heard)
     }
 
     /// What platforms tell about the connection itself.
-    async fn hear_of_ourselves(
-        &self,
-        tx: &Tx,
-        live: &Live,
-        now: Timestamp,
-        event: &WebhookEvent,
-    ) -> Result<bool, Error> {
+    async fn hear_of_ourselves(&self, tx: &Tx, live: &Live, event: &WebhookEvent) -> Result<bool, Error> {
+        let now = self.app.clock().now();
         let Some(mut row) = store::locked(tx, live.row.id).await? else {
             return Ok(false);
         };

@@ -1,5 +1,6 @@
 //! What people write, and what they ask for by it.
 
+use leadline::clock::Clock;
 use serde_json::{Value, json};
 
 use super::{
@@ -7,7 +8,7 @@ use super::{
     steps, suppressions, told, twilio,
 };
 use crate::platforms::server;
-use crate::support::{Database, Server, until};
+use crate::support::{Database, Server, Setup, until};
 
 const INBOUND: &str = "{ messages(filter: { directions: [INBOUND] }) { nodes { id state channel from to subject text keyword purpose lead { id } answers { id } } } }";
 
@@ -115,5 +116,32 @@ on_both! {
         // A token with a row filter does not see what belongs to no lead.
         let query = "{ messages { nodes { id } } }";
         assert_eq!(server.data(query, json!({})).await["messages"]["nodes"].as_array().unwrap().len(), 2);
+    }
+
+    async fn a_word_that_is_heard_late_was_said_when_it_arrived(database: &Database) {
+        let now = Clock::system().now();
+        let at = |seconds: i64| now.plus_seconds(seconds).to_rfc3339();
+        let setup = |seconds| Setup::default().at(&at(seconds)).setting("platforms_private_networks", "true");
+        // Nobody works: what arrives waits.
+        let front = Server::start(database, setup(0).without_work()).await;
+        let sandbox = twilio().await;
+        told(&front, "twilio", &sandbox).await;
+        let lead = phone(&front, WRITER).await;
+        consent(&front, &lead, "SMS", "GRANTED").await;
+        front.set_time(&at(60));
+        let delivered = sandbox.happen("stop").await;
+        assert!(!delivered.is_empty() && delivered.iter().all(|delivered| delivered.status == Some(200)), "{delivered:?}");
+        front.set_time(&at(600));
+        consent(&front, &lead, "SMS", "GRANTED").await;
+        let worker = Server::start(database, setup(1_200)).await;
+        comes_in(&worker, 1).await;
+        let found = worker.data("{ messages(filter: { directions: [INBOUND] }) { nodes { sentAt keyword } } suppressions { nodes { since } } }", json!({})).await;
+        let told = |text: &Value| entity::Timestamp::parse_rfc3339(text.as_str().unwrap()).unwrap();
+        let arrived = |moment| moment >= now.plus_seconds(59) && moment <= now.plus_seconds(61);
+        assert_eq!(found["messages"]["nodes"][0]["keyword"], "STOP", "{found}");
+        assert!(arrived(told(&found["messages"]["nodes"][0]["sentAt"])), "{found}");
+        assert!(arrived(told(&found["suppressions"]["nodes"][0]["since"])), "{found}");
+        // Said after it, and heard before it.
+        assert_eq!(consents(&worker, &lead).await, json!([{ "channel": "SMS", "purpose": "MARKETING", "state": "GRANTED" }]));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entity::message;
+use entity::{MessageState, lease, message};
 use integrations::facet::{DeliveryState, MessageEvent, WebhookEvent};
 use integrations::sandbox::Failure;
 use leadline::clock::Clock;
@@ -12,8 +12,8 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
 use serde_json::{Value, json};
 
 use super::{
-    NUMBER, RESEND, comes_to, email, engagements, lead, mail_server, send, sendgrid, show, steps, told,
-    twilio,
+    NUMBER, RESEND, comes_to, consent, email, engagements, lead, mail_server, send, sendgrid, show, steps,
+    told, twilio,
 };
 use crate::platforms::{connect, server};
 use crate::support::{Database, Server, Setup, until};
@@ -40,6 +40,78 @@ async fn killed_while_sending(server: &Server, id: &str) {
         .filter(message::Column::Id.eq(id))
         .exec(server.app().db().write());
     assert_eq!(done.await.expect("it is written").rows_affected, 1);
+}
+
+/// A message that waits, as one that was asked for before the connection broke.
+async fn queue(server: &Server, connection: &str, n: usize) {
+    use sea_orm::IntoActiveModel as _;
+    let now = server.app().clock().now();
+    let connection_id = connection.parse().expect("an id");
+    let id = entity::id::MessageId::at(now);
+    let row = message::Model {
+        id,
+        connection_id,
+        lead_id: None,
+        direction: entity::MessageDirection::Outbound,
+        channel: entity::MessageChannel::Email,
+        purpose: Some(entity::MessagePurpose::Transactional),
+        state: MessageState::Queued,
+        address: Some(format!("a{n}@example.com")),
+        own_address: Some("sam@example.org".to_owned()),
+        subject: Some("Hello".to_owned()),
+        body: Some("Good day.".to_owned()),
+        html: None,
+        details: "{}".to_owned(),
+        internet_id: Some(format!("{id}@example.org")),
+        platform_id: None,
+        refs: "[]".to_owned(),
+        answers_id: None,
+        resend_of: None,
+        segments: None,
+        link_count: 0,
+        steps: 0,
+        opens: 0,
+        clicks: 0,
+        attempts: 0,
+        asked: 0,
+        due_at: Some(now),
+        claim: None,
+        sent_at: None,
+        problem_kind: None,
+        problem: None,
+        problem_code: None,
+        callback: Some(server.url(&format!("/webhooks/{connection}"))),
+        created_by: "test".to_owned(),
+        created_at: now,
+        updated_at: now,
+        blanked_at: None,
+    };
+    let put = message::Entity::insert(row.into_active_model());
+    put.exec_without_returning(server.app().db().write())
+        .await
+        .expect("a message");
+}
+
+/// All messages, as they are kept.
+async fn rows(server: &Server) -> Vec<message::Model> {
+    use sea_orm::QueryOrder as _;
+    let all = message::Entity::find().order_by_asc(message::Column::Id);
+    all.all(server.app().db().write()).await.expect("it is read")
+}
+
+/// Waits until the outbox has looked several times: messages of another connection have gone, one after the other.
+async fn looked(server: &Server) {
+    let (sandbox, _) = mail_server().await;
+    let connection = connect(server, "smtp", "Mail", &sandbox).await;
+    for _ in 0..3 {
+        let input = json!({ "connectionId": connection, "to": "probe@example.com", "purpose": "TRANSACTIONAL", "content": email("Hello") });
+        let id = send(server, input).await;
+        comes_to(server, &id, "SENT").await;
+        message::Entity::delete_by_id(id.parse::<entity::id::MessageId>().expect("an id"))
+            .exec(server.app().db().write())
+            .await
+            .expect("it is removed");
+    }
 }
 
 fn later(server: &Server, now: entity::Timestamp, seconds: i64) {
@@ -171,6 +243,101 @@ on_both! {
             show(&server, &id).await["state"] == "DELIVERED"
         }).await;
         assert_eq!(sandbox.sandbox().holds()["messages"], 1);
+    }
+
+    async fn messages_of_a_connection_that_is_not_let_in_wait_without_being_touched(database: &Database) {
+        let (server, now) = standing(database, |setup| setup).await;
+        let sandbox = sendgrid().await;
+        let connection = told(&server, "sendgrid", &sandbox).await;
+        let input = |to: &str| json!({ "connectionId": connection, "to": to, "from": "sam@example.org", "purpose": "TRANSACTIONAL", "content": email("Hello") });
+        // More than go at a time, so that most of them were never tried.
+        let act = async |mutation: &str| {
+            let text = format!("mutation ($id: ID!) {{ it: {mutation}(input: {{ id: $id }}) {{ userErrors {{ message }} }} }}");
+            let done = server.data(&text, json!({ "id": connection })).await;
+            assert_eq!(done["it"]["userErrors"], json!([]), "{done}");
+        };
+        let state = async || server.data("query ($id: ID!) { connection(id: $id) { state } }", json!({ "id": connection })).await["connection"]["state"].take();
+        sandbox.faults.on("mail/send", Failure::Unauthorised, 1_000);
+        send(&server, input("first@example.com")).await;
+        until("the connection is known not to work", async || state().await == "UNAUTHORISED").await;
+        for n in 0..10 {
+            queue(&server, &connection, n).await;
+        }
+        let asked = || sandbox.requests().iter().filter(|request| request.path.contains("mail/send")).count();
+        // A claim that was under way has come back.
+        until("all wait", async || rows(&server).await.iter().all(|row| row.state == MessageState::Queued)).await;
+        let (before, asked_before) = (rows(&server).await, asked());
+        assert_eq!(before.len(), 11);
+        let mut seconds = 0;
+        for _ in 0..5 {
+            seconds += 7_200;
+            later(&server, now, seconds);
+            looked(&server).await;
+            assert_eq!(rows(&server).await, before, "after {seconds} s");
+        }
+        assert_eq!(asked(), asked_before);
+        sandbox.faults.clear();
+        act("connectionTest").await;
+        until("they are sent", async || rows(&server).await.iter().all(|row| row.state == MessageState::Delivered)).await;
+        assert_eq!(sandbox.sandbox().holds()["messages"], 11);
+        // The same of one that is switched off; what waits for three days is given up.
+        act("connectionDisable").await;
+        queue(&server, &connection, 10).await;
+        let waits = rows(&server).await;
+        later(&server, now, seconds + 2 * 86_400);
+        looked(&server).await;
+        assert_eq!(rows(&server).await, waits);
+        later(&server, now, seconds + 4 * 86_400);
+        until("it is given up", async || rows(&server).await.iter().any(|row| row.state == MessageState::Failed)).await;
+        let failed = rows(&server).await.into_iter().find(|row| row.state == MessageState::Failed).unwrap();
+        assert_eq!((failed.problem_kind.as_deref(), failed.due_at), (Some("EXPIRED"), None));
+    }
+
+    async fn a_platform_that_is_away_leaves_the_rest_of_the_queue_alone(database: &Database) {
+        let (server, now) = standing(database, |setup| setup).await;
+        let sandbox = sendgrid().await;
+        let connection = told(&server, "sendgrid", &sandbox).await;
+        sandbox.faults.on("mail/send", Failure::Throttled { seconds: 300 }, 1_000);
+        for n in 0..20 {
+            queue(&server, &connection, n).await;
+        }
+        until("it is known why they wait", async || rows(&server).await.iter().any(|row| row.problem_kind.as_deref() == Some("THROTTLED"))).await;
+        until("the lane rests", async || {
+            let db = server.app().db().write();
+            let resting = lease::Entity::find().filter(lease::Column::Name.starts_with("messages:")).filter(lease::Column::Holder.eq("")).one(db).await;
+            resting.unwrap().is_some() && rows(&server).await.iter().all(|row| row.state == MessageState::Queued)
+        }).await;
+        let before = rows(&server).await;
+        let touched = before.iter().filter(|row| row.problem_kind.is_some()).count();
+        assert!((1..=4).contains(&touched), "{touched} were on their way");
+        later(&server, now, 200);
+        looked(&server).await;
+        assert_eq!(rows(&server).await, before);
+        sandbox.faults.clear();
+        later(&server, now, 450);
+        until("they are sent", async || rows(&server).await.iter().all(|row| row.state == MessageState::Delivered)).await;
+        assert_eq!(sandbox.sandbox().holds()["messages"], 20);
+    }
+
+    async fn consent_that_is_taken_back_while_a_message_waits_for_the_platform_counts(database: &Database) {
+        let (server, now) = standing(database, |setup| setup).await;
+        let sandbox = sendgrid().await;
+        let connection = told(&server, "sendgrid", &sandbox).await;
+        let lead = lead(&server, json!({ "email": "lea@example.com" })).await;
+        consent(&server, &lead, "EMAIL", "GRANTED").await;
+        // So short that it would be waited for on the way.
+        sandbox.faults.on("mail/send", Failure::Throttled { seconds: 20 }, 1);
+        let id = send(&server, json!({ "connectionId": connection, "leadId": lead, "from": "sam@example.org", "purpose": "MARKETING", "content": email("News") })).await;
+        until("it waits in the queue", async || {
+            let found = show(&server, &id).await;
+            found["state"] == "QUEUED" && found["failure"]["kind"] == "THROTTLED"
+        }).await;
+        later(&server, now, 5);
+        consent(&server, &lead, "EMAIL", "WITHDRAWN").await;
+        later(&server, now, 60);
+        let failed = comes_to(&server, &id, "FAILED").await;
+        assert_eq!(failed["failure"]["kind"], "NOT_PERMITTED", "{failed}");
+        assert_eq!(sandbox.sandbox().holds()["messages"], 0);
     }
 
     async fn a_slow_connection_delays_no_other(database: &Database) {

@@ -1,5 +1,7 @@
 //! All SQL of shops.
 
+mod farewells;
+
 use std::collections::HashMap;
 
 use entity::id::{CheckoutId, ConnectionId, LeadId, OrderId, ProductId};
@@ -12,6 +14,7 @@ use sea_orm::{
     Select,
 };
 
+pub(super) use self::farewells::*;
 use super::{Checkout, CheckoutFilter, Customer, Order, OrderFilter, Product, ProductFilter, Shop};
 use crate::db::{Direction, Page, PageRequest, Tx, newest_of_leads, padded, sql, upsert_many};
 use crate::leads::visible::Visible;
@@ -81,6 +84,7 @@ pub(super) async fn put_shop(tx: &Tx, row: Shop) -> Result<(), DbErr> {
 }
 
 pub(super) async fn delete_customer(tx: &Tx, connection: ConnectionId, id: &str) -> Result<(), DbErr> {
+    delete_farewells(tx, connection, Some(id)).await?;
     shop_customer::Entity::delete_by_id((connection, id.to_owned()))
         .exec(&**tx)
         .await
@@ -144,6 +148,7 @@ pub(super) async fn blank_leads(tx: &Tx, leads: &[LeadId]) -> Result<(), DbErr> 
             .filter(shop_customer::Column::LeadId.is_in(leads.iter().copied()))
             .exec(&**tx)
             .await?;
+        delete_farewells_of_leads(tx, &leads).await?;
     }
     Ok(())
 }
@@ -168,6 +173,7 @@ async fn blank(tx: &Tx, connection: ConnectionId, customer: Option<&str>) -> Res
         checkouts = checkouts.filter(shop_checkout::Column::CustomerId.eq(customer));
         customers = customers.filter(shop_customer::Column::ExternalId.eq(customer));
     }
+    delete_farewells(tx, connection, customer).await?;
     orders.exec(&**tx).await?;
     checkouts.exec(&**tx).await?;
     customers.exec(&**tx).await.map(drop)
