@@ -57,6 +57,7 @@ pub struct Request {
     fault: Option<Error>,
     authorise: Option<Authorise>,
     once: bool,
+    is_stream: bool,
     points: f64,
     limit: &'static str,
     answer: Option<Duration>,
@@ -81,6 +82,7 @@ impl Request {
             fault: None,
             authorise: None,
             once: false,
+            is_stream: false,
             points: 0.0,
             limit: "",
             answer: None,
@@ -254,11 +256,12 @@ impl Request {
     ///
     /// # Errors
     /// As [`Self::send`]; those of `open`.
-    pub async fn open<T, Open, Opening>(self, judge: &dyn Judge, open: Open) -> Result<T>
+    pub async fn open<T, Open, Opening>(mut self, judge: &dyn Judge, open: Open) -> Result<T>
     where
         Open: Fn(AnswerStream) -> Opening,
         Opening: Future<Output = Result<T>>,
     {
+        self.is_stream = true;
         let span = self.span();
         async move {
             let Policy {
@@ -468,7 +471,7 @@ impl Request {
             ..
         } = &*self.http;
         let host = outgoing.url.host_str().unwrap_or_default().to_owned();
-        let _place = lane.enter().await;
+        let _place = lane.enter(self.is_stream).await;
         let sent = async {
             let incoming = transport.wire.send(outgoing).await?;
             read(incoming).await
