@@ -41,7 +41,7 @@ pub struct Model {
     pub problem_kind: Option<String>,
     /// The same in words.
     pub problem: Option<String>,
-    /// Failures since it worked last.
+    /// Times in a row that the platform could not be told.
     pub failures: i32,
     /// How often the platform is told.
     pub every_seconds: Option<i32>,
@@ -59,8 +59,14 @@ pub struct Model {
     pub readiness: Option<AudienceReadiness>,
     /// The platform's own words for that.
     pub size_detail: Option<String>,
-    /// When the size was asked for last.
+    /// When the size was read last.
     pub sized_at: Option<Timestamp>,
+    /// Times in a row that the size could not be read.
+    pub size_failures: i32,
+    /// What kind of failure that was the last time.
+    pub size_problem_kind: Option<String>,
+    /// The same in words.
+    pub size_problem: Option<String>,
     /// Who made it.
     pub created_by: String,
     /// When it was made.

@@ -57,6 +57,8 @@ pub struct Model {
     pub counted_tokens: i64,
     /// Whoever writes it says again and again that it goes on; none when it has ended.
     pub alive_until: Option<Timestamp>,
+    /// When somebody wanted it written no further.
+    pub cancel_requested_at: Option<Timestamp>,
     /// When it was asked for.
     pub started_at: Timestamp,
     /// When it ended.

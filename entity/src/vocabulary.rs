@@ -508,7 +508,7 @@ vocabulary! {
         Done = "DONE",
         /// It could not be written.
         Failed = "FAILED",
-        /// Whoever asked went away before it was done.
+        /// It was cancelled before it was done.
         Cancelled = "CANCELLED",
     }
 

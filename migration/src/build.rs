@@ -61,7 +61,7 @@ impl TableBuilder {
     }
 }
 
-/// An index given as SQL, the same text for both databases (partial indexes among them).
+/// An index or a new column given as SQL, the same text for both databases (partial indexes among them).
 pub(crate) async fn index(manager: &SchemaManager<'_>, sql: &str) -> Result<(), DbErr> {
     manager.get_connection().execute_unprepared(sql).await.map(drop)
 }

@@ -21,6 +21,7 @@ mod m0013_audiences;
 mod m0014_text_generation;
 mod m0015_shop_lists;
 mod m0016_waiting;
+mod m0017_mending;
 
 /// All migrations in their order.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_text_generation::Migration),
             Box::new(m0015_shop_lists::Migration),
             Box::new(m0016_waiting::Migration),
+            Box::new(m0017_mending::Migration),
         ]
     }
 }

@@ -46,7 +46,7 @@ use crate::platforms::commerce::{CommerceConsumer, CommerceErasure, FarewellHand
 use crate::platforms::connections::{
     ConnectionSweep, Consumers, LaneWork, Lanes, SyncJob, SyncSchedule, WebhookIntake, WebhookProcessor,
 };
-use crate::platforms::conversions::{BackfillJob, ConversionHandler, ConversionSender};
+use crate::platforms::conversions::{BackfillJob, ConversionHandler, ConversionSender, ConversionSweep};
 use crate::platforms::sourcing::LeadConsumer;
 use crate::platforms::text_generation::TextUpkeep;
 use crate::telemetry::Metrics;
@@ -107,7 +107,9 @@ pub fn jobs(event_days: u32, audit_days: u32) -> JobRegistry {
     jobs.add(AudienceJob)
         .add_chore(AudienceSchedule)
         .add_chore(AudienceSweep);
-    jobs.add(BackfillJob).add_chore(StraySweep);
+    jobs.add(BackfillJob)
+        .add_chore(ConversionSweep)
+        .add_chore(StraySweep);
     jobs.add_chore(TextUpkeep);
     jobs
 }

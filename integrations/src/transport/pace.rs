@@ -31,11 +31,17 @@ pub enum Pace {
     },
 }
 
+/// Requests of a connection whose answers are streamed, until these begin. That may take long, as a model thinks first, so that they
+/// have places of their own: who asks for something short does not stand in line behind them. How many a platform takes it says
+/// itself ([`Pace`]).
+const STREAMS_AT_ONCE: usize = 64;
+
 /// What is known of the limits of one connection, and how many requests of it are on their way. Where a platform counts
 /// kinds of requests apart, each has a limit by its name; the others share the one without.
 #[derive(Debug)]
 pub struct Lane {
     permits: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
     limits: Mutex<BTreeMap<&'static str, State>>,
 }
 
@@ -61,18 +67,20 @@ impl Bucket {
 }
 
 impl Lane {
-    /// A lane for so many requests at once.
+    /// A lane for so many requests at once, streams apart.
     #[must_use]
     pub fn new(at_once: usize) -> Arc<Self> {
         Arc::new(Self {
             permits: Arc::new(Semaphore::new(at_once.max(1))),
+            streams: Arc::new(Semaphore::new(STREAMS_AT_ONCE)),
             limits: Mutex::default(),
         })
     }
 
     /// A place among the requests that are on their way.
-    pub(super) async fn enter(&self) -> OwnedSemaphorePermit {
-        let permits = Arc::clone(&self.permits);
+    pub(super) async fn enter(&self, is_stream: bool) -> OwnedSemaphorePermit {
+        let permits = if is_stream { &self.streams } else { &self.permits };
+        let permits = Arc::clone(permits);
         permits.acquire_owned().await.expect("never closed")
     }
 
@@ -171,6 +179,25 @@ mod tests {
             "what never fits waits for a full bucket, and then goes"
         );
         assert_eq!(lane.wait("", 5000.0, at(22)), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn streams_take_nobody_elses_place() {
+        let lane = Lane::new(1);
+        let mut streams = Vec::new();
+        for _ in 0..STREAMS_AT_ONCE {
+            streams.push(lane.enter(true).await);
+        }
+        let own = lane.enter(false).await;
+        assert_eq!(
+            (lane.streams.available_permits(), lane.permits.available_permits()),
+            (0, 0)
+        );
+        drop((streams, own));
+        assert_eq!(
+            (lane.streams.available_permits(), lane.permits.available_permits()),
+            (STREAMS_AT_ONCE, 1)
+        );
     }
 
     #[test]

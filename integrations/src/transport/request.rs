@@ -58,6 +58,7 @@ pub struct Request {
     fault: Option<Error>,
     authorise: Option<Authorise>,
     once: bool,
+    is_stream: bool,
     points: f64,
     limit: &'static str,
     answer: Option<Duration>,
@@ -82,6 +83,7 @@ impl Request {
             fault: None,
             authorise: None,
             once: false,
+            is_stream: false,
             points: 0.0,
             limit: "",
             answer: None,
@@ -255,11 +257,12 @@ impl Request {
     ///
     /// # Errors
     /// As [`Self::send`]; those of `open`.
-    pub async fn open<T, Open, Opening>(self, judge: &dyn Judge, open: Open) -> Result<T>
+    pub async fn open<T, Open, Opening>(mut self, judge: &dyn Judge, open: Open) -> Result<T>
     where
         Open: Fn(AnswerStream) -> Opening,
         Opening: Future<Output = Result<T>>,
     {
+        self.is_stream = true;
         let span = self.span();
         async move {
             let Policy {
@@ -380,7 +383,7 @@ impl Request {
                 token = Some(now);
             }
             let begun = Instant::now();
-            let place = http.lane.enter().await;
+            let place = http.lane.enter(self.is_stream).await;
             if is_too_late(Duration::ZERO) {
                 return Err(too_late());
             }

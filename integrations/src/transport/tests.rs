@@ -137,7 +137,7 @@ async fn what_others_were_in_the_way_of_for_too_long_is_not_sent() {
         secrets,
         clock,
     );
-    let place = lane.enter().await;
+    let place = lane.enter(false).await;
     let soon = http.patient_for(Duration::from_millis(5));
     let late = tokio::spawn(async move { soon.post("https://busy.example/").send(&StatusJudge).await });
     tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,6 +1,7 @@
 //! The door by which a request comes in: from where, and whether cookies can be given to it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_graphql::Context;
 use axum::http::header::SET_COOKIE;
@@ -28,6 +29,23 @@ const REFRESH_PATH: &str = "/graphql";
 pub struct Cookies {
     /// For encrypted connections alone: everywhere but on loopback.
     pub secure: bool,
+}
+
+/// Whether a client has said that it wants no more of a subscription. Whose connection broke has not said so, and may come back.
+#[derive(Clone, Debug, Default)]
+pub struct Unsubscribed(Arc<AtomicBool>);
+
+impl Unsubscribed {
+    /// The client has said so.
+    pub fn say(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it has.
+    #[must_use]
+    pub fn is_said(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// Where a request came in.

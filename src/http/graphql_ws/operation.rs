@@ -19,6 +19,7 @@ use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
 use super::Service;
 use super::protocol::Writer;
 use super::shared::{Group, Item, Key, Member, Source};
+use crate::api::types::Unsubscribed;
 use crate::events::Place;
 use crate::http::gateway::{
     Continued, Gateway, RequestId, Share, coded_error, complete_errors, never_ran, operation_type,
@@ -44,6 +45,7 @@ pub(in crate::http) struct Operation {
     pub(super) id: Box<str>,
     writer: Writer,
     request_id: RequestId,
+    unsubscribed: Unsubscribed,
     work: Work,
 }
 
@@ -94,13 +96,21 @@ impl Operation {
         request: Request,
         request_id: RequestId,
     ) -> Self {
+        let unsubscribed = Unsubscribed::default();
+        let request = request.data(unsubscribed.clone());
         let started = start(service, guest, request, request_id.clone());
         Self {
             id: id.into(),
             writer,
             request_id,
+            unsubscribed,
             work: Work::Starting(Box::pin(started)),
         }
+    }
+
+    /// The client wants no more of it; it is to be dropped then.
+    pub(super) fn unsubscribe(&self) {
+        self.unsubscribed.say();
     }
 
     /// The next thing to say. Not to be called after [`Said::Last`].

@@ -259,7 +259,13 @@ impl<'w, E: Executor, G: Gateway> Socket<'w, E, G> {
             }
             ClientMessage::Complete { id } => {
                 // An id that is not live is one that this side completed at the same moment.
-                self.operations.retain(|operation| *operation.id != *id);
+                self.operations.retain(|operation| {
+                    let is_it = *operation.id == *id;
+                    if is_it {
+                        operation.unsubscribe();
+                    }
+                    !is_it
+                });
                 Ok(())
             }
         }

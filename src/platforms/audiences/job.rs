@@ -136,13 +136,12 @@ async fn told(app: &App, job: &JobContext, sync: AudienceSync) -> Result<End, Ha
     };
     let outcome = match task {
         AudienceTask::Sync => telling.whole().await,
-        AudienceTask::Size => telling.size().await.map(|size| End::Told(Some(size))),
+        AudienceTask::Size => telling.size().await.map(|size| End::Told(Ok(size))),
         AudienceTask::Remove => telling.remove().await,
     };
     match &outcome {
-        Ok(_) => report(app, &telling.live, Ok(())).await?,
         // What is wrong with one audience is not wrong with the connection.
-        Err(Halt::Failed(error))
+        Err(Halt::Failed(error)) | Ok(End::Told(Err(error)))
             if !matches!(
                 error.kind,
                 Kind::Forbidden | Kind::NotFound | Kind::Refused | Kind::Unsupported | Kind::Settings
@@ -150,7 +149,8 @@ async fn told(app: &App, job: &JobContext, sync: AudienceSync) -> Result<End, Ha
         {
             report(app, &telling.live, Err(error)).await?;
         }
-        Err(_) => {}
+        Err(_) | Ok(End::Told(Err(_))) => {}
+        Ok(_) => report(app, &telling.live, Ok(())).await?,
     }
     outcome
 }
@@ -237,7 +237,12 @@ impl Telling<'_> {
             }
             self.put_in(&belonging).await?;
         }
-        Ok(End::Told(Some(self.size().await?)))
+        match self.size().await {
+            Ok(size) => Ok(End::Told(Ok(size))),
+            // All is told, whatever became of the size; one that is gone meanwhile is made anew.
+            Err(Halt::Failed(error)) if error.kind != Kind::NotFound => Ok(End::Told(Err(error))),
+            Err(halt) => Err(halt),
+        }
     }
 
     async fn made(&self) -> Result<Made, Halt> {

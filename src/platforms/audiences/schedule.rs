@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use entity::{AudienceState, JobState, SyncCause, Timestamp};
+use entity::{AudienceState, AudienceTask, JobState, SyncCause, Timestamp};
 
 use super::syncs::{self, End};
 use super::{Audience, service, store};
@@ -116,14 +116,23 @@ async fn begin(app: &App, seen: &Audience, now: Timestamp) -> Result<(), Error> 
             };
             row.next_sync_at = put_off(row.next_sync_at);
             row.next_size_at = put_off(row.next_size_at);
-            let is_new = row.problem_kind.as_ref() != Some(&kind);
-            row.problem_kind = Some(kind);
-            row.problem = Some(message);
-            if row.deleted_at.is_none() {
-                row.state = AudienceState::Failing;
+            let is_size = task == AudienceTask::Size;
+            let known = match is_size {
+                true => &mut row.size_problem_kind,
+                false => &mut row.problem_kind,
+            };
+            let is_new = known.replace(kind.clone()).as_ref() != Some(&kind);
+            if is_size {
+                row.size_problem = Some(message);
+            } else {
+                row.problem = Some(message);
+                if row.deleted_at.is_none() {
+                    row.state = AudienceState::Failing;
+                }
             }
             if is_new {
-                service::tell(&tx, "system", now, &row, "FAILED").await?;
+                let change = if is_size { "SIZE_FAILED" } else { "FAILED" };
+                service::tell(&tx, "system", now, &row, change).await?;
             }
         }
     }

@@ -103,6 +103,9 @@ fn blank(caller: &Caller, connection: ConnectionId, kind: AudienceKind, now: Tim
         readiness: None,
         size_detail: None,
         sized_at: None,
+        size_failures: 0,
+        size_problem_kind: None,
+        size_problem: None,
         created_by: caller.actor.id.clone(),
         created_at: now,
         updated_at: now,
@@ -339,6 +342,9 @@ pub async fn delete(
     row.problem_kind = None;
     row.problem = None;
     row.failures = 0;
+    row.size_problem_kind = None;
+    row.size_problem = None;
+    row.size_failures = 0;
     tell(&tx, &caller.actor.id, now, &row, "DELETED").await?;
     store::update(&tx, row.clone()).await?;
     tx.commit().await?;

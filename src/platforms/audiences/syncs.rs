@@ -132,8 +132,8 @@ pub(super) async fn begin(
 
 /// How telling a platform ended.
 pub(super) enum End {
-    /// All is told; how large the audience is by now, where that was asked.
-    Told(Option<AudienceSize>),
+    /// All is told; how large the audience is by now, or why that could not be read.
+    Told(Result<AudienceSize, integrations::Error>),
     /// The audience is gone at the platform.
     Removed,
     /// Somebody cancelled it, or removed the audience.
@@ -162,7 +162,7 @@ pub(super) async fn end(app: &App, sync: AudienceSync, end: &End) -> Result<(), 
     let change = match end {
         End::Told(size) => {
             sync.state = JobState::Succeeded;
-            told(&mut row, sync.task, size.as_ref(), now)
+            told(&mut row, sync.task, size, now)
         }
         End::Removed => {
             sync.state = JobState::Succeeded;
@@ -195,7 +195,11 @@ pub(super) async fn end(app: &App, sync: AudienceSync, end: &End) -> Result<(), 
             // Of ours, and logged: it is tried again like a fault of the platform.
             let error = integrations::Error::new(integrations::Kind::Unavailable, "internal error");
             let change = failed(&mut row, sync.task, &error, now);
-            row.problem_kind = sync.problem_kind.clone();
+            if sync.task == AudienceTask::Size {
+                row.size_problem_kind = sync.problem_kind.clone();
+            } else {
+                row.problem_kind = sync.problem_kind.clone();
+            }
             change
         }
     };
@@ -216,26 +220,48 @@ fn resting(row: &Audience) -> AudienceState {
     }
 }
 
-fn told(row: &mut Audience, task: AudienceTask, size: Option<&AudienceSize>, now: Timestamp) -> &'static str {
-    if let Some(size) = size {
-        let AudienceSize {
-            at_least,
-            at_most,
-            status,
-            detail,
-        } = size;
-        let whole = |count: &Option<u64>| count.and_then(|count| i64::try_from(count).ok());
-        row.size_at_least = whole(at_least);
-        row.size_at_most = whole(at_most);
-        row.readiness = Some(match status {
-            AudienceStatus::Ready => AudienceReadiness::Ready,
-            AudienceStatus::Filling => AudienceReadiness::Filling,
-            AudienceStatus::TooSmall => AudienceReadiness::TooSmall,
-            AudienceStatus::Blocked => AudienceReadiness::Blocked,
-            AudienceStatus::Other => AudienceReadiness::Other,
-        });
-        row.size_detail.clone_from(detail);
-        row.sized_at = Some(now);
+/// Takes note of the size.
+fn sized(row: &mut Audience, size: &AudienceSize, now: Timestamp) {
+    let AudienceSize {
+        at_least,
+        at_most,
+        status,
+        detail,
+    } = size;
+    let whole = |count: &Option<u64>| count.and_then(|count| i64::try_from(count).ok());
+    row.size_at_least = whole(at_least);
+    row.size_at_most = whole(at_most);
+    row.readiness = Some(match status {
+        AudienceStatus::Ready => AudienceReadiness::Ready,
+        AudienceStatus::Filling => AudienceReadiness::Filling,
+        AudienceStatus::TooSmall => AudienceReadiness::TooSmall,
+        AudienceStatus::Blocked => AudienceReadiness::Blocked,
+        AudienceStatus::Other => AudienceReadiness::Other,
+    });
+    row.size_detail.clone_from(detail);
+    row.sized_at = Some(now);
+    row.size_failures = 0;
+    row.size_problem_kind = None;
+    row.size_problem = None;
+}
+
+/// Takes note that the size could not be read: it is tried again, and the audience stands as it did.
+fn not_sized(row: &mut Audience, error: &integrations::Error, now: Timestamp) {
+    row.size_failures = row.size_failures.saturating_add(1);
+    row.size_problem_kind = Some(error.kind.name().to_owned());
+    row.size_problem = Some(error.message.clone());
+    row.next_size_at = Some(model::retry_at(now, error.retry, row.size_failures));
+}
+
+fn told(
+    row: &mut Audience,
+    task: AudienceTask,
+    size: &Result<AudienceSize, integrations::Error>,
+    now: Timestamp,
+) -> &'static str {
+    match size {
+        Ok(size) => sized(row, size, now),
+        Err(error) => not_sized(row, error, now),
     }
     if task == AudienceTask::Size || row.deleted_at.is_some() {
         return "SIZED";
@@ -258,14 +284,14 @@ fn failed(
         // The schedule removes it next.
         return "CANCELLED";
     }
+    if task == AudienceTask::Size {
+        not_sized(row, error, now);
+        return "SIZE_FAILED";
+    }
     row.failures = row.failures.saturating_add(1);
     row.problem_kind = Some(error.kind.name().to_owned());
     row.problem = Some(error.message.clone());
-    let again = model::retry_at(now, error.retry, row.failures);
-    match task {
-        AudienceTask::Size => row.next_size_at = Some(again),
-        AudienceTask::Sync | AudienceTask::Remove => row.next_sync_at = Some(again),
-    }
+    row.next_sync_at = Some(model::retry_at(now, error.retry, row.failures));
     if row.deleted_at.is_none() {
         row.state = AudienceState::Failing;
     }

@@ -1,4 +1,4 @@
-//! The job that has told what happened before sharing was switched on.
+//! The job that has told what happened before sharing was switched on, and what was called off when it was switched off.
 
 use async_trait::async_trait;
 use entity::Timestamp;
@@ -6,8 +6,9 @@ use entity::id::ConnectionId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::handler::{Shared, keep, rows};
+use super::handler::{Shared, keep, offer_again, rows};
 use super::model::{Happening, What};
+use super::service::tell;
 use super::store::{self, PastPlace};
 use crate::app::App;
 use crate::db::{Tx, is_transient};
@@ -64,12 +65,14 @@ impl JobKind for BackfillJob {
             }
             let step = async {
                 let tx = app.db().begin().await?;
-                let (next, looked, created) = step(app, &tx, job, input, reached).await?;
+                let stepped = step(app, &tx, job, input, reached).await?;
                 let mut counts = counts.clone();
-                *counts.entry("created".to_owned()).or_default() += created;
-                job.progress(&tx, done + looked, None, &counts, &next).await?;
+                *counts.entry("created".to_owned()).or_default() += stepped.created;
+                *counts.entry("offeredAgain".to_owned()).or_default() += stepped.offered_again;
+                let done = done + stepped.looked;
+                job.progress(&tx, done, None, &counts, &stepped.next).await?;
                 tx.commit().await?;
-                Ok::<_, Error>((next, looked, counts))
+                Ok::<_, Error>((stepped.next, stepped.looked, counts))
             };
             match step.await {
                 Ok((next, looked, told)) => {
@@ -92,13 +95,24 @@ fn first_id(at: Timestamp) -> Uuid {
     Uuid::from_u128(millis << 80)
 }
 
+/// What became of one transaction.
+struct Stepped {
+    next: Reached,
+    /// How many happenings were looked at.
+    looked: i64,
+    /// How many of them were not known yet.
+    created: i64,
+    /// How many of them had been called off as sharing was switched off.
+    offered_again: i64,
+}
+
 async fn step(
     app: &App,
     tx: &Tx,
     job: &JobContext,
     Input { connection, since }: Input,
     reached: Reached,
-) -> Result<(Reached, i64, i64), Error> {
+) -> Result<Stepped, Error> {
     let done = Reached {
         part: Part::Done,
         behind: None,
@@ -106,7 +120,12 @@ async fn step(
     let sharing = store::sharings(&**tx, &[connection]).await?.remove(&connection);
     let Some(sharing) = sharing.filter(|sharing| sharing.is_enabled) else {
         // Switched off meanwhile.
-        return Ok((done, 0, 0));
+        return Ok(Stepped {
+            next: done,
+            looked: 0,
+            created: 0,
+            offered_again: 0,
+        });
     };
     let place: PastPlace = match reached.behind {
         Some((at, id)) => (Timestamp(at), id),
@@ -150,16 +169,18 @@ async fn step(
             (found.into_iter().map(happening).collect(), last)
         }
     };
-    let looked = i64::try_from(happenings.len()).unwrap_or(i64::MAX);
     let now = app.clock().now();
     let shared = [Shared::read(sharing)?];
-    let created = keep(
-        tx,
-        job.created_by(),
-        now,
-        rows(&shared, &happenings, Some(since), now),
-    )
-    .await?;
+    let rows = rows(&shared, &happenings, Some(since), now);
+    // Before those that are new: what is there already and was called off.
+    let event_ids: Vec<String> = rows.iter().map(|row| row.event_id.clone()).collect();
+    let mut again = store::switched_off(tx, connection, &event_ids).await?;
+    for row in &mut again {
+        offer_again(row, now);
+    }
+    store::put(tx, &again).await?;
+    tell(tx, job.created_by(), now, &again).await?;
+    let created = keep(tx, job.created_by(), now, rows).await?;
     let next = match (last, reached.part) {
         (Some(behind), part) => Reached {
             part,
@@ -175,5 +196,11 @@ async fn step(
         },
         (None, Part::Stages | Part::Done) => done,
     };
-    Ok((next, looked, i64::try_from(created).unwrap_or(i64::MAX)))
+    let whole = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    Ok(Stepped {
+        next,
+        looked: whole(happenings.len()),
+        created: whole(created),
+        offered_again: whole(again.len()),
+    })
 }

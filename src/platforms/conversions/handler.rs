@@ -10,7 +10,7 @@ use entity::{
 use serde::Deserialize;
 
 use super::model::{Happening, Rule, Stop, What, delivery, rule_for};
-use super::service::tell;
+use super::service::{cancel_all, tell};
 use super::{ConversionDelivery, ConversionSharing, store};
 use crate::app::App;
 use crate::db::Tx;
@@ -209,7 +209,18 @@ async fn happenings(tx: &Tx, shared: &[Shared], events: &[Event]) -> Result<Vec<
     Ok(found)
 }
 
-/// What was withheld of leads who have consented now is offered again.
+/// Has a delivery looked at anew.
+pub(super) fn offer_again(row: &mut ConversionDelivery, now: Timestamp) {
+    row.state = ConversionDeliveryState::Pending;
+    row.attempts = 0;
+    row.due_at = Some(now);
+    row.problem_kind = None;
+    row.problem = None;
+    row.updated_at = now;
+}
+
+/// What was withheld of leads who have consented now is offered again. What is being looked at is waited for: it may be about to
+/// be withheld, by what was known before.
 async fn consented(tx: &Tx, events: &[Event], now: Timestamp) -> Result<(), Error> {
     let mut leads = Vec::new();
     for event in of_kind(events, EventKind::ConsentChanged) {
@@ -219,13 +230,14 @@ async fn consented(tx: &Tx, events: &[Event], now: Timestamp) -> Result<(), Erro
         }
     }
     let leads = store::distinct(leads.into_iter());
-    let mut rows = store::of_leads_in(tx, &leads, &[ConversionDeliveryState::Withheld]).await?;
+    let open = [
+        ConversionDeliveryState::Pending,
+        ConversionDeliveryState::Withheld,
+    ];
+    let mut rows = store::of_leads_in(tx, &leads, &open).await?;
+    rows.retain(|row| row.state == ConversionDeliveryState::Withheld);
     for row in &mut rows {
-        row.state = ConversionDeliveryState::Pending;
-        row.due_at = Some(now);
-        row.problem_kind = None;
-        row.problem = None;
-        row.updated_at = now;
+        offer_again(row, now);
     }
     store::put(tx, &rows).await?;
     tell(tx, "system", now, &rows).await
@@ -236,7 +248,7 @@ async fn connections(tx: &Tx, events: &[Event], now: Timestamp) -> Result<(), Er
     let Fates { mended, removed } = Fates::of(events)?;
     for id in removed {
         let why = ("CONNECTION_REMOVED", "the connection was removed");
-        store::cancel_all(tx, id, now, why).await?;
+        cancel_all(tx, "system", now, id, why).await?;
         store::delete_sharing(tx, id).await?;
     }
     for id in mended {

@@ -13,6 +13,7 @@ mod sender;
 mod service;
 mod sharing;
 mod store;
+mod sweep;
 
 pub use entity::conversion_delivery::Model as ConversionDelivery;
 pub use entity::conversion_sharing::Model as ConversionSharing;
@@ -23,3 +24,4 @@ pub use self::model::{Rule, SharingProblem};
 pub use self::sender::ConversionSender;
 pub use self::service::{DeliveryFilter, MOST_RETRIED, Retried, find, list, of_conversions, retry};
 pub use self::sharing::{Backfill, SharingChange, backfill, sharing_of, update};
+pub use self::sweep::ConversionSweep;

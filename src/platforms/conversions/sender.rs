@@ -135,6 +135,14 @@ impl ConversionSender {
         };
         let due = store::due(&tx, id, now, limit as u64).await?;
         let is_last = due.len() < limit;
+        // Locked before consent is read: who consents from here on is heard by the handler behind this transaction, which finds what
+        // is withheld by it; an erasure or a removal that was quicker is seen.
+        let mut held = store::locked(&tx, &ids(&due)).await?;
+        let due: Vec<_> = due
+            .iter()
+            .filter_map(|row| held.remove(&row.id))
+            .filter(|row| row.state == ConversionDeliveryState::Pending)
+            .collect();
         let known = Known::of(&tx, live, &due).await?;
         let (mut stopped, mut rows, mut events) = (Vec::new(), Vec::new(), Vec::new());
         for mut row in due {
@@ -149,12 +157,6 @@ impl ConversionSender {
                 }
             }
         }
-        // Erasure may have been quicker.
-        let mut held = store::locked(&tx, &ids(&stopped)).await?;
-        stopped.retain(|row| {
-            held.remove(&row.id)
-                .is_some_and(|held| held.state == ConversionDeliveryState::Pending)
-        });
         store::put(&tx, &stopped).await?;
         tell(&tx, "system", now, &stopped).await?;
         tx.commit().await?;

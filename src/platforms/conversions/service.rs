@@ -6,6 +6,7 @@ use entity::id::{ConnectionId, ConversionDeliveryId, ConversionId, LeadId};
 use entity::{Area, ConversionDeliveryState, EventKind, Timestamp};
 use serde_json::json;
 
+use super::handler::offer_again;
 use super::model::wrong;
 use super::sharing::require_write;
 use super::{ConversionDelivery, SharingProblem, store};
@@ -66,6 +67,40 @@ pub(super) async fn tell(
         }),
     });
     Ok(events::append(tx, actor, now, log.collect()).await?)
+}
+
+/// Tells of deliveries of a connection that came to another state all at once: one event, however many they are.
+pub(super) async fn tell_all(
+    tx: &Tx,
+    actor: &str,
+    now: Timestamp,
+    connection: ConnectionId,
+    (state, problem): (ConversionDeliveryState, Option<&str>),
+    count: u64,
+) -> Result<(), Error> {
+    if count == 0 {
+        return Ok(());
+    }
+    let told = NewEvent {
+        kind: EventKind::ConversionDeliveryChanged,
+        lead_id: None,
+        subject: connection.to_string(),
+        payload: json!({ "connection": connection, "state": state, "problem": problem, "count": count }),
+    };
+    Ok(events::append(tx, actor, now, vec![told]).await?)
+}
+
+/// Calls off all that was not told to a connection yet, and tells it.
+pub(super) async fn cancel_all(
+    tx: &Tx,
+    actor: &str,
+    now: Timestamp,
+    connection: ConnectionId,
+    (kind, words): (&str, &str),
+) -> Result<(), Error> {
+    let count = store::cancel_all(tx, connection, now, (kind, words)).await?;
+    let state = (ConversionDeliveryState::Cancelled, Some(kind));
+    tell_all(tx, actor, now, connection, state, count).await
 }
 
 /// Deliveries, the latest first; of leads that the caller sees.
@@ -177,12 +212,7 @@ pub async fn retry(
                 .push(wrong(&field, SharingProblem::NotShared, message));
             continue;
         }
-        row.state = ConversionDeliveryState::Pending;
-        row.attempts = 0;
-        row.due_at = Some(now);
-        row.problem_kind = None;
-        row.problem = None;
-        row.updated_at = now;
+        offer_again(&mut row, now);
         retried.deliveries.push(row);
     }
     store::put(&tx, &retried.deliveries).await?;

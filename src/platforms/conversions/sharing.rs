@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use entity::id::ConnectionId;
-use entity::{Area, EventKind, Timestamp, UnknownConsent};
+use entity::{Area, ConversionDeliveryState, EventKind, Timestamp, UnknownConsent};
 use integrations::facet::ConversionSink;
 use serde_json::json;
 
 use super::model::{checked_key, checked_rules, wrong};
+use super::service::{cancel_all, tell_all};
 use super::{ConversionSharing, Rule, SharingProblem, backfill as past, store};
 use crate::app::App;
 use crate::db::{CallKey, Once};
@@ -75,7 +76,7 @@ pub async fn sharing_of(
 }
 
 /// Changes what is shared with a connection. Switched off, what waits is not told any more; switched on, what happens from
-/// then on is told.
+/// then on is told, and what was called off before by [`backfill`] alone.
 ///
 /// # Errors
 /// [`SharingProblem`]s; a missing scope `connections:write`; a caller who does not see all rows; the database's.
@@ -135,12 +136,14 @@ pub async fn update(
     row.updated_by.clone_from(actor);
     row.updated_at = now;
     if before.is_enabled && !row.is_enabled {
-        let why = ("SWITCHED_OFF", "sharing was switched off before it was told");
-        store::cancel_all(&tx, connection, now, why).await?;
+        let why = (store::SWITCHED_OFF, "sharing was switched off before it was told");
+        cancel_all(&tx, actor, now, connection, why).await?;
     } else if row.unknown_consent == UnknownConsent::NotRequired
         && before.unknown_consent == UnknownConsent::Withhold
     {
-        store::reoffer_all(&tx, connection, now).await?;
+        let count = store::reoffer_all(&tx, connection, now).await?;
+        let state = (ConversionDeliveryState::Pending, None);
+        tell_all(&tx, actor, now, connection, state, count).await?;
     }
     store::put_sharing(&tx, row.clone()).await?;
     let told = NewEvent {
@@ -155,7 +158,7 @@ pub async fn update(
 }
 
 /// Has what happened before told, as far as the platform takes it; once for a key. What was told already is not told
-/// again.
+/// again; what was called off because sharing was switched off is.
 ///
 /// # Errors
 /// [`SharingProblem`]s; a missing scope `connections:write`; a caller who does not see all rows; the database's.

@@ -217,13 +217,16 @@ pub(super) async fn reversed(tx: &Tx, conversions: &[ConversionId], now: Timesta
     Ok(())
 }
 
-/// Calls off what was not told to a connection yet.
+/// What is called off because sharing was switched off says so by this kind of problem, and is brought back by a backfill.
+pub(super) const SWITCHED_OFF: &str = "SWITCHED_OFF";
+
+/// Calls off what was not told to a connection yet; answers how many.
 pub(super) async fn cancel_all(
     tx: &Tx,
     connection: ConnectionId,
     now: Timestamp,
     (kind, words): (&str, &str),
-) -> Result<(), DbErr> {
+) -> Result<u64, DbErr> {
     use conversion_delivery::{Column, Entity};
     Entity::update_many()
         .col_expr(Column::State, ConversionDeliveryState::Cancelled.as_str().into())
@@ -238,11 +241,11 @@ pub(super) async fn cancel_all(
         ]))
         .exec(&**tx)
         .await
-        .map(drop)
+        .map(|done| done.rows_affected)
 }
 
-/// Has what was withheld from a connection looked at again.
-pub(super) async fn reoffer_all(tx: &Tx, connection: ConnectionId, now: Timestamp) -> Result<(), DbErr> {
+/// Has what was withheld from a connection looked at again; answers how many.
+pub(super) async fn reoffer_all(tx: &Tx, connection: ConnectionId, now: Timestamp) -> Result<u64, DbErr> {
     use conversion_delivery::{Column, Entity};
     Entity::update_many()
         .col_expr(Column::State, ConversionDeliveryState::Pending.as_str().into())
@@ -252,7 +255,58 @@ pub(super) async fn reoffer_all(tx: &Tx, connection: ConnectionId, now: Timestam
         .filter(Column::State.eq(ConversionDeliveryState::Withheld))
         .exec(&**tx)
         .await
-        .map(drop)
+        .map(|done| done.rows_affected)
+}
+
+/// Of some happenings of a connection those that were called off because sharing was switched off, locked.
+pub(super) async fn switched_off(
+    tx: &Tx,
+    connection: ConnectionId,
+    event_ids: &[String],
+) -> Result<Vec<ConversionDelivery>, DbErr> {
+    use conversion_delivery::{Column, Entity};
+    let mut found = Vec::new();
+    for event_ids in event_ids.chunks(IDS) {
+        let mut query = Entity::find()
+            .filter(Column::ConnectionId.eq(connection))
+            .filter(Column::EventId.is_in(padded(event_ids)))
+            .filter(Column::State.eq(ConversionDeliveryState::Cancelled))
+            .filter(Column::ProblemKind.eq(SWITCHED_OFF))
+            // What was on its way then has arrived.
+            .filter(Column::SentAt.is_null())
+            .order_by_asc(Column::Id);
+        if tx.backend() == DbBackend::Postgres {
+            query = query.lock_exclusive();
+        }
+        found.extend(query.all(&**tx).await?);
+    }
+    Ok(found)
+}
+
+/// Removes deliveries that are settled since before a moment and of what happened before it; answers how many.
+pub(super) async fn prune(tx: &Tx, before: Timestamp, limit: u64) -> Result<u64, DbErr> {
+    use conversion_delivery::{Column, Entity};
+    let ids: Vec<ConversionDeliveryId> = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::DueAt.is_null())
+        .filter(Column::UpdatedAt.lt(before))
+        .filter(Column::OccurredAt.lt(before))
+        .order_by_asc(Column::UpdatedAt)
+        .limit(limit)
+        .into_tuple()
+        .all(&**tx)
+        .await?;
+    for ids in ids.chunks(IDS) {
+        // One that was offered again meanwhile stays.
+        Entity::delete_many()
+            .filter(Column::Id.is_in(padded(ids)))
+            .filter(Column::DueAt.is_null())
+            .filter(Column::UpdatedAt.lt(before))
+            .exec(&**tx)
+            .await?;
+    }
+    Ok(ids.len() as u64)
 }
 
 /// Leads, deleted ones among them.

@@ -1,9 +1,9 @@
-//! Texts that this process writes at the moment. Whoever asks for the same follows along; when nobody follows any more, and
-//! nobody wants it kept, the writing stops.
+//! Texts that this process writes at the moment. Whoever asks for the same follows along. When all who followed have said that
+//! they want no more of it the writing stops; who went without a word may come back, so that it goes on.
 //!
 //! What is held of a text is the text, once, however many follow and however slowly they read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use entity::id::{ConnectionId, TextId};
@@ -11,11 +11,13 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Generation;
-use super::model::TextProblem;
+use super::model::{TextCursor, TextProblem, behind};
 use crate::error::Problem;
 
 /// Texts of one connection that are being written at a time, in a process; those for whom the platform has no place wait.
 pub(super) const MOST_AT_ONCE: usize = 64;
+/// Those of them that one caller may have: the others find a place, however much one asks for.
+pub(super) const MOST_OF_ONE: usize = 48;
 
 /// How a text ended.
 #[derive(Clone, Debug)]
@@ -33,7 +35,10 @@ pub(super) enum Ended {
 struct Written {
     text: String,
     ended: Option<Ended>,
-    followers: usize,
+    /// Who follows, and how often.
+    followers: HashMap<String, usize>,
+    /// Those who went without a word and did not come back.
+    away: HashSet<String>,
     /// It is written to its end, whether somebody follows or not.
     stays: bool,
 }
@@ -43,6 +48,8 @@ struct Written {
 pub(super) struct Flight {
     pub(super) id: TextId,
     connection: ConnectionId,
+    /// Who asked for it first.
+    caller: String,
     /// What it answers, for who may be answered by it.
     digest: Option<String>,
     written: Mutex<Written>,
@@ -55,19 +62,22 @@ impl Flight {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more follows; `None` when the writing was stopped already.
-    fn follow(self: &Arc<Self>, stays: bool) -> Option<Follower> {
+    /// One more follows behind what they have read; `None` when the writing was stopped already.
+    fn follow(self: &Arc<Self>, caller: &str, read: usize, stays: bool) -> Option<Follower> {
         let mut written = self.written();
         if self.stop.is_cancelled() {
             return None;
         }
-        written.followers += 1;
+        *written.followers.entry(caller.to_owned()).or_default() += 1;
+        written.away.remove(caller);
         written.stays |= stays;
         drop(written);
         Some(Follower {
             changes: self.changed.subscribe(),
             flight: Arc::clone(self),
-            read: 0,
+            caller: caller.to_owned(),
+            read,
+            is_unwanted: false,
         })
     }
 
@@ -93,7 +103,9 @@ impl Flight {
 pub(super) struct Follower {
     flight: Arc<Flight>,
     changes: watch::Receiver<()>,
+    caller: String,
     read: usize,
+    is_unwanted: bool,
 }
 
 /// What a follower hears.
@@ -106,13 +118,31 @@ pub(super) enum Heard {
 }
 
 impl Follower {
+    /// Which text, and how much of it was heard.
+    pub(super) fn place(&self) -> TextCursor {
+        TextCursor {
+            id: self.flight.id,
+            read: self.read,
+        }
+    }
+
+    /// Whether so much of the text was there to be heard.
+    pub(super) fn is_within(&self) -> bool {
+        behind(&self.flight.written().text, self.read).is_some()
+    }
+
+    /// Says that no more of it is wanted: whoever goes without that may come back.
+    pub(super) fn forgo(&mut self) {
+        self.is_unwanted = true;
+    }
+
     /// What came, once there is something.
     pub(super) async fn next(&mut self) -> Heard {
         loop {
             self.changes.borrow_and_update();
             {
                 let written = self.flight.written();
-                if let Some(more) = written.text.get(self.read..).filter(|more| !more.is_empty()) {
+                if let Some(more) = behind(&written.text, self.read).filter(|more| !more.is_empty()) {
                     let more = more.to_owned();
                     self.read += more.len();
                     return Heard::More(more);
@@ -132,8 +162,18 @@ impl Follower {
 impl Drop for Follower {
     fn drop(&mut self) {
         let mut written = self.flight.written();
-        written.followers -= 1;
-        if written.followers == 0 && !written.stays {
+        let left = written.followers.get_mut(&self.caller).map_or(0, |count| {
+            *count -= 1;
+            *count
+        });
+        if left == 0 {
+            written.followers.remove(&self.caller);
+            // Who follows it elsewhere, too, is here yet.
+            if !self.is_unwanted {
+                written.away.insert(self.caller.clone());
+            }
+        }
+        if written.followers.is_empty() && written.away.is_empty() && !written.stays {
             self.flight.stop.cancel();
         }
     }
@@ -147,7 +187,8 @@ pub(super) struct Flights(Mutex<Under>);
 struct Under {
     by_id: HashMap<TextId, Arc<Flight>>,
     by_digest: HashMap<(ConnectionId, String), Arc<Flight>>,
-    counts: HashMap<ConnectionId, usize>,
+    /// How many are written by a connection for each caller.
+    counts: HashMap<ConnectionId, HashMap<String, usize>>,
 }
 
 /// A place among those who write, or who follow.
@@ -157,8 +198,15 @@ pub(super) enum Seat {
     Lead(Lead, Follower),
     /// To follow somebody who writes the same.
     Join(Follower),
-    /// None: too many write.
-    Full,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    /// As many are written as may be.
+    All,
+    /// As many are written for the caller as may be for one.
+    Own,
 }
 
 impl Flights {
@@ -171,24 +219,31 @@ impl Flights {
         self: &Arc<Self>,
         id: TextId,
         connection: ConnectionId,
+        caller: &str,
         digest: Option<String>,
         stays: bool,
-    ) -> Seat {
+    ) -> Result<Seat, Full> {
         let mut under = self.under();
         let key = digest.clone().map(|digest| (connection, digest));
         if let Some(key) = &key
-            && let Some(follower) = under.by_digest.get(key).and_then(|flight| flight.follow(stays))
+            && let Some(flight) = under.by_digest.get(key)
+            && let Some(follower) = flight.follow(caller, 0, stays)
         {
-            return Seat::Join(follower);
+            return Ok(Seat::Join(follower));
         }
-        let count = under.counts.entry(connection).or_default();
-        if *count >= MOST_AT_ONCE {
-            return Seat::Full;
+        let counts = under.counts.entry(connection).or_default();
+        if counts.values().sum::<usize>() >= MOST_AT_ONCE {
+            return Err(Full::All);
         }
-        *count += 1;
+        let own = counts.entry(caller.to_owned()).or_default();
+        if *own >= MOST_OF_ONE {
+            return Err(Full::Own);
+        }
+        *own += 1;
         let flight = Arc::new(Flight {
             id,
             connection,
+            caller: caller.to_owned(),
             digest,
             written: Mutex::default(),
             changed: watch::Sender::new(()),
@@ -205,16 +260,23 @@ impl Flights {
             flight: Arc::clone(&flight),
             is_over: false,
         };
-        match flight.follow(stays) {
-            Some(follower) => Seat::Lead(lead, follower),
-            None => Seat::Full,
+        match flight.follow(caller, 0, stays) {
+            Some(follower) => Ok(Seat::Lead(lead, follower)),
+            None => Err(Full::All),
         }
     }
 
-    /// Follows a text by its id, where this process writes it.
-    pub(super) fn follow(&self, id: TextId, stays: bool) -> Option<Follower> {
-        let flight = self.under().by_id.get(&id).map(Arc::clone)?;
-        flight.follow(stays)
+    /// Goes on with a text from a place in it, where this process writes it.
+    pub(super) fn rejoin(&self, at: TextCursor, caller: &str, stays: bool) -> Option<Follower> {
+        let flight = self.under().by_id.get(&at.id).map(Arc::clone)?;
+        flight.follow(caller, at.read, stays)
+    }
+
+    /// Has a text written no further, where this process writes it.
+    pub(super) fn stop(&self, id: TextId) {
+        if let Some(flight) = self.under().by_id.get(&id) {
+            flight.stop.cancel();
+        }
     }
 
     fn remove(&self, flight: &Arc<Flight>) {
@@ -230,9 +292,14 @@ impl Flights {
                 under.by_digest.remove(&key);
             }
         }
-        if let Some(count) = under.counts.get_mut(&flight.connection) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(counts) = under.counts.get_mut(&flight.connection) {
+            if let Some(own) = counts.get_mut(&flight.caller) {
+                *own -= 1;
+                if *own == 0 {
+                    counts.remove(&flight.caller);
+                }
+            }
+            if counts.is_empty() {
                 under.counts.remove(&flight.connection);
             }
         }
@@ -276,30 +343,38 @@ mod tests {
 
     use super::*;
 
+    fn seat(flights: &Arc<Flights>, caller: &str, digest: Option<&str>, stays: bool) -> Result<Seat, Full> {
+        let (id, connection) = (TextId::at(Timestamp(1)), ConnectionId(uuid::Uuid::nil()));
+        flights.seat(id, connection, caller, digest.map(str::to_owned), stays)
+    }
+
+    fn lead_for(flights: &Arc<Flights>, caller: &str) -> (Lead, Follower) {
+        match seat(flights, caller, None, true) {
+            Ok(Seat::Lead(lead, follower)) => (lead, follower),
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn lead(flights: &Arc<Flights>, digest: Option<&str>, stays: bool) -> (Lead, Follower) {
-        let connection = ConnectionId(uuid::Uuid::nil());
-        match flights.seat(
-            TextId::at(Timestamp(1)),
-            connection,
-            digest.map(str::to_owned),
-            stays,
-        ) {
-            Seat::Lead(lead, follower) => (lead, follower),
+        match seat(flights, "user_a", digest, stays) {
+            Ok(Seat::Lead(lead, follower)) => (lead, follower),
             other => panic!("{other:?}"),
         }
     }
 
     fn join(flights: &Arc<Flights>, digest: &str) -> Option<Follower> {
-        let connection = ConnectionId(uuid::Uuid::nil());
-        match flights.seat(
-            TextId::at(Timestamp(1)),
-            connection,
-            Some(digest.to_owned()),
-            false,
-        ) {
-            Seat::Join(follower) => Some(follower),
+        match seat(flights, "user_b", Some(digest), false) {
+            Ok(Seat::Join(follower)) => Some(follower),
             _ => None,
         }
+    }
+
+    fn rejoin(flights: &Arc<Flights>, at: TextCursor) -> Follower {
+        flights.rejoin(at, "user_a", false).expect("it is being written")
+    }
+
+    fn forgo(mut follower: Follower) {
+        follower.forgo();
     }
 
     #[tokio::test]
@@ -328,31 +403,53 @@ mod tests {
         let flights = Arc::new(Flights::default());
         let (writing, first) = lead(&flights, Some("d"), false);
         let second = join(&flights, "d").expect("it is being written");
-        drop(first);
+        forgo(first);
         assert!(!writing.flight.stop.is_cancelled());
-        drop(second);
+        forgo(second);
         assert!(writing.flight.stop.is_cancelled());
         // Whoever comes now begins anew, and the old one's end does not take the new one's place away.
-        let (again, _follower) = lead(&flights, Some("d"), true);
+        let (again, follower) = lead(&flights, Some("d"), true);
         drop(writing);
-        drop(_follower);
+        forgo(follower);
         assert!(!again.flight.stop.is_cancelled());
         assert!(join(&flights, "d").is_some());
     }
 
     #[tokio::test]
+    async fn who_goes_without_a_word_may_come_back_and_hears_the_rest() {
+        let flights = Arc::new(Flights::default());
+        let (writing, mut first) = lead(&flights, Some("d"), false);
+        writing.flight.push("one ");
+        assert!(matches!(first.next().await, Heard::More(more) if more == "one "));
+        let at = first.place();
+        drop(first);
+        // Others come and go: somebody may come back all the same.
+        forgo(join(&flights, "d").expect("it is being written"));
+        assert!(!writing.flight.stop.is_cancelled());
+        writing.flight.push("two");
+        let mut back = rejoin(&flights, at);
+        assert!(back.is_within());
+        assert!(matches!(back.next().await, Heard::More(more) if more == "two"));
+        let beyond = TextCursor { read: 100, ..at };
+        assert!(!rejoin(&flights, beyond).is_within());
+        // The loss of a connection that is noticed after they came back takes nobody away.
+        let late = rejoin(&flights, at);
+        drop(late);
+        forgo(back);
+        assert!(writing.flight.stop.is_cancelled());
+        assert!(flights.rejoin(at, "user_a", false).is_none());
+    }
+
+    #[tokio::test]
     async fn there_are_so_many_at_a_time_and_no_more() {
         let flights = Arc::new(Flights::default());
-        let leads: Vec<_> = (0..MOST_AT_ONCE).map(|_| lead(&flights, None, true)).collect();
-        let seat = flights.seat(
-            TextId::at(Timestamp(1)),
-            ConnectionId(uuid::Uuid::nil()),
-            None,
-            true,
-        );
-        assert!(matches!(seat, Seat::Full));
+        let mut leads: Vec<_> = (0..MOST_OF_ONE).map(|_| lead_for(&flights, "user_a")).collect();
+        assert!(matches!(seat(&flights, "user_a", None, true), Err(Full::Own)));
+        // The others find a place, as long as there is one.
+        leads.extend((MOST_OF_ONE..MOST_AT_ONCE).map(|n| lead_for(&flights, &format!("user_{n}"))));
+        assert!(matches!(seat(&flights, "user_b", None, true), Err(Full::All)));
         drop(leads);
-        drop(lead(&flights, None, true));
-        assert!(flights.under().by_id.is_empty());
+        drop(lead_for(&flights, "user_a"));
+        assert!(flights.under().by_id.is_empty() && flights.under().counts.is_empty());
     }
 }

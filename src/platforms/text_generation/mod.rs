@@ -17,9 +17,12 @@ pub use entity::text_budget::Model as Budget;
 pub use entity::text_generation::Model as Generation;
 
 pub use self::jobs::TextUpkeep;
-pub use self::model::{GenerationFilter, Said, TextDraft, TextProblem, USUAL_TOKENS, dollars, free_again};
+pub use self::model::{
+    GenerationFilter, Said, TextCursor, TextDraft, TextProblem, USUAL_TOKENS, dollars, free_again,
+};
 pub use self::service::{
-    BudgetChange, BudgetOrder, BudgetState, budget_of, budgets, change_budget, find, list, models, usage,
+    BudgetChange, BudgetOrder, BudgetState, budget_of, budgets, cancel, change_budget, find, list, models,
+    usage,
 };
 pub use self::store::{UsageBy, UsageSum};
-pub use self::writing::{Piece, Writing, begin};
+pub use self::writing::{Piece, Writing, begin, resume};

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use entity::id::{ConnectionId, TextId};
-use entity::{Area, ConnectionState, Day, EventKind};
+use entity::{Area, ConnectionState, Day, EventKind, TextState};
 use integrations::facet::Model;
 use rust_decimal::Decimal;
 use serde_json::json;
 
+use super::flight::Flights;
 use super::model::{self, GenerationFilter, TextProblem, wrong};
 use super::store::{self, UsageBy, UsageSum};
 use super::{Budget, Generation, dollars};
@@ -214,7 +215,7 @@ impl BudgetOrder {
     }
 }
 
-/// Budgets that were set, changed last first.
+/// Budgets that were set for connections that are there, changed last first.
 ///
 /// # Errors
 /// As [`budget_of`].
@@ -328,6 +329,29 @@ pub async fn change_budget(
 pub async fn find(app: &App, caller: &Caller, id: TextId) -> Result<Option<Generation>, Error> {
     may_read(caller)?;
     Ok(store::find(app.db().read(), id).await?)
+}
+
+/// Has a text written no further, whoever follows it; what it took so far counts. One that has ended stays as it is, so that twice
+/// is as once.
+///
+/// # Errors
+/// [`TextProblem::NotFound`]; a missing scope `content:write`; a caller who does not see all rows; the database's.
+pub async fn cancel(app: &App, caller: &Caller, id: TextId) -> Outcome<Generation, TextProblem> {
+    caller.require(Scope::Write(Area::Content))?;
+    caller.require_all_rows()?;
+    let now = app.clock().now();
+    let tx = app.db().begin().await?;
+    let Some(mut row) = store::locked(&tx, id).await? else {
+        return Err(wrong("id", TextProblem::NotFound, format!("there is no text `{id}`")).into());
+    };
+    if row.state == TextState::Running && row.cancel_requested_at.is_none() {
+        // For the process that writes it, if it is another one.
+        row.cancel_requested_at = Some(now);
+        store::update(&tx, row.clone()).await?;
+    }
+    tx.commit().await?;
+    app.memory::<Flights>().stop(id);
+    Ok(row)
 }
 
 /// What was asked for, the latest first.

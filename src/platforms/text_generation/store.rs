@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use entity::id::{ConnectionId, TextId};
 use entity::{
-    Day, TextFinish, TextState, Timestamp, text_answer, text_budget, text_generation, text_spending,
+    Day, TextFinish, TextState, Timestamp, connection, text_answer, text_budget, text_generation,
+    text_spending,
 };
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{
     ActiveModelTrait as _, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
     QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -103,6 +104,39 @@ pub(super) async fn keep_alive(db: &impl ConnectionTrait, id: TextId, until: Tim
         .exec(db)
         .await
         .map(drop)
+}
+
+/// Whether somebody wants a text written no further.
+pub(super) async fn is_cancelled(db: &impl ConnectionTrait, id: TextId) -> Result<bool, DbErr> {
+    use text_generation::Column;
+    let found: Option<TextId> = text_generation::Entity::find_by_id(id)
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::CancelRequestedAt.is_not_null())
+        .into_tuple()
+        .one(db)
+        .await?;
+    Ok(found.is_some())
+}
+
+/// The latest entry of a caller that was answered by the text of another one.
+pub(super) async fn copy_of(
+    tx: &Tx,
+    of: &Generation,
+    written: TextId,
+    caller: &str,
+) -> Result<Option<Generation>, DbErr> {
+    use text_generation::Column;
+    text_generation::Entity::find()
+        .filter(Column::ConnectionId.eq(of.connection_id))
+        .filter(Column::Digest.eq(&*of.digest))
+        .filter(Column::State.eq(of.state))
+        .filter(Column::CopyOf.eq(written))
+        .filter(Column::CreatedBy.eq(caller))
+        .order_by_desc(Column::Id)
+        .limit(1)
+        .one(&**tx)
+        .await
 }
 
 /// Texts that nobody writes any more, though they have not ended.
@@ -300,10 +334,15 @@ pub(super) async fn update_budget(tx: &Tx, row: Budget) -> Result<(), DbErr> {
         .map(drop)
 }
 
-/// Budgets, changed last first.
+/// Budgets of connections that were not removed, changed last first.
 pub(super) async fn budgets(db: &impl ConnectionTrait, page: &PageRequest) -> Result<Page<Budget>, DbErr> {
     use text_budget::{Column, Entity};
-    let mut select = Entity::find();
+    let there = Query::select()
+        .column(connection::Column::Id)
+        .from(connection::Entity)
+        .and_where(connection::Column::DeletedAt.is_null())
+        .to_owned();
+    let mut select = Entity::find().filter(Column::ConnectionId.in_subquery(there));
     page.apply(
         QueryTrait::query(&mut select),
         Expr::col((Entity, Column::UpdatedAt)),

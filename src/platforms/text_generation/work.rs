@@ -25,6 +25,8 @@ use crate::vault::Place;
 /// How often whoever writes says that it goes on, and for how long that is believed.
 const ALIVE_EVERY: Duration = Duration::from_secs(20);
 pub(super) const ALIVE_SECONDS: i64 = 90;
+/// How often is looked whether another process was told to cancel a text.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How often the end of a text is written down anew when the database is away, a second apart.
 const TRIES: usize = 30;
 
@@ -116,6 +118,7 @@ async fn ask(app: &App, order: &Order, id: TextId, flight: &Flight) -> Wrote {
     };
     let mut pieces = generator.generate(&context, order.request.clone());
     let mut alive = interval_at(Instant::now() + ALIVE_EVERY, ALIVE_EVERY);
+    let mut look = interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
     loop {
         tokio::select! {
             biased;
@@ -126,6 +129,13 @@ async fn ask(app: &App, order: &Order, id: TextId, flight: &Flight) -> Wrote {
                     tracing::warn!(text = %id, ?error, "it could not be noted that a text is still being written");
                 }
             }
+            _ = look.tick() => match store::is_cancelled(app.db().read(), id).await {
+                Ok(true) => return Wrote::Stopped,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::warn!(text = %id, ?error, "it could not be looked whether a text was cancelled");
+                }
+            },
             piece = pieces.next() => match piece {
                 Some(Ok(TextPiece::Text(text))) => {
                     if flight.push(&text) > MOST_TEXT_BYTES {
@@ -174,7 +184,9 @@ impl Ending {
         self.apply(&mut row);
         end(&tx, &before, &mut row, now).await?;
         let hours = app.platforms().text_kept_hours;
-        if row.state == TextState::Done && hours > 0 {
+        // Of one that broke off what there is, for who comes back for the rest.
+        let is_worth = row.state == TextState::Done || !self.text.is_empty();
+        if is_worth && hours > 0 {
             let sealed = app
                 .vault()
                 .seal(&tx, now, Place::TEXT_ANSWER, id.0, self.text.as_bytes())
@@ -261,7 +273,7 @@ impl Ending {
             Wrote::Stopped => {
                 row.state = TextState::Cancelled;
                 row.problem = Some(TextProblem::Cancelled.word());
-                row.problem_message = Some("whoever asked for the text went away".to_owned());
+                row.problem_message = Some("the text was cancelled before it was done".to_owned());
                 self.partial(row);
             }
         }

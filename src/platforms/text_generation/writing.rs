@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use entity::id::TextId;
+use entity::id::{ConnectionId, TextId};
 use entity::{Area, TextState, Timestamp};
 use integrations::facet::TextRequest;
 
-use super::flight::{Ended, Flights, Follower, Heard, Lead, MOST_AT_ONCE, Seat};
-use super::model::{self, Estimate, Price, TextDraft, TextProblem, wrong};
+use super::flight::{Ended, Flights, Follower, Full, Heard, Lead, MOST_AT_ONCE, MOST_OF_ONE, Seat};
+use super::model::{self, Estimate, Price, TextCursor, TextDraft, TextProblem, wrong};
 use super::service::{models_known, models_of, usable};
 use super::work::{ALIVE_SECONDS, note, problem_of_row, tell, write};
 use super::{Budget, Generation, dollars, store};
@@ -31,36 +31,42 @@ pub enum Piece {
     /// More text.
     Text(String),
     /// That was all: what it took, or why there is no more. Always the last.
-    End(Result<Arc<Generation>, Problem<TextProblem>>),
+    End(Ending),
 }
 
-/// A text that was asked for. Whoever drops it before its end does not want it any more.
+/// A text that was asked for. Who drops it before its end may come back ([`resume`]), unless they [forgo](Self::forgo) it.
 #[derive(Debug)]
 pub struct Writing {
     call: Call,
     source: Source,
-    has_told: bool,
+    /// Where it was told up to.
+    place: Option<TextCursor>,
 }
+
+/// What it took, or why there is no more.
+type Ending = Result<Arc<Generation>, Problem<TextProblem>>;
 
 /// What was asked for, and by whom.
 #[derive(Debug)]
 struct Call {
     app: App,
     caller: Caller,
-    draft: TextDraft,
+    /// None for who comes back for the rest of a text of their own.
+    draft: Option<TextDraft>,
     key: Option<CallKey>,
     stays: bool,
+    is_back: bool,
 }
 
 /// Where the text comes from.
 #[derive(Debug)]
 enum Source {
-    /// It is there.
-    Known(Option<String>, Result<Arc<Generation>, Problem<TextProblem>>),
+    /// It is there from a place on.
+    Known(Option<TextCursor>, Option<String>, Ending),
     /// It is being written here, for this call or for another one.
     Follow { follower: Follower, is_own: bool },
     /// It is being written by another process.
-    Elsewhere(TextId),
+    Elsewhere { at: TextCursor, is_own: bool },
     /// All was told.
     Over,
 }
@@ -85,19 +91,73 @@ pub async fn begin(
     let call = Call {
         app: app.clone(),
         caller: caller.clone(),
-        draft,
+        draft: Some(draft),
         key,
         stays,
+        is_back: false,
     };
     let source = call.source().await?;
     Ok(Writing {
         call,
         source,
-        has_told: false,
+        place: None,
+    })
+}
+
+/// Goes on with a text behind a place of it, without asking for anything anew: for who asked for it, and for who asks for the
+/// same by `draft` and would be answered by it.
+///
+/// # Errors
+/// [`TextProblem::NotFound`], [`TextProblem::Gone`], [`TextProblem::InvalidInput`] for a place that the text does not have; a
+/// missing scope `content:write`; a caller who does not see all rows; the database's.
+pub async fn resume(
+    app: &App,
+    caller: &Caller,
+    at: TextCursor,
+    draft: Option<TextDraft>,
+) -> Outcome<Writing, TextProblem> {
+    caller.require(Scope::Write(Area::Content))?;
+    caller.require_all_rows()?;
+    let call = Call {
+        app: app.clone(),
+        caller: caller.clone(),
+        draft,
+        key: None,
+        stays: false,
+        is_back: true,
+    };
+    // A replica may not know of it yet.
+    let row = store::find(app.db().write(), at.id).await?;
+    let is_own = match &row {
+        Some(row) if row.created_by == caller.actor.id => true,
+        Some(row) if call.asks_for(row).await? => false,
+        _ => {
+            let message = format!("there is no text `{}` that you asked for", at.id);
+            return Err(wrong("after", TextProblem::NotFound, message).into());
+        }
+    };
+    let source = call.taken_up(at, is_own).await?;
+    Ok(Writing {
+        call,
+        source,
+        place: Some(at),
     })
 }
 
 impl Writing {
+    /// Where it was told up to: [`resume`] goes on there. None before its first piece.
+    #[must_use]
+    pub fn cursor(&self) -> Option<TextCursor> {
+        self.place
+    }
+
+    /// Says that no more of it is wanted: it is cancelled unless somebody else waits for it, or may come back.
+    pub fn forgo(&mut self) {
+        if let Source::Follow { follower, .. } = &mut self.source {
+            follower.forgo();
+        }
+    }
+
     /// What comes next: text, all of it that came since the last time, then the end; `None` behind that.
     ///
     /// # Errors
@@ -106,18 +166,23 @@ impl Writing {
         loop {
             match &mut self.source {
                 Source::Over => return Ok(None),
-                Source::Known(text, end) => {
+                Source::Known(at, text, end) => {
+                    self.place = at.or(self.place);
                     if let Some(text) = text.take().filter(|text| !text.is_empty()) {
+                        if let Some(at) = at {
+                            at.read += text.len();
+                        }
+                        self.place = at.or(self.place);
                         return Ok(Some(Piece::Text(text)));
                     }
                     let end = end.clone();
                     self.source = Source::Over;
                     return Ok(Some(Piece::End(end)));
                 }
-                Source::Elsewhere(id) => {
-                    let id = *id;
+                Source::Elsewhere { at, is_own } => {
+                    let (at, is_own) = (*at, *is_own);
                     tokio::time::sleep(LOOK_EVERY).await;
-                    self.source = match self.call.repeated(id).await {
+                    self.source = match self.call.taken_up(at, is_own).await {
                         Ok(source) => source,
                         Err(failure) => return self.failed(failure),
                     };
@@ -126,13 +191,13 @@ impl Writing {
                     let is_own = *is_own;
                     match follower.next().await {
                         Heard::More(text) => {
-                            self.has_told = true;
+                            self.place = Some(follower.place());
                             return Ok(Some(Piece::Text(text)));
                         }
-                        Heard::End(Ended::Abandoned) if self.has_told => {
+                        Heard::End(Ended::Abandoned) if self.place.is_some() => {
                             let message = "the text broke off; ask for it again";
                             let problem = wrong("", TextProblem::Interrupted, message);
-                            self.source = Source::Known(None, Err(problem));
+                            self.source = Source::Known(None, None, Err(problem));
                         }
                         Heard::End(Ended::Abandoned) => {
                             self.source = match self.call.source().await {
@@ -141,20 +206,22 @@ impl Writing {
                             };
                         }
                         Heard::End(Ended::Done(row)) => {
+                            let at = Some(follower.place());
                             let row = if is_own {
                                 row
                             } else {
                                 self.call.copied(&row).await?
                             };
-                            self.source = Source::Known(None, Ok(row));
+                            self.source = Source::Known(at, None, Ok(row));
                         }
                         Heard::End(Ended::Failed(row, problem)) => {
+                            let at = row.as_ref().map(|_| follower.place());
                             if let Some(row) = row
                                 && !is_own
                             {
                                 self.call.copied(&row).await?;
                             }
-                            self.source = Source::Known(None, Err(problem));
+                            self.source = Source::Known(at, None, Err(problem));
                         }
                     }
                 }
@@ -192,17 +259,42 @@ impl Call {
 
     async fn source(&self) -> Outcome<Source, TextProblem> {
         if let Some(id) = self.before().await? {
-            return self.repeated(id).await;
+            return self.taken_up(TextCursor::start(id), true).await;
         }
-        let Self {
-            app,
-            caller,
-            draft,
-            stays,
-            ..
-        } = self;
+        let Some(draft) = &self.draft else {
+            let message = "say by `input` what is to be written";
+            return Err(wrong("input", TextProblem::InvalidInput, message).into());
+        };
+        let order = self.order(draft).await?;
+        let (app, now) = (&self.app, self.app.clock().now());
+        let wanted = draft.takes_known().then(|| order.digest.clone());
+        let flights = app.memory::<Flights>();
+        let id = TextId::at(now);
+        match flights.seat(id, draft.connection, &self.caller.actor.id, wanted, self.stays) {
+            Err(full) => {
+                let name = &order.live.row.name;
+                let message = match full {
+                    Full::All => {
+                        format!("{MOST_AT_ONCE} texts are being written by `{name}` already; try again later")
+                    }
+                    Full::Own => format!(
+                        "{MOST_OF_ONE} texts are being written for you by `{name}` already; try again later"
+                    ),
+                };
+                Err(wrong("connectionId", TextProblem::TooMany, message).into())
+            }
+            Ok(Seat::Join(follower)) => Ok(Source::Follow {
+                follower,
+                is_own: false,
+            }),
+            Ok(Seat::Lead(lead, follower)) => self.lead(lead, follower, draft, order).await,
+        }
+    }
+
+    /// What is needed to have a draft written.
+    async fn order(&self, draft: &TextDraft) -> Outcome<Order, TextProblem> {
+        let app = &self.app;
         model::check(draft)?;
-        let now = app.clock().now();
         let live = usable(app, draft.connection).await?;
         let budget = store::budget(app.db().read(), draft.connection).await?;
         let default_model = budget.as_ref().and_then(|budget| budget.default_model.clone());
@@ -210,38 +302,41 @@ impl Call {
             let message = "name a `model`, or set the connection's own by `textBudgetUpdate`";
             return Err(wrong("model", TextProblem::NoModel, message).into());
         };
-        let key = deployment_key(app.db(), now).await?;
-        let request = draft.request(model, model::user_name(&key, &caller.actor.id));
+        let key = deployment_key(app.db(), app.clock().now()).await?;
+        let request = draft.request(model, model::user_name(&key, &self.caller.actor.id));
         let digest = model::digest(&key, draft.connection, live.row.version, &request);
-        let wanted = draft.takes_known().then(|| digest.clone());
-        let flights = app.memory::<Flights>();
-        match flights.seat(TextId::at(now), draft.connection, wanted, *stays) {
-            Seat::Full => {
-                let message = format!(
-                    "{} texts are being written by `{}` already; try again later",
-                    MOST_AT_ONCE, live.row.name
-                );
-                Err(wrong("connectionId", TextProblem::TooMany, message).into())
-            }
-            Seat::Join(follower) => Ok(Source::Follow {
-                follower,
-                is_own: false,
-            }),
-            Seat::Lead(lead, follower) => {
-                let order = Order {
-                    live,
-                    budget,
-                    request,
-                    digest,
-                };
-                self.lead(lead, follower, order).await
-            }
+        Ok(Order {
+            live,
+            budget,
+            request,
+            digest,
+        })
+    }
+
+    /// Whether the call asks for a text that somebody else asked for, and would be answered by it.
+    async fn asks_for(&self, row: &Generation) -> Result<bool, Error> {
+        let Some(draft) = &self.draft else {
+            return Ok(false);
+        };
+        if !draft.takes_known() || draft.connection != row.connection_id {
+            return Ok(false);
+        }
+        match self.order(draft).await {
+            Ok(order) => Ok(order.digest == row.digest),
+            Err(Failure::Problems(_)) => Ok(false),
+            Err(Failure::Error(error)) => Err(error),
         }
     }
 
     /// Answers from memory, or has the text written.
-    async fn lead(&self, lead: Lead, follower: Follower, order: Order) -> Outcome<Source, TextProblem> {
-        let Self { app, draft, .. } = self;
+    async fn lead(
+        &self,
+        lead: Lead,
+        follower: Follower,
+        draft: &TextDraft,
+        order: Order,
+    ) -> Outcome<Source, TextProblem> {
+        let app = &self.app;
         let now = app.clock().now();
         if draft.takes_known()
             && let Some((row, sealed)) =
@@ -253,7 +348,8 @@ impl Call {
             // Whoever follows has an entry of their own, as a copy of the first.
             lead.end(Ended::Done(Arc::new(row)));
             drop(follower);
-            return Ok(Source::Known(Some(text), Ok(copy)));
+            let at = TextCursor::start(copy.id);
+            return Ok(Source::Known(Some(at), Some(text), Ok(copy)));
         }
         let price = match order.price(app).await {
             Ok(price) => price,
@@ -263,13 +359,20 @@ impl Call {
             }
         };
         let estimate = model::estimate(&order.request, price.as_ref());
-        let row = self.new_row(lead.flight.id, &order.request.model, &order.digest, estimate, now);
+        let row = self.new_row(
+            lead.flight.id,
+            draft.connection,
+            &order.request.model,
+            &order.digest,
+            estimate,
+            now,
+        );
         let once = self.once()?;
         let tx = app.db().begin().await?;
         if let Some(id) = once.before::<TextId>(&tx, now).await? {
             tx.rollback().await?;
             drop(lead);
-            return self.repeated(id).await;
+            return self.taken_up(TextCursor::start(id), true).await;
         }
         if !store::reserve(&tx, row.connection_id, row.day, estimate).await? {
             tx.rollback().await?;
@@ -295,6 +398,7 @@ impl Call {
     fn new_row(
         &self,
         id: TextId,
+        connection_id: ConnectionId,
         model: &str,
         digest: &str,
         estimate: Estimate,
@@ -302,7 +406,7 @@ impl Call {
     ) -> Generation {
         Generation {
             id,
-            connection_id: self.draft.connection,
+            connection_id,
             created_by: self.caller.actor.id.clone(),
             model: model.to_owned(),
             written_by: None,
@@ -323,6 +427,7 @@ impl Call {
             counted_cost: estimate.cost,
             counted_tokens: estimate.tokens,
             alive_until: Some(now.plus_seconds(ALIVE_SECONDS)),
+            cancel_requested_at: None,
             started_at: now,
             ended_at: None,
         }
@@ -356,31 +461,50 @@ impl Call {
         Ok(wrong("connectionId", TextProblem::BudgetSpent, message))
     }
 
-    /// What a repetition of a call is answered with.
-    async fn repeated(&self, id: TextId) -> Outcome<Source, TextProblem> {
-        let app = &self.app;
-        if let Some(follower) = app.memory::<Flights>().follow(id, self.stays) {
-            return Ok(Source::Follow {
-                follower,
-                is_own: true,
-            });
+    /// A text that was asked for before, from a place in it on: what a repetition of a call and who comes back are answered with.
+    async fn taken_up(&self, at: TextCursor, is_own: bool) -> Outcome<Source, TextProblem> {
+        let (app, id) = (&self.app, at.id);
+        let nowhere = || {
+            let message = format!("the text `{id}` has no place {}", at.read);
+            wrong("after", TextProblem::InvalidInput, message)
+        };
+        if let Some(follower) = app
+            .memory::<Flights>()
+            .rejoin(at, &self.caller.actor.id, self.stays)
+        {
+            if !follower.is_within() {
+                return Err(nowhere().into());
+            }
+            return Ok(Source::Follow { follower, is_own });
         }
         let Some(row) = store::find(app.db().read(), id).await? else {
             return Err(Error::NotFound(format!("the text `{id}` of this call is gone")).into());
         };
         if row.state == TextState::Running {
-            return Ok(Source::Elsewhere(id));
-        }
-        if let Some(problem) = problem_of_row(&row) {
-            return Ok(Source::Known(None, Err(problem)));
+            return Ok(Source::Elsewhere { at, is_own });
         }
         let written = row.copy_of.unwrap_or(row.id);
-        let Some(sealed) = store::answer(app.db().read(), written, app.clock().now()).await? else {
-            let message = format!("the text of `{id}` is not kept any more; ask for it with another key");
-            return Err(wrong("idempotencyKey", TextProblem::Gone, message).into());
+        let rest = match store::answer(app.db().read(), written, app.clock().now()).await? {
+            Some(sealed) => {
+                let text = opened(app, written, &sealed).await?;
+                Some(model::behind(&text, at.read).ok_or_else(nowhere)?.to_owned())
+            }
+            None => None,
         };
-        let text = opened(app, written, &sealed).await?;
-        Ok(Source::Known(Some(text), Ok(Arc::new(row))))
+        let end = match (problem_of_row(&row), &rest) {
+            (Some(problem), _) => Err(problem),
+            (None, Some(_)) if is_own => Ok(Arc::new(row)),
+            (None, Some(_)) => Ok(self.copied(&row).await?),
+            (None, None) => {
+                let (field, hint) = match self.is_back {
+                    true => ("after", "ask for it anew"),
+                    false => ("idempotencyKey", "ask for it with another key"),
+                };
+                let message = format!("the text of `{id}` is not kept any more; {hint}");
+                return Err(wrong(field, TextProblem::Gone, message).into());
+            }
+        };
+        Ok(Source::Known(Some(at), rest, end))
     }
 
     /// An entry of its own for a call that was answered by the text of another one; once for a key.
@@ -397,10 +521,25 @@ impl Call {
             cost: Some(0),
             alive_until: None,
             ended_at: Some(now),
-            ..self.new_row(TextId::at(now), &of.model, &of.digest, Estimate::default(), now)
+            ..self.new_row(
+                TextId::at(now),
+                of.connection_id,
+                &of.model,
+                &of.digest,
+                Estimate::default(),
+                now,
+            )
         };
         let once = self.once()?;
         let tx = app.db().begin().await?;
+        if self.is_back
+            && let Some(before) =
+                store::copy_of(&tx, of, of.copy_of.unwrap_or(of.id), &row.created_by).await?
+        {
+            // They were told its end before, though it may not have arrived.
+            tx.rollback().await?;
+            return Ok(Arc::new(before));
+        }
         if let Some(id) = once.before::<TextId>(&tx, now).await? {
             tx.rollback().await?;
             let before = store::find(app.db().read(), id).await?;

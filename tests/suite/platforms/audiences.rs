@@ -31,7 +31,7 @@ const DELETE: &str =
 const LOOKALIKE: &str = "mutation ($input: AudienceLookalikeInput!) { it: audienceLookalike(input: $input) {
     audience { id state kind } userErrors { field code message } } }";
 const ONE: &str = "query ($id: ID!) { it: audience(id: $id) { id kind name description state filter externalId everySeconds nextSyncAt
-    syncedAt memberCount failure { kind message } size { readiness atLeast detail } connection { name } origin { name } country ratio
+    syncedAt memberCount failure { kind message } sizeFailure { kind message } size { readiness atLeast detail } connection { name } origin { name } country ratio
     members { nodes { joinedAt toldAt lead { id email audiences { name } } } } deletedAt
     lastSync { id task cause state added removed changed received invalid unmatchable failure { kind message } endedAt job { state done total } }
     syncs(first: 20) { nodes { task state added removed } } } }";
@@ -468,6 +468,46 @@ on_both! {
         server.set_time("2026-03-02T00:00:01Z");
         until_inside(&sandbox, &[&ann, &bob]).await;
         assert_eq!(stands(&server, &id, "READY").await["nextSyncAt"], "2026-03-02T12:00:01Z");
+    }
+
+    async fn a_size_that_cannot_be_read_says_nothing_of_who_is_in_it(database: &Database) {
+        let server = server_at(database, NOW).await;
+        let (sandbox, connection) = meta(&server, "Ads").await;
+        let ann = person(&server, "ann").await;
+        let id = create(&server, &connection, "Fair").await;
+        let before = stands(&server, &id, "READY").await;
+        assert_eq!((&before["sizeFailure"], before["size"].is_object()), (&Value::Null, true), "{before}");
+        let its_own = before["externalId"].as_str().unwrap();
+        let query = "subscription ($id: ID) { it: audienceChanged(id: $id) { change state problemKind } }";
+        let mut socket = server.socket(server.admin()).await;
+        let mut feed = socket.subscribe(query, json!({ "id": id })).await;
+        // At the end of telling: all is told all the same.
+        sandbox.faults.on(its_own, Failure::Malformed, 1);
+        let found = told(&server, &id).await;
+        assert_eq!((&found["state"], &found["failure"], &found["lastSync"]["state"]), (&json!("READY"), &Value::Null, &json!("SUCCEEDED")), "{found}");
+        assert_eq!((&found["sizeFailure"]["kind"], &found["size"]), (&json!("MALFORMED"), &before["size"]), "{found}");
+        // And by itself.
+        sandbox.faults.on(its_own, Failure::Malformed, 1);
+        server.set_time("2026-03-02T12:00:00Z");
+        until("it was asked for again", async || {
+            let found = one(&server, &id).await;
+            found["lastSync"]["task"] == "SIZE" && !found["lastSync"]["endedAt"].is_null()
+        }).await;
+        let found = one(&server, &id).await;
+        assert_eq!((&found["state"], &found["failure"], &found["lastSync"]["state"]), (&json!("READY"), &Value::Null, &json!("FAILED")), "{found}");
+        assert_eq!((&found["sizeFailure"]["kind"], &found["size"]), (&json!("MALFORMED"), &before["size"]), "{found}");
+        let mut changes = Vec::new();
+        while changes.last().is_none_or(|change: &Value| change["change"] != "SIZE_FAILED") {
+            changes.push(feed.data().await["it"].take());
+        }
+        assert!(changes.iter().all(|change| change["state"] != "FAILING" && change["problemKind"].is_null()), "{changes:?}");
+        server.set_time("2026-03-03T12:00:00Z");
+        until("it is known again", async || one(&server, &id).await["sizeFailure"].is_null()).await;
+        // Telling fails by itself, too, and is counted by itself.
+        sandbox.faults.on("/users", Failure::Malformed, 1);
+        say(&server, &ann, "WITHDRAWN").await;
+        let failing = stands(&server, &id, "FAILING").await;
+        assert_eq!((&failing["failure"]["kind"], &failing["sizeFailure"]), (&json!("MALFORMED"), &Value::Null), "{failing}");
     }
 
     async fn an_audience_that_is_gone_at_the_platform_is_made_anew(database: &Database) {

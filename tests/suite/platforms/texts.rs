@@ -2,6 +2,7 @@
 
 mod failing;
 mod model;
+mod returning;
 mod spending;
 
 use integrations::sandbox::Running;
@@ -16,7 +17,7 @@ const GENERATE: &str = "mutation ($input: TextGenerateInput!) { it: textGenerate
     finish model writtenBy fromCache cost durationMs createdBy connection { name } tokens { input cacheRead cacheWrite output reasoning } }
     userErrors { field code message } } }";
 const GENERATING: &str =
-    "subscription ($input: TextGenerateInput!) { it: textGenerating(input: $input) { text
+    "subscription ($input: TextGenerateInput, $after: String) { it: textGenerating(input: $input, after: $after) { cursor text
     generation { id state fromCache cost tokens { output } } userErrors { code message } } }";
 const HISTORY: &str =
     "{ textGenerations(first: 100) { nodes { id state problem problemMessage fromCache cost model endedAt

@@ -237,6 +237,15 @@ impl Audience {
             at: self.0.sized_at?,
         })
     }
+    /// Why the size could not be read the last time, so that `size` is that of the time before; null when it could. It says nothing of
+    /// who is in it: `state` and `failure` are of telling the platform.
+    #[scope("audiences:read", all_rows)]
+    async fn size_failure(&self) -> Option<AudienceFailure> {
+        Some(AudienceFailure {
+            kind: self.0.size_problem_kind.clone()?,
+            message: self.0.size_problem.clone(),
+        })
+    }
     /// How many leads are in it that you see; 0 for one of the platform's own people.
     #[graphql(complexity = 5)]
     async fn member_count(&self, ctx: &Context<'_>) -> Result<i64> {

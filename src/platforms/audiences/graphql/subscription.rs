@@ -38,7 +38,7 @@ impl AudienceChanged {
     async fn at(&self) -> Timestamp {
         self.event.at
     }
-    /// What happened: `CREATED`, `UPDATED`, `CREATING`, `SYNCING`, `SYNCED`, `SIZED`, `FAILED`, `CANCELLED`, `DELETED` (here),
+    /// What happened: `CREATED`, `UPDATED`, `CREATING`, `SYNCING`, `SYNCED`, `SIZED`, `SIZE_FAILED`, `FAILED`, `CANCELLED`, `DELETED` (here),
     /// `REMOVED` (at the platform).
     async fn change(&self) -> &str {
         &self.then.change

@@ -38,7 +38,7 @@ struct ConversionSharingRuleInput {
 struct ConversionSharingUpdateInput {
     /// The connection.
     connection_id: ConnectionId,
-    /// Whether anything is told. Switched off, what waits is not told any more.
+    /// Whether anything is told. Switched off, what waits is not told any more; `conversionBackfill` brings it back.
     enabled: Option<bool>,
     /// All rules anew, up to 50.
     rules: Option<Vec<ConversionSharingRuleInput>>,
@@ -150,8 +150,8 @@ impl ConversionSharingMutation {
         })
     }
 
-    /// Has what happened before sharing was switched on told as well, as far back as the platform takes it. What was told already is
-    /// not told again.
+    /// Has what happened before sharing was switched on told as well, as far back as the platform takes it, and so what was called off
+    /// when it was switched off. What was told already is not told again.
     #[scope("connections:write", all_rows)]
     async fn conversion_backfill(
         &self,

@@ -16,7 +16,8 @@ use crate::events::{Event, Filter};
 use crate::identity::Scope;
 use crate::platforms::conversions as room;
 
-/// A happening is to be told to a platform, was told, withheld or refused.
+/// A happening is to be told to a platform, was told, withheld or refused; or all that waited for a platform were called off, or are
+/// looked at again.
 struct ConversionDeliveryChanged {
     event: Arc<Event>,
     then: Changed,
@@ -27,6 +28,8 @@ struct Changed {
     connection: ConnectionId,
     state: ConversionDeliveryState,
     problem: Option<String>,
+    /// Of how many it tells, where it is not of one.
+    count: Option<i64>,
 }
 
 #[scoped]
@@ -48,11 +51,20 @@ impl ConversionDeliveryChanged {
     async fn problem_kind(&self) -> Option<&str> {
         self.then.problem.as_deref()
     }
-    /// The lead's id.
+    /// Of how many deliveries it tells: 1 with a lead and a delivery; else all of a connection that were called off or offered again at
+    /// once, which only those who see all rows are told of.
+    async fn count(&self) -> i64 {
+        self.then.count.unwrap_or(1)
+    }
+    /// The id of the connection that it is told to.
+    async fn connection_id(&self) -> ConnectionId {
+        self.then.connection
+    }
+    /// The lead's id; null for many deliveries.
     async fn lead_id(&self) -> Option<LeadId> {
         self.event.lead_id
     }
-    /// The lead; null when it is deleted.
+    /// The lead; null when it is deleted, and for many deliveries.
     #[scope("leads:read")]
     async fn lead(&self, ctx: &Context<'_>) -> Result<Option<Eager<Lead>>> {
         match self.event.lead_id {
@@ -60,8 +72,11 @@ impl ConversionDeliveryChanged {
             None => Ok(None),
         }
     }
-    /// The delivery as it is now.
+    /// The delivery as it is now; null for many, and when it is not kept any more.
     async fn conversion_delivery(&self, ctx: &Context<'_>) -> Result<Option<ConversionDelivery>> {
+        if self.then.count.is_some() {
+            return Ok(None);
+        }
         let id = self
             .event
             .subject

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object, Result, SimpleObject, Subscription};
 use entity::TextRole;
-use entity::id::ConnectionId;
+use entity::id::{ConnectionId, TextId};
 use futures_util::Stream;
 
 use super::{TextBudget, TextGeneration};
-use crate::api::types::{Access, Decimal, Json, scoped, user_errors};
+use crate::api::types::{Access, Decimal, Json, Unsubscribed, scoped, user_errors};
 use crate::db::CallKey;
-use crate::error::Failure;
+use crate::error::{Error, Failure, Outcome};
 use crate::platforms::text_generation::{
-    self as room, BudgetChange, Piece, Said, TextDraft, TextProblem, USUAL_TOKENS, Writing,
+    self as room, BudgetChange, Piece, Said, TextCursor, TextDraft, TextProblem, USUAL_TOKENS, Writing,
 };
 
 /// Pieces of a text follow each other no faster than this.
@@ -113,6 +113,22 @@ struct TextGeneratePayload {
     user_errors: Vec<TextUserError>,
 }
 
+/// Which text is written no further.
+#[derive(InputObject)]
+struct TextGenerationCancelInput {
+    /// The text's id, `text_…`: what stands before the colon of a cursor of `textGenerating`.
+    id: TextId,
+}
+
+/// The answer of `textGenerationCancel`.
+#[derive(SimpleObject)]
+struct TextGenerationCancelPayload {
+    /// The text as it stands: it may be RUNNING for some seconds yet; null when there are user errors.
+    generation: Option<TextGeneration>,
+    /// What was wrong with the input.
+    user_errors: Vec<TextUserError>,
+}
+
 /// The answer of `textBudgetUpdate`.
 #[derive(SimpleObject)]
 struct TextBudgetPayload {
@@ -125,6 +141,8 @@ struct TextBudgetPayload {
 /// A piece of a text that is being written. The last one has `generation` or `userErrors`.
 #[derive(SimpleObject)]
 struct TextGenerating {
+    /// Resume behind this piece by `after:`; null where nothing was begun.
+    cursor: Option<String>,
     /// More text; empty in the last one.
     text: String,
     /// What the text took and cost, when it is there as a whole; null before.
@@ -134,15 +152,25 @@ struct TextGenerating {
 }
 
 /// A use case that has begun to answer: its text, or the problems that were known at once.
-type Asked = std::result::Result<Writing, Vec<TextUserError>>;
+type Asked<T> = std::result::Result<T, Vec<TextUserError>>;
 
-async fn ask(ctx: &Context<'_>, input: TextGenerateInput, stays: bool) -> Result<Asked> {
-    let (draft, key) = input.draft();
-    match room::begin(ctx.app(), ctx.caller()?, draft, key, stays).await {
+fn asked<T>(outcome: Outcome<T, TextProblem>) -> Result<Asked<T>> {
+    match outcome {
         Ok(writing) => Ok(Ok(writing)),
         Err(Failure::Problems(problems)) => Ok(Err(problems.into_iter().map(TextUserError::from).collect())),
         Err(Failure::Error(error)) => Err(error.into()),
     }
+}
+
+async fn ask(ctx: &Context<'_>, input: TextGenerateInput, stays: bool) -> Result<Asked<Writing>> {
+    let (draft, key) = input.draft();
+    asked(room::begin(ctx.app(), ctx.caller()?, draft, key, stays).await)
+}
+
+async fn go_on(ctx: &Context<'_>, after: &str, input: Option<TextGenerateInput>) -> Result<Asked<Writing>> {
+    let at: TextCursor = after.parse()?;
+    let draft = input.map(|input| input.draft().0);
+    asked(room::resume(ctx.app(), ctx.caller()?, at, draft).await)
 }
 
 /// Changes and requests of generated texts.
@@ -154,7 +182,7 @@ pub struct TextMutation;
 impl TextMutation {
     /// Has a text written, and answers when it is there. One that takes longer than a request may goes on: the same call again
     /// (with `cache`, or the same `idempotencyKey`) waits for the same text. For long texts see the subscription
-    /// `textGenerating`.
+    /// `textGenerating`. It is ended by `textGenerationCancel`.
     #[scope("content:write", all_rows)]
     #[graphql(complexity = "50 + child_complexity")]
     async fn text_generate(
@@ -186,6 +214,22 @@ impl TextMutation {
             }
         }
         Ok(failed(Vec::new()))
+    }
+
+    /// Has a text written no further, for all who wait for it: what it took so far counts, and the request to the platform is hung
+    /// up, by another server within some seconds. One that has ended stays as it is.
+    #[scope("content:write", all_rows)]
+    async fn text_generation_cancel(
+        &self,
+        ctx: &Context<'_>,
+        input: TextGenerationCancelInput,
+    ) -> Result<TextGenerationCancelPayload> {
+        let outcome = room::cancel(ctx.app(), ctx.caller()?, input.id).await;
+        let (row, user_errors) = TextUserError::split(outcome)?;
+        Ok(TextGenerationCancelPayload {
+            generation: row.map(|row| TextGeneration(row.into())),
+            user_errors,
+        })
     }
 
     /// Sets what may be spent on texts by a connection in a day (UTC), and the model where none is named. It holds from the
@@ -233,43 +277,80 @@ pub struct TextSubscription;
 #[Subscription]
 impl TextSubscription {
     /// Has a text written, and tells it as it is written: pieces of text (up to 20 a second), then one end with what it took
-    /// and cost, or with user errors. To unsubscribe ends the request to the platform, unless somebody else waits for the
-    /// same. It has no cursor: the same call again with the same `idempotencyKey` tells the text from its start, while it is written and after.
+    /// and cost, or with user errors. To unsubscribe (`complete` on a WebSocket) ends the request to the platform, unless
+    /// somebody else waits for the same or may come back for it. Whose connection breaks may come back with `after`: the text is
+    /// written to its end meanwhile, and kept as long as the deployment keeps texts; see `textGenerationCancel`. The same call
+    /// again with the same `idempotencyKey` tells the text from its start.
     #[scope("content:write", all_rows)]
     #[graphql(complexity = "50 + child_complexity")]
     async fn text_generating(
         &self,
         ctx: &Context<'_>,
-        input: TextGenerateInput,
+        #[graphql(desc = "What is to be written; not needed with `after` by who asked for the text.")]
+        input: Option<TextGenerateInput>,
+        #[graphql(
+            desc = "Goes on behind this cursor, or from the start of the text with this id, and asks for nothing anew: no piece is \
+                    lost, none comes twice."
+        )]
+        after: Option<String>,
     ) -> Result<impl Stream<Item = Result<TextGenerating>> + use<>> {
-        let asked = ask(ctx, input, false).await?;
-        Ok(told(asked))
+        let asked = match (after, input) {
+            (Some(after), input) => go_on(ctx, &after, input).await?,
+            (None, Some(input)) => ask(ctx, input, false).await?,
+            (None, None) => {
+                let message = "say by `input` what is to be written, or by `after` where it goes on";
+                return Err(Error::BadInput(message.to_owned()).into());
+            }
+        };
+        let unsubscribed = ctx.data_opt::<Unsubscribed>().cloned().unwrap_or_default();
+        Ok(told(asked.map(|writing| Listener {
+            writing,
+            unsubscribed,
+        })))
     }
 }
 
-fn told(asked: Asked) -> impl Stream<Item = Result<TextGenerating>> {
-    let end = |generation, user_errors| TextGenerating {
+/// Somebody who listens to a text; who says that they want no more of it forgoes it.
+struct Listener {
+    writing: Writing,
+    unsubscribed: Unsubscribed,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if self.unsubscribed.is_said() {
+            self.writing.forgo();
+        }
+    }
+}
+
+fn told(asked: Asked<Listener>) -> impl Stream<Item = Result<TextGenerating>> {
+    let end = |cursor: Option<TextCursor>, generation, user_errors| TextGenerating {
+        cursor: cursor.map(|cursor| cursor.to_string()),
         text: String::new(),
         generation,
         user_errors,
     };
     async_stream::stream! {
-        let mut writing = match asked {
-            Ok(writing) => writing,
+        let mut listener = match asked {
+            Ok(listener) => listener,
             Err(user_errors) => {
-                yield Ok(end(None, user_errors));
+                yield Ok(end(None, None, user_errors));
                 return;
             }
         };
         loop {
-            match writing.next().await {
+            let heard = listener.writing.next().await;
+            let cursor = listener.writing.cursor();
+            match heard {
                 Ok(Some(Piece::Text(text))) => {
-                    yield Ok(TextGenerating { text, generation: None, user_errors: Vec::new() });
+                    let cursor = cursor.map(|cursor| cursor.to_string());
+                    yield Ok(TextGenerating { cursor, text, generation: None, user_errors: Vec::new() });
                     // What comes meanwhile is the next piece.
                     tokio::time::sleep(PACE).await;
                 }
-                Ok(Some(Piece::End(Ok(row)))) => yield Ok(end(Some(TextGeneration(row)), Vec::new())),
-                Ok(Some(Piece::End(Err(problem)))) => yield Ok(end(None, vec![problem.into()])),
+                Ok(Some(Piece::End(Ok(row)))) => yield Ok(end(cursor, Some(TextGeneration(row)), Vec::new())),
+                Ok(Some(Piece::End(Err(problem)))) => yield Ok(end(cursor, None, vec![problem.into()])),
                 Ok(None) => return,
                 Err(error) => {
                     yield Err(error.into());

@@ -1,6 +1,7 @@
 //! What may be asked of a model, and what went wrong: pure rules.
 
 mod cost;
+mod cursor;
 
 use entity::id::ConnectionId;
 use entity::{TextFinish, TextRole};
@@ -13,6 +14,8 @@ pub(super) use self::cost::{
     written_tokens,
 };
 pub use self::cost::{dollars, free_again};
+pub use self::cursor::TextCursor;
+pub(super) use self::cursor::behind;
 use super::Generation;
 use crate::db::{Keyset, SortValue};
 use crate::error::Problem;
@@ -34,7 +37,7 @@ pub(super) const MOST_TEXT_BYTES: usize = 2 << 20;
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[graphql(name = "TextErrorCode")]
 pub enum TextProblem {
-    /// There is no such connection.
+    /// There is no such connection, or no such text that is yours to read.
     NotFound,
     /// The connection is switched off, or waits for consent.
     NotActive,
@@ -70,7 +73,7 @@ pub enum TextProblem {
     TooMany,
     /// The server ended while the text was being written.
     Interrupted,
-    /// Whoever asked went away before the text was done.
+    /// It was cancelled before it was done.
     Cancelled,
     /// The text of an earlier call is not kept any more.
     Gone,

@@ -103,6 +103,11 @@ on_both! {
         assert_eq!(model.begun(), 1, "what was begun is not asked for again");
         let row = history(&server).await.swap_remove(0);
         assert_eq!((&row["state"], &row["cost"]), (&json!("FAILED"), &Value::Null), "{row}");
+        // Who comes back is told so far, too.
+        let mut back = socket.subscribe(GENERATING, json!({ "after": row["id"] })).await;
+        assert_eq!(back.data().await["it"]["text"], "Hello ");
+        assert_eq!(back.data().await["it"]["userErrors"][0]["code"], "BROKE_OFF");
+        back.ended().await;
         // It is not given to the next who asks.
         assert_eq!(refused(&generate(&server, &order(&id, "m", "[[fail]]")).await).0, "BROKE_OFF");
         assert_eq!(model.begun(), 2);
@@ -145,6 +150,12 @@ on_both! {
         // The same call, by whom it was made: the same answer.
         let answer = server.graphql_as(Some(&token), GENERATE, body["variables"].clone()).await["data"]["it"].take();
         assert_eq!(refused(&answer).0, "INTERRUPTED");
+        // Nor does who comes back wait for what nobody writes.
+        let mut socket = server.socket(&token).await;
+        let mut back = socket.subscribe(GENERATING, json!({ "after": row["id"] })).await;
+        let end = back.data().await["it"].take();
+        assert_eq!((&end["text"], &end["userErrors"][0]["code"]), (&json!(""), &json!("INTERRUPTED")), "{end}");
+        back.ended().await;
         assert_eq!(model.begun(), 1);
     }
 }

@@ -1,4 +1,5 @@
-//! A server that speaks as OpenAI does, and writes when it is told to: `Hello ` at once, `world.` when it is released.
+//! A server that speaks as OpenAI does, and writes when it is told to: `Hello ` at once, `world.` when it is released; of
+//! `[[late]]` all of it then, of `[[short]]` all at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -115,12 +116,17 @@ async fn serve(mut stream: TcpStream, shared: &Shared) -> Option<()> {
         return stream.write_all(answer.as_bytes()).await.ok();
     }
     shared.begun.fetch_add(1, Ordering::SeqCst);
+    let mut released = shared.released.subscribe();
+    if body.contains("[[late]]") {
+        // It thinks before it says anything.
+        released.wait_for(|released| *released).await.ok()?;
+    }
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
     stream.write_all(head.as_bytes()).await.ok()?;
     stream.write_all(piece("Hello ").as_bytes()).await.ok()?;
-    let mut released = shared.released.subscribe();
+    let is_short = body.contains("[[short]]");
     tokio::select! {
-        _ = released.wait_for(|released| *released) => {}
+        _ = released.wait_for(|released| *released || is_short) => {}
         _ = stream.read(&mut buffer) => {
             shared.hung_up.fetch_add(1, Ordering::SeqCst);
             return None;

@@ -118,8 +118,17 @@ on_both! {
         }
         let budgets = server.data("{ textBudgets { nodes { connectionId connection { name } usdPerDay tokensPerDay } } }", json!({})).await;
         assert_eq!(budgets["textBudgets"]["nodes"], json!([{ "connectionId": id, "connection": { "name": "Own" }, "usdPerDay": "5", "tokensPerDay": 10_000 }]));
+        // One that is removed has no budget.
+        let other = model.connect_with(&server, json!({})).await;
+        limit(&server, &other, json!({ "usdPerDay": "7" })).await;
+        let listed = async || server.data("{ textBudgets { nodes { usdPerDay } } }", json!({})).await["textBudgets"]["nodes"].take();
+        assert_eq!(listed().await, json!([{ "usdPerDay": "7" }, { "usdPerDay": "5" }]));
+        let delete = "mutation ($id: ID!) { it: connectionDelete(input: { id: $id }) { userErrors { message } } }";
+        assert_eq!(server.data(delete, json!({ "id": other })).await["it"]["userErrors"], json!([]));
+        assert_eq!(listed().await, json!([{ "usdPerDay": "5" }]));
+        assert_eq!(server.data(BUDGET, json!({ "id": other })).await["it"], Value::Null);
         server.settled().await;
         let told = server.data("{ activity(first: 5, filter: { types: [SETTING_CHANGED] }) { nodes { subject payload } } }", json!({})).await;
-        assert_eq!(told["activity"]["nodes"].as_array().unwrap().len(), 2, "{told}");
+        assert_eq!(told["activity"]["nodes"].as_array().unwrap().len(), 3, "{told}");
     }
 }
