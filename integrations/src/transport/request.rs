@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use rand::RngExt as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::{Instrument as _, debug, info_span};
 use url::Url;
 
@@ -361,7 +362,6 @@ impl Request {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            self.wait_for_the_lane(&policy).await?;
             let mut outgoing = Outgoing {
                 method: self.method.clone(),
                 url: url.clone(),
@@ -376,8 +376,9 @@ impl Request {
                 place(&mut outgoing, &now)?;
                 token = Some(now);
             }
+            let place = self.place(&policy).await?;
             let begun = Instant::now();
-            let outcome = match self.attempt(outgoing, judge, &read, &policy).await {
+            let outcome = match self.attempt(outgoing, judge, &read, &policy, place).await {
                 Ok(answer) => open(answer).await,
                 Err(error) => Err(error),
             };
@@ -430,14 +431,18 @@ impl Request {
         }
     }
 
-    /// Waits until the platform's limits let the request through.
-    async fn wait_for_the_lane(&self, policy: &Policy) -> Result<()> {
+    /// A place among the requests that are on their way, as soon as the platform's limits let this one through. The limits are
+    /// looked at in the place, as others may have been told to pause while this one stood in line; what has to wait for them
+    /// waits without a place.
+    async fn place(&self, policy: &Policy) -> Result<OwnedSemaphorePermit> {
         let Inner { lane, clock, .. } = &*self.http;
         loop {
+            let place = lane.enter().await;
             let wait = lane.wait(self.limit, self.points, clock.now());
             if wait.is_zero() {
-                return Ok(());
+                return Ok(place);
             }
+            drop(place);
             if wait > policy.longest_wait {
                 let error = Error::new(
                     Kind::Throttled,
@@ -455,6 +460,7 @@ impl Request {
         judge: &dyn Judge,
         read: &F,
         policy: &Policy,
+        _place: OwnedSemaphorePermit,
     ) -> Result<T>
     where
         T: AsAnswer,
@@ -468,7 +474,6 @@ impl Request {
             ..
         } = &*self.http;
         let host = outgoing.url.host_str().unwrap_or_default().to_owned();
-        let _place = lane.enter().await;
         let sent = async {
             let incoming = transport.wire.send(outgoing).await?;
             read(incoming).await
@@ -497,8 +502,16 @@ impl Request {
         if let Some(pace) = judge.pace(answer) {
             lane.note(self.limit, pace, now);
         }
-        judge.judge(answer)?;
-        Ok(value)
+        let judged = judge.judge(answer);
+        if let Err(Error {
+            retry: Retry::After(time),
+            ..
+        }) = &judged
+        {
+            // Before the place is left: the next in line is to know.
+            lane.note(self.limit, Pace::Pause(*time), now);
+        }
+        judged.map(|()| value)
     }
 
     fn broken(&self, kind: Kind, text: String) -> Error {
