@@ -20,6 +20,7 @@ mod m0012_advertising;
 mod m0013_audiences;
 mod m0014_text_generation;
 mod m0015_shop_lists;
+mod m0018_access_version;
 
 /// All migrations in their order.
 #[derive(Debug)]
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_audiences::Migration),
             Box::new(m0014_text_generation::Migration),
             Box::new(m0015_shop_lists::Migration),
+            Box::new(m0018_access_version::Migration),
         ]
     }
 }

@@ -10,9 +10,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use super::health::note;
 use super::live::{self, Live, seal_credentials};
 use super::model::{changed_addresses, wrong};
-use super::service::{self, missing, take_account};
+use super::service::{self, missing, take_other_account};
 use super::{Connection, ConnectionProblem, store};
 use crate::app::App;
 use crate::error::{Error, Failure, Outcome};
@@ -160,22 +161,24 @@ pub async fn come_back(app: &App, query: Vec<(String, String)>) -> Outcome<Retur
     let Some(mut row) = store::locked(&tx, id).await? else {
         return Err(missing(id).into());
     };
-    if is_elsewhere(&row.settings) {
+    // The credentials were had and tried with what was entered before.
+    if row.access_version != live.row.access_version {
         return Err(invalid());
     }
     seal_credentials(app, &tx, now, &mut row, &credentials).await?;
     let was_first = row.account_id.is_none();
     let account = row.account_id.clone();
-    take_account(&mut row, outcome.as_ref().ok());
+    take_other_account(&mut row, outcome.as_ref().ok());
     service::begin_anew(&tx, account.as_deref(), &row).await?;
     if row.state != ConnectionState::Disabled {
         row.state = ConnectionState::Active;
     }
-    live::note(&mut row, outcome.as_ref().map(drop), now);
+    note(&mut row, outcome.as_ref().map(drop), now);
     if was_first && row.state == ConnectionState::Active {
         row.next_sync_at = row.sync_every_seconds.map(|_| now);
     }
     row.version += 1;
+    row.access_version += 1;
     row.updated_at = now;
     store::update(&tx, row.clone()).await?;
     store::wake_deliveries(&tx, id, now).await?;

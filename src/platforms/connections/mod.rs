@@ -7,8 +7,10 @@
 mod consent;
 mod consumer;
 pub mod graphql;
+mod health;
 mod live;
 mod model;
+mod refreshing;
 mod service;
 mod store;
 mod sweep;
@@ -19,7 +21,8 @@ pub use entity::connection::Model as Connection;
 
 pub use self::consent::{Begun, Returned, authorize, come_back};
 pub use self::consumer::{Consumer, Consumers, Items, Refusal, Written, batches, offered};
-pub use self::live::{Live, live, report};
+pub use self::health::report;
+pub use self::live::{Live, live};
 pub use self::model::{
     ConnectionChange, ConnectionDraft, ConnectionOrder, ConnectionProblem, MOST_CONNECTIONS, Mapping,
     SecretValues,

@@ -5,6 +5,7 @@ mod audiences;
 mod connections;
 mod conversions;
 mod messages;
+mod readings;
 mod shops;
 mod texts;
 mod webhooks;
