@@ -9,7 +9,10 @@ mod scalars;
 
 pub use access::{Access, Live};
 pub(super) use access::{CallerData, PublicUrl, Sight};
-pub use door::{ACCESS_COOKIE, Cookies, Door, OPEN_ID_COOKIE, REFRESH_COOKIE, forgotten_state, kept_tokens};
+pub use door::{
+    ACCESS_COOKIE, Cookies, Door, OPEN_ID_COOKIE, REFRESH_COOKIE, consent_cookie, forgotten_consent,
+    forgotten_state, kept_consent, kept_tokens,
+};
 pub use leadline_macros::scoped;
 pub use pages::{Listed, Pages, connection, page_request};
 pub(super) use permission::{Need, Who};

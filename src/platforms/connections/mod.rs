@@ -19,7 +19,8 @@ pub mod webhook;
 
 pub use entity::connection::Model as Connection;
 
-pub use self::consent::{Begun, Returned, authorize, come_back};
+pub use self::consent::redirect as consent_redirect;
+pub use self::consent::{Begun, Page as ConsentPage, Returned, authorize, come_back, page as consent_page};
 pub use self::consumer::{Consumer, Consumers, Items, Refusal, Written, batches, offered};
 pub use self::health::report;
 pub use self::live::{Live, live};

@@ -3,6 +3,7 @@
 mod advertising;
 mod audiences;
 mod connections;
+mod consents;
 mod conversions;
 mod messages;
 mod readings;
