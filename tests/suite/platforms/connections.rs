@@ -4,7 +4,7 @@ use integrations::sandbox::Failure;
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
-use super::{CREATE, SYNC, connect, count, ended, input, server, shop, sync};
+use super::{CREATE, SYNC, connect, ended, input, server, shop, sync};
 use crate::support::{Database, code, until};
 
 const ONE: &str =

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_platform_is_waited_for_as_long_as_it_says_within_bounds() {
-        let minutes = |count| Duration::from_secs(60 * count);
+        let minutes = |count: u64| Duration::from_secs(60 * count);
         let after = |time| Error::new(Kind::Throttled, "busy").retry(Retry::After(time));
         let mut reached = Reached::default();
         for _ in 0..10 {
