@@ -193,7 +193,10 @@ impl Reading<'_> {
         let mut left_out: Option<integrations::Error> = None;
         for consumer in self.consumers.iter() {
             if !is_begun && kinds.iter().any(|kind| consumer.kinds().contains(kind)) {
-                consumer.begin(self.app, &self.live, &context).await?;
+                tokio::select! {
+                    begun = consumer.begin(self.app, &self.live, &context) => begun?,
+                    () = self.job.stopped() => return Ok(End::Stopped),
+                }
             }
         }
         while let Some(kind) = kinds.get(so_far.reached.kinds).copied() {
