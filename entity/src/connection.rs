@@ -48,6 +48,8 @@ pub struct Model {
     pub next_sync_at: Option<Timestamp>,
     /// Grows with each change of what is needed to ask the platform.
     pub version: i64,
+    /// Grows with each change of what is entered or consented to: what was tried before says nothing about what is there now.
+    pub access_version: i64,
     /// Who made it.
     pub created_by: String,
     /// When it was made.

@@ -22,6 +22,7 @@ mod m0014_text_generation;
 mod m0015_shop_lists;
 mod m0016_waiting;
 mod m0017_mending;
+mod m0018_access_version;
 
 /// All migrations in their order.
 #[derive(Debug)]
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_shop_lists::Migration),
             Box::new(m0016_waiting::Migration),
             Box::new(m0017_mending::Migration),
+            Box::new(m0018_access_version::Migration),
         ]
     }
 }

@@ -17,6 +17,7 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 use tracing::Instrument;
 
 use super::access::ServerGateway;
+use super::consent::Consent;
 use super::exports::Exports;
 use super::fault::Fault;
 use super::gateway::RequestId;
@@ -26,7 +27,7 @@ use super::open_id::Callback;
 use super::seats::Seats;
 use super::uploads::Uploads;
 use super::webhooks::Webhooks;
-use super::{consent, console, contract, headers, health, preflight};
+use super::{console, contract, headers, health, preflight};
 use crate::api::Api;
 use crate::app::App;
 use crate::config::GraphqlSettings;
@@ -71,6 +72,7 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
     let api = Api::new(&app, &public_url, &graphql);
     let gateway = Arc::new(gateway);
     let callback = Callback::new(app.clone(), gateway.surroundings(), &public_url);
+    let consent = Consent::new(app.clone(), gateway.surroundings(), &public_url);
     let uploads = Uploads::new(app.clone(), Arc::clone(&gateway));
     let exports = Exports::new(app.clone(), Arc::clone(&gateway));
     let contract = contract::route(Arc::clone(&gateway));
@@ -113,7 +115,8 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         .route("/exports/leads", exports.route())
         .route("/schema.graphql", contract.layer(CompressionLayer::new()))
         .route("/openid/callback", callback.route())
-        .route("/connections/callback", consent::route(app.clone()))
+        .route("/connections/authorize/{code}", consent.clone().begin_route())
+        .route("/connections/callback", consent.callback_route())
         .route(
             "/webhooks/{connection}",
             Webhooks::new(webhooks, &public_url).route(),

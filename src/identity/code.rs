@@ -6,7 +6,7 @@ use entity::{CodePurpose, Timestamp, one_time_code};
 use super::secret::{self, SecretKind};
 use super::store;
 use crate::app::App;
-use crate::db::Tx;
+use crate::db::{ConnectionTrait, Tx};
 use crate::error::Error;
 use crate::vault::{Place, Unsealed};
 
@@ -113,7 +113,7 @@ pub(super) async fn forget_ways_in(tx: &Tx, user: UserId) -> Result<(), Error> {
 /// # Errors
 /// The database's and the vault's.
 pub async fn redeem(app: &App, tx: &Tx, purpose: CodePurpose, code: &str) -> Result<Option<Redeemed>, Error> {
-    let Some(row) = found(app, tx, purpose, code).await? else {
+    let Some(row) = found(app, &**tx, purpose, code).await? else {
         return Ok(None);
     };
     // Twins: the second finds nothing to delete.
@@ -144,7 +144,9 @@ pub(super) async fn owner(
     purpose: CodePurpose,
     code: &str,
 ) -> Result<Option<UserId>, Error> {
-    Ok(found(app, tx, purpose, code).await?.and_then(|row| row.user_id))
+    Ok(found(app, &**tx, purpose, code)
+        .await?
+        .and_then(|row| row.user_id))
 }
 
 /// Whether a code is good, without taking it.
@@ -152,12 +154,34 @@ pub(super) async fn owner(
 /// # Errors
 /// The database's.
 pub(super) async fn is_good(app: &App, tx: &Tx, purpose: CodePurpose, code: &str) -> Result<bool, Error> {
-    Ok(found(app, tx, purpose, code).await?.is_some())
+    Ok(found(app, &**tx, purpose, code).await?.is_some())
+}
+
+/// What is kept for a code's return, without taking it. `None` when it was used, has expired or never was.
+///
+/// # Errors
+/// The database's and the vault's.
+pub async fn kept(
+    app: &App,
+    db: &impl ConnectionTrait,
+    purpose: CodePurpose,
+    code: &str,
+) -> Result<Option<Unsealed>, Error> {
+    let Some(row) = found(app, db, purpose, code).await? else {
+        return Ok(None);
+    };
+    match &row.payload {
+        Some(sealed) => {
+            let opened = app.vault().open(db, Place::CODE_PAYLOAD, &row.hash, sealed);
+            Ok(Some(opened.await?))
+        }
+        None => Ok(None),
+    }
 }
 
 async fn found(
     app: &App,
-    tx: &Tx,
+    db: &impl ConnectionTrait,
     purpose: CodePurpose,
     code: &str,
 ) -> Result<Option<one_time_code::Model>, Error> {
@@ -166,6 +190,6 @@ async fn found(
         return Ok(None);
     }
     let now = app.clock().now();
-    let row = store::code(&**tx, &secret::hash(code)).await?;
+    let row = store::code(db, &secret::hash(code)).await?;
     Ok(row.filter(|row| row.purpose == purpose && row.expires_at > now))
 }

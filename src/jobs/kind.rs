@@ -17,6 +17,9 @@ pub enum JobOutcome {
     Finished,
     /// It stopped between two batches because [`JobContext::is_cancelled`] said so.
     Stopped,
+    /// Somebody outside is not to be asked before so much time has passed. It gives its place back, and goes on from its checkpoint
+    /// then, in whichever process; that counts as no attempt.
+    Later(Duration),
 }
 
 /// A kind of background work.

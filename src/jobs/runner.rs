@@ -65,6 +65,8 @@ impl Drop for Woken<'_> {
 enum End {
     Succeeded,
     Stopped,
+    /// Goes on after so long.
+    Later(Duration),
     Failed(String),
     /// Worth another attempt.
     Again(String),
@@ -152,6 +154,7 @@ impl Runner {
             result = work => match result {
                 Ok(Ok(JobOutcome::Finished)) => End::Succeeded,
                 Ok(Ok(JobOutcome::Stopped)) => End::Stopped,
+                Ok(Ok(JobOutcome::Later(time))) => End::Later(time),
                 Ok(Err(error)) => failed(id, attempts, error),
                 Err(_panic) => {
                     tracing::error!("a job panicked; the message is above in this log");
@@ -184,13 +187,17 @@ impl Runner {
             End::Failed(message) => {
                 store::finish(&tx, id, claim, JobState::Failed, Some(message), now).await?
             }
-            End::Stopped | End::Again(_) if standing.cancel_requested => {
+            End::Stopped | End::Later(_) | End::Again(_) if standing.cancel_requested => {
                 store::finish(&tx, id, claim, JobState::Cancelled, None, now).await?
             }
             End::Stopped if self.stop.is_cancelled() => store::release(&tx, id, claim, now, 1).await?,
             End::Stopped => {
                 let message = "the job stopped without having been asked to";
                 store::finish(&tx, id, claim, JobState::Failed, Some(message), now).await?
+            }
+            End::Later(time) => {
+                let seconds = i64::try_from(time.as_millis().div_ceil(1_000)).unwrap_or(i64::MAX);
+                store::release(&tx, id, claim, now.plus_seconds(seconds), 1).await?
             }
             End::Again(_) => {
                 let wake_at = now.plus_seconds(1 << attempts.clamp(0, 6));
@@ -206,6 +213,9 @@ impl Runner {
         match end {
             End::Failed(message) | End::Again(message) => {
                 tracing::warn!(state = %state, error = %message, "a job broke off");
+            }
+            End::Later(time) => {
+                tracing::info!(wait_ms = time.as_millis(), "a job waits for somebody outside")
             }
             End::Succeeded | End::Stopped => tracing::info!(state = %state, "a job ends"),
         }

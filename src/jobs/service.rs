@@ -119,22 +119,44 @@ pub async fn cancel(app: &App, caller: &Caller, id: JobId) -> Outcome<Job, JobPr
             return Err(missing().into());
         }
     }
-    let waited = store::cancel_queued(&tx, id, now).await?;
-    let runs = !waited && store::request_cancel(&tx, id, now).await?;
+    let asked = cancel_within(&tx, &caller.actor.id, id, now).await?;
     let Some(job) = store::find(&*tx, id).await? else {
         return Err(missing().into());
     };
-    if waited {
-        tell_as(&tx, &caller.actor.id, &job, now).await?;
-    } else if !runs && job.state != JobState::Cancelled {
+    if asked.is_none() && job.state != JobState::Cancelled {
         let message = format!("the job has ended as {} and cannot be cancelled", job.state);
         return Err(Problem::new("id", JobProblem::AlreadyEnded, message).into());
     }
     tx.commit().await?;
-    if runs {
-        app.jobs().cancel(id);
-    }
+    interrupt(app, id);
     Ok(job)
+}
+
+/// Asks a job to end, within the caller's transaction; after the commit call [`interrupt`]. Whoever calls has made sure that
+/// this may be asked for. Answers how it stands then: cancelled when it waited, running when it ends after the batch it is
+/// at; `None` when it has ended already, or is not there.
+///
+/// # Errors
+/// The database's.
+pub async fn cancel_within(
+    tx: &Tx,
+    actor: &str,
+    id: JobId,
+    now: Timestamp,
+) -> Result<Option<JobState>, Error> {
+    if store::cancel_queued(tx, id, now).await? {
+        if let Some(job) = store::find(&**tx, id).await? {
+            tell_as(tx, actor, &job, now).await?;
+        }
+        return Ok(Some(JobState::Cancelled));
+    }
+    let runs = store::request_cancel(tx, id, now).await?;
+    Ok(runs.then_some(JobState::Running))
+}
+
+/// Has a run in this process see at once that its job is to end; runs of others see it in their row.
+pub fn interrupt(app: &App, id: JobId) {
+    app.jobs().cancel(id);
 }
 
 /// A job; `None` when there is none with this id.

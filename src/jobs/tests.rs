@@ -80,6 +80,35 @@ impl JobKind for Failing {
     }
 }
 
+/// Waits for somebody outside: at first they say when to come again.
+struct Patient {
+    gate: Arc<Semaphore>,
+    runs: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl JobKind for Patient {
+    fn kind(&self) -> &'static str {
+        "test.wait"
+    }
+
+    fn waits_for_others(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, app: &App, job: &JobContext) -> Result<JobOutcome, Error> {
+        self.runs.fetch_add(1, Ordering::SeqCst);
+        if job.checkpoint::<bool>()?.is_some() {
+            self.gate.acquire().await.expect("never closed").forget();
+            return Ok(JobOutcome::Finished);
+        }
+        let tx = app.db().begin().await?;
+        job.progress(&tx, 1, None, &Counts::new(), &true).await?;
+        tx.commit().await?;
+        Ok(JobOutcome::Later(Duration::from_millis(599_500)))
+    }
+}
+
 struct House {
     _dir: TempDir,
     app: App,
@@ -107,6 +136,10 @@ impl House {
     fn registry(&self) -> Arc<JobRegistry> {
         let mut registry = JobRegistry::default();
         registry.add(Counting {
+            gate: Arc::clone(&self.gate),
+            runs: Arc::clone(&self.runs),
+        });
+        registry.add(Patient {
             gate: Arc::clone(&self.gate),
             runs: Arc::clone(&self.runs),
         });
@@ -421,4 +454,48 @@ async fn processes_that_start_at_once_set_up_one_queue() {
     for result in opened {
         assert!(matches!(result, Ok(Ok(()))), "{result:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_to_come_again_later_gives_its_place_back_and_goes_on_then() {
+    let house = House::build().await;
+    let runner = house.runner();
+    // More than there are places.
+    let mut ids = Vec::new();
+    for _ in 0..6 {
+        ids.push(house.enqueue("test.wait", &json!({}), Some(1)).await);
+    }
+    for id in &ids {
+        runner.take(*id).await;
+    }
+    for id in &ids {
+        let job = house
+            .until(*id, |job| job.state == JobState::Queued && job.done == 1)
+            .await;
+        assert_eq!(
+            (job.attempts, job.wake_at, job.claim),
+            (0, START.plus_seconds(600), None)
+        );
+    }
+    runner.tasks.close();
+    runner.tasks.wait().await;
+    assert_eq!(runner.waiting.available_permits(), 4);
+    // One that waits is cancelled at once; the others are woken when their time has come, and not before.
+    cancel(&house.app, &Caller::operator(), ids[0])
+        .await
+        .expect("waits");
+    assert_eq!(house.job(ids[0]).await.state, JobState::Cancelled);
+    house.clock.set(START.plus_seconds(599));
+    let (stop, worker) = house.worker();
+    sweep(&house.app).await.expect("sweeps");
+    assert_eq!(house.runs.load(Ordering::SeqCst), 6);
+    house.gate.add_permits(5);
+    house.clock.set(START.plus_seconds(600));
+    for id in &ids[1..] {
+        let job = house.until(*id, |job| job.state == JobState::Succeeded).await;
+        assert_eq!(job.attempts, 1);
+    }
+    assert_eq!(house.runs.load(Ordering::SeqCst), 11);
+    stop.cancel();
+    worker.await.expect("the worker ends");
 }

@@ -241,6 +241,8 @@ function open(): void {
     "password-reset": passwordReset,
     "email-verify": emailVerify,
     "sign-in-failed": (message) => signIn(decodeURIComponent(message)),
+    connected: (name) => show("Connected", element("p", `${decodeURIComponent(name)} is connected. You can close this page.`)),
+    "connection-failed": (message) => show("Not connected", element("p", decodeURIComponent(message))),
     forgot,
     "sign-up": signUp,
   };

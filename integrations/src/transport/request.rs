@@ -367,7 +367,6 @@ impl Request {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            self.wait_for_the_lane(&policy, is_too_late).await?;
             let mut outgoing = Outgoing {
                 method: self.method.clone(),
                 url: url.clone(),
@@ -382,11 +381,8 @@ impl Request {
                 place(&mut outgoing, &now)?;
                 token = Some(now);
             }
+            let place = self.place(&policy, is_too_late).await?;
             let begun = Instant::now();
-            let place = http.lane.enter(self.is_stream).await;
-            if is_too_late(Duration::ZERO) {
-                return Err(too_late());
-            }
             let outcome = match self.attempt(place, outgoing, judge, &read, &policy).await {
                 Ok(answer) => open(answer).await,
                 Err(error) => Err(error),
@@ -440,14 +436,25 @@ impl Request {
         }
     }
 
-    /// Waits until the platform's limits let the request through.
-    async fn wait_for_the_lane(&self, policy: &Policy, is_too_late: impl Fn(Duration) -> bool) -> Result<()> {
+    /// A place among the requests that are on their way, as soon as the platform's limits let this one through. The limits are
+    /// looked at in the place, as others may have been told to pause while this one stood in line; what has to wait for them
+    /// waits without a place.
+    async fn place(
+        &self,
+        policy: &Policy,
+        is_too_late: impl Fn(Duration) -> bool,
+    ) -> Result<OwnedSemaphorePermit> {
         let Inner { lane, clock, .. } = &*self.http;
         loop {
+            let place = lane.enter(self.is_stream).await;
+            if is_too_late(Duration::ZERO) {
+                return Err(too_late());
+            }
             let wait = lane.wait(self.limit, self.points, clock.now());
             if wait.is_zero() {
-                return Ok(());
+                return Ok(place);
             }
+            drop(place);
             if wait > policy.longest_wait || is_too_late(wait) {
                 let error = Error::new(
                     Kind::Throttled,
@@ -466,6 +473,7 @@ impl Request {
         judge: &dyn Judge,
         read: &F,
         policy: &Policy,
+        _place: OwnedSemaphorePermit,
     ) -> Result<T>
     where
         T: AsAnswer,
@@ -507,8 +515,16 @@ impl Request {
         if let Some(pace) = judge.pace(answer) {
             lane.note(self.limit, pace, now);
         }
-        judge.judge(answer)?;
-        Ok(value)
+        let judged = judge.judge(answer);
+        if let Err(Error {
+            retry: Retry::After(time),
+            ..
+        }) = &judged
+        {
+            // Before the place is left: the next in line is to know.
+            lane.note(self.limit, Pace::Pause(*time), now);
+        }
+        judged.map(|()| value)
     }
 
     fn broken(&self, kind: Kind, text: String) -> Error {

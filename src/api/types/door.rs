@@ -21,6 +21,12 @@ pub const OPEN_ID_COOKIE: &str = "leadline_openid";
 const OPEN_ID_PATH: &str = "/openid/callback";
 /// How long it lasts.
 const OPEN_ID_SECONDS: i64 = 10 * 60;
+/// The beginning of the names of cookies of consents that go on at platforms: one for each, as they go on side by side.
+const CONSENT_COOKIE: &str = "leadline_consent_";
+/// So much of a consent's state stands in the name.
+const CONSENT_NAME_CHARS: usize = 16;
+/// How long such a cookie lasts.
+const CONSENT_SECONDS: i64 = 10 * 60;
 /// Where the refresh token is sent to, and nowhere else.
 const REFRESH_PATH: &str = "/graphql";
 
@@ -139,6 +145,28 @@ pub fn kept_tokens(cookies: Cookies, tokens: &Tokens) -> Vec<String> {
 #[must_use]
 pub fn forgotten_state(cookies: Cookies) -> String {
     written(cookies, OPEN_ID_COOKIE, "", OPEN_ID_PATH, 0)
+}
+
+/// The name of the cookie of a consent, by its state. A state may be anybody's word, and the name stands in a header.
+#[must_use]
+pub fn consent_cookie(state: &str) -> String {
+    let tag = state
+        .chars()
+        .filter(|ch| ch.is_ascii_alphanumeric() || matches!(ch, '-' | '_'))
+        .take(CONSENT_NAME_CHARS);
+    CONSENT_COOKIE.chars().chain(tag).collect()
+}
+
+/// Gives the browser the code of a consent, by which it is known when it comes back to `path`.
+#[must_use]
+pub fn kept_consent(cookies: Cookies, path: &str, state: &str, code: &str) -> String {
+    written(cookies, &consent_cookie(state), code, path, CONSENT_SECONDS)
+}
+
+/// Takes it back.
+#[must_use]
+pub fn forgotten_consent(cookies: Cookies, path: &str, state: &str) -> String {
+    written(cookies, &consent_cookie(state), "", path, 0)
 }
 
 /// Lax, not strict: who follows a link to a page of this server is signed in there, and who comes back from a provider

@@ -10,7 +10,8 @@ mod scalars;
 pub use access::{Access, Live};
 pub(super) use access::{CallerData, PublicUrl, Sight};
 pub use door::{
-    ACCESS_COOKIE, Cookies, Door, OPEN_ID_COOKIE, REFRESH_COOKIE, Unsubscribed, forgotten_state, kept_tokens,
+    ACCESS_COOKIE, Cookies, Door, OPEN_ID_COOKIE, REFRESH_COOKIE, Unsubscribed, consent_cookie,
+    forgotten_consent, forgotten_state, kept_consent, kept_tokens,
 };
 pub use leadline_macros::scoped;
 pub use pages::{Listed, Pages, connection, page_request};

@@ -1,5 +1,4 @@
-//! Connections as they are used: rows with their secrets opened, kept in memory for a moment; access tokens that are refreshed
-//! before they expire; what using them showed about them.
+//! Connections as they are used: rows with their secrets opened, kept in memory for a moment.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,15 +10,14 @@ use entity::id::ConnectionId;
 use entity::{ConnectionState, Timestamp};
 use integrations::facet::Facets;
 use integrations::transport::Lane;
-use integrations::{
-    Context, Credentials, Integration, Kind, Secret, Secrets, Settings, StaticToken, TokenSource,
-};
+use integrations::{Context, Credentials, Integration, Secret, Secrets, Settings, StaticToken, TokenSource};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Connection, Mapping, model, service, store};
+use super::refreshing::Refreshing;
+use super::{Connection, Mapping, model, store};
 use crate::app::App;
-use crate::db::{ConnectionTrait, Tx, end_lease, take_lease};
+use crate::db::{ConnectionTrait, Tx};
 use crate::error::Error;
 use crate::vault::Place;
 
@@ -27,12 +25,6 @@ use crate::vault::Place;
 const BELIEVED: Duration = Duration::from_secs(2);
 /// Requests of one connection that are on their way at a time.
 const AT_ONCE: usize = 4;
-/// An access token is refreshed so long before it expires, in seconds.
-const EARLY_SECONDS: i64 = 300;
-/// For how long one process refreshes an access token without others doing so, in seconds.
-const LEASE_SECONDS: i64 = 180;
-/// How often another process is waited for, a second each.
-const WAITS: usize = 60;
 /// The secret that holds an access token made by hand, in the forms of platforms that have one.
 const TOKEN_BY_HAND: &str = "accessToken";
 
@@ -43,7 +35,7 @@ pub struct Live {
     pub row: Arc<Connection>,
     secrets: Arc<BTreeMap<String, Secret>>,
     settings: Settings,
-    credentials: Option<Arc<Credentials>>,
+    pub(super) credentials: Option<Arc<Credentials>>,
     lane: Arc<Lane>,
 }
 
@@ -64,11 +56,7 @@ impl Live {
     #[must_use]
     pub fn context(&self, app: &App) -> Context {
         let token: Arc<dyn TokenSource> = match &self.credentials {
-            Some(_) => Arc::new(Refreshing {
-                app: app.clone(),
-                id: self.row.id,
-                row: Arc::clone(&self.row),
-            }),
+            Some(_) => Arc::new(Refreshing::new(app, &self.row)),
             None => Arc::new(StaticToken(self.secrets.get(TOKEN_BY_HAND).cloned())),
         };
         self.with_secrets(app, Arc::clone(&self.secrets), token, Arc::clone(&self.lane))
@@ -83,6 +71,12 @@ impl Live {
     ) -> Context {
         let token = Arc::new(StaticToken(Some(token.clone())));
         self.with_secrets(app, Arc::new(entered(secrets)), token, Lane::new(1))
+    }
+
+    /// What a facet gets that asks with a token as it is.
+    pub(super) fn with_fixed_token(&self, app: &App, token: &Secret) -> Context {
+        let token = Arc::new(StaticToken(Some(token.clone())));
+        self.with_secrets(app, Arc::clone(&self.secrets), token, Lane::new(1))
     }
 
     fn with_secrets(
@@ -275,6 +269,14 @@ pub(super) fn forget(app: &App, id: ConnectionId) {
     }
 }
 
+/// Whoever holds it refreshes the access token of a connection in this process.
+pub(super) fn turn(app: &App, id: ConnectionId) -> Arc<tokio::sync::Mutex<()>> {
+    let known = app.memory::<Known>();
+    let entries = known.entries();
+    let turn = entries.get(&id).map(|entry| Arc::clone(&entry.refreshing));
+    turn.unwrap_or_default()
+}
+
 /// The secrets that were entered.
 pub(super) async fn opened(
     app: &App,
@@ -363,254 +365,4 @@ pub(super) async fn seal_credentials(
         row.scopes = Some(scopes.join(" "));
     }
     Ok(())
-}
-
-/// The access token of a connection whose owner has consented.
-struct Refreshing {
-    app: App,
-    id: ConnectionId,
-    /// As it was when the request was made up: its token goes to no other address.
-    row: Arc<Connection>,
-}
-
-#[async_trait]
-impl TokenSource for Refreshing {
-    async fn token(&self) -> integrations::Result<Secret> {
-        let credentials = self.credentials().await?;
-        if is_fresh(&credentials, self.app.clock().now()) {
-            return Ok(credentials.access_token);
-        }
-        match self.in_its_own_time(&credentials.access_token).await {
-            Ok(Some(token)) => {
-                self.credentials().await?;
-                Ok(token)
-            }
-            Ok(None) => Ok(credentials.access_token),
-            // It is still good for a few minutes; the next one tries again.
-            Err(error) if error.kind != Kind::Revoked && is_good(&credentials, self.app.clock().now()) => {
-                tracing::warn!(connection = %self.id, %error, "an access token could not be refreshed early");
-                Ok(credentials.access_token)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn refused(&self, token: &Secret) -> integrations::Result<Option<Secret>> {
-        let other = self.in_its_own_time(token).await?;
-        self.credentials().await?;
-        Ok(other)
-    }
-}
-
-fn is_fresh(credentials: &Credentials, now: Timestamp) -> bool {
-    credentials
-        .expires_at
-        .is_none_or(|at| Timestamp::from(at) > now.plus_seconds(EARLY_SECONDS))
-}
-
-fn is_good(credentials: &Credentials, now: Timestamp) -> bool {
-    credentials.expires_at.is_none_or(|at| Timestamp::from(at) > now)
-}
-
-fn own_fault(error: &Error) -> integrations::Error {
-    // The details are the log's, not the platform's.
-    tracing::error!(?error, "the credentials of a connection cannot be read");
-    integrations::Error::new(Kind::Unavailable, "the credentials cannot be read at the moment")
-}
-
-impl Refreshing {
-    async fn credentials(&self) -> integrations::Result<Credentials> {
-        let found = live(&self.app, self.id)
-            .await
-            .map_err(|error| own_fault(&error))?;
-        if let Some(live) = &found
-            && let Some(integration) = live.integration(&self.app)
-            && !model::changed_addresses(integration.manifest(), &self.row.settings, &live.row.settings)
-                .is_empty()
-        {
-            let message = "the connection has another address by now";
-            return Err(integrations::Error::new(Kind::Unauthorised, message));
-        }
-        found
-            .and_then(|live| live.credentials)
-            .map(|credentials| (*credentials).clone())
-            .ok_or_else(|| integrations::Error::new(Kind::Unauthorised, "the connection waits for consent"))
-    }
-
-    /// As a task of its own: what the platform has handed out is kept also where whoever asked has gone.
-    async fn in_its_own_time(&self, old: &Secret) -> integrations::Result<Option<Secret>> {
-        let this = Self {
-            app: self.app.clone(),
-            id: self.id,
-            row: Arc::clone(&self.row),
-        };
-        let old = old.clone();
-        let task = tokio::spawn(async move { this.refreshed(&old).await });
-        task.await
-            .unwrap_or_else(|error| Err(integrations::Error::new(Kind::Unavailable, error.to_string())))
-    }
-
-    /// Another token than the given one: what somebody else has fetched meanwhile, or one fetched now. `None` where the
-    /// platform gives no other.
-    async fn refreshed(&self, old: &Secret) -> integrations::Result<Option<Secret>> {
-        let turn = {
-            let known = self.app.memory::<Known>();
-            let entries = known.entries();
-            entries.get(&self.id).map(|entry| Arc::clone(&entry.refreshing))
-        };
-        let turn = turn.unwrap_or_default();
-        let _turn = turn.lock().await;
-        // A token that can be used once must not be used by two processes.
-        let name = format!("credentials:{}", self.id);
-        let holder = format!("{:016x}", rand::random::<u64>());
-        for _ in 0..WAITS {
-            let found = look(&self.app, self.id)
-                .await
-                .map_err(|error| own_fault(&error))?;
-            let Some((live, credentials)) =
-                found.and_then(|live| Some((live.clone(), live.credentials.clone()?)))
-            else {
-                return Ok(None);
-            };
-            if credentials.access_token != *old {
-                return Ok(Some(credentials.access_token.clone()));
-            }
-            let now = self.app.clock().now();
-            let taken = take_lease(self.app.db(), &name, &holder, now, LEASE_SECONDS)
-                .await
-                .map_err(|error| own_fault(&error.into()))?;
-            if taken {
-                let outcome = self.fetch(&live, &credentials).await;
-                let done = end_lease(self.app.db(), &name, &holder).await;
-                done.map_err(|error| own_fault(&error.into()))?;
-                return outcome;
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-        Err(integrations::Error::new(
-            Kind::Unavailable,
-            "another process does not get on with refreshing the access token",
-        ))
-    }
-
-    async fn fetch(&self, live: &Live, old: &Credentials) -> integrations::Result<Option<Secret>> {
-        let Some(oauth) = live.facets(&self.app).oauth else {
-            return Ok(None);
-        };
-        // With the token that there is: whoever refreshes must not ask for one.
-        let context = live.with_secrets(
-            &self.app,
-            Arc::clone(&live.secrets),
-            Arc::new(StaticToken(Some(old.access_token.clone()))),
-            Lane::new(1),
-        );
-        let fresh = match oauth.refresh(&context, old).await {
-            Ok(fresh) => fresh,
-            Err(error) => {
-                let told = report(&self.app, live, Err(&error)).await;
-                told.map_err(|error| own_fault(&error))?;
-                return match error.kind {
-                    Kind::Unsupported => Ok(None),
-                    _ => Err(error),
-                };
-            }
-        };
-        let mut stored = self.store(live, &fresh).await;
-        for _ in 0..5 {
-            // The old ones may be used up: what there is now must not be lost to a moment's trouble.
-            if stored.is_ok() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            stored = self.store(live, &fresh).await;
-        }
-        stored.map_err(|error| own_fault(&error))?;
-        Ok(Some(fresh.access_token))
-    }
-
-    async fn store(&self, live: &Live, fresh: &Credentials) -> Result<(), Error> {
-        let now = self.app.clock().now();
-        let tx = self.app.db().begin().await?;
-        let Some(mut row) = store::locked(&tx, self.id).await? else {
-            return Ok(());
-        };
-        if row.credentials != live.row.credentials {
-            // The owner has consented anew, or taken it back, in between.
-            return Ok(());
-        }
-        seal_credentials(&self.app, &tx, now, &mut row, fresh).await?;
-        row.version += 1;
-        store::update(&tx, row).await?;
-        tx.commit().await?;
-        forget(&self.app, self.id);
-        Ok(())
-    }
-}
-
-/// Takes note of what using a connection showed: that it works, that its credentials are not accepted (any more), that the
-/// owner has removed us. Nothing is written where that was known already.
-///
-/// # Errors
-/// The database's.
-pub async fn report(app: &App, live: &Live, outcome: Result<(), &integrations::Error>) -> Result<(), Error> {
-    let seen = &live.row;
-    let known = match outcome {
-        Ok(()) => seen.problem_kind.is_none() && seen.state == ConnectionState::Active,
-        Err(error) => seen.problem_kind.as_deref() == Some(error.kind.name()),
-    };
-    if known {
-        return Ok(());
-    }
-    let now = app.clock().now();
-    let tx = app.db().begin().await?;
-    let Some(mut row) = store::locked(&tx, seen.id).await? else {
-        return Ok(());
-    };
-    // What was tried is not what is there now.
-    if row.version != seen.version || row.deleted_at.is_some() {
-        return Ok(());
-    }
-    let before = (row.state, row.problem_kind.clone());
-    note(&mut row, outcome, now);
-    if (row.state, row.problem_kind.clone()) == before {
-        return Ok(());
-    }
-    if row.state != before.0 {
-        row.version += 1;
-    }
-    row.updated_at = now;
-    service::tell(&tx, "system", now, &row, row.state.as_str()).await?;
-    store::update(&tx, row).await?;
-    tx.commit().await?;
-    forget(app, seen.id);
-    Ok(())
-}
-
-/// Writes down in a row what trying it showed.
-pub(super) fn note(row: &mut Connection, outcome: Result<(), &integrations::Error>, now: Timestamp) {
-    row.checked_at = Some(now);
-    match outcome {
-        Ok(()) => {
-            row.problem_kind = None;
-            row.problem = None;
-            if matches!(
-                row.state,
-                ConnectionState::Unauthorised | ConnectionState::Revoked | ConnectionState::Pending
-            ) {
-                row.state = ConnectionState::Active;
-            }
-        }
-        Err(error) => {
-            row.problem_kind = Some(error.kind.name().to_owned());
-            row.problem = Some(error.message.clone());
-            let state = match error.kind {
-                Kind::Unauthorised => ConnectionState::Unauthorised,
-                Kind::Revoked => ConnectionState::Revoked,
-                _ => row.state,
-            };
-            if matches!(row.state, ConnectionState::Active | ConnectionState::Unauthorised) {
-                row.state = state;
-            }
-        }
-    }
 }

@@ -8,9 +8,11 @@ mod consent;
 mod consumer;
 mod fates;
 pub mod graphql;
+mod health;
 mod lanes;
 mod live;
 mod model;
+mod refreshing;
 mod service;
 mod store;
 mod sweep;
@@ -19,11 +21,13 @@ pub mod webhook;
 
 pub use entity::connection::Model as Connection;
 
-pub use self::consent::{Begun, Returned, authorize, come_back};
+pub use self::consent::redirect as consent_redirect;
+pub use self::consent::{Begun, Page as ConsentPage, Returned, authorize, come_back, page as consent_page};
 pub use self::consumer::{Consumer, Consumers, Items, Refusal, Written, batches, offered};
 pub use self::fates::Fates;
+pub use self::health::report;
 pub use self::lanes::{AfterBatch, LaneWork, Lanes, lease_name};
-pub use self::live::{Live, live, primary, report};
+pub use self::live::{Live, live, primary};
 pub use self::model::{
     ConnectionChange, ConnectionDraft, ConnectionOrder, ConnectionProblem, MOST_CONNECTIONS, Mapping,
     SecretValues,

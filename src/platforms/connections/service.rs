@@ -8,6 +8,7 @@ use integrations::facet::Facets;
 use integrations::{Account, Authentication, Integration, Kind};
 use serde_json::{Map, Value, json};
 
+use super::health::note;
 use super::live::{self, Live};
 use super::model::{self, wrong};
 use super::{
@@ -18,6 +19,7 @@ use crate::db::{CallKey, Once, Page, PageRequest, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Scope};
+use crate::jobs;
 use crate::leads::import::check_lead_fields;
 use crate::vault::Place;
 
@@ -153,6 +155,7 @@ pub async fn create(
         sync_every_seconds: model::checked_schedule(sync_every_seconds)?,
         next_sync_at: None,
         version: 1,
+        access_version: 1,
         created_by: caller.actor.id.clone(),
         created_at: now,
         updated_at: now,
@@ -171,7 +174,7 @@ pub async fn create(
             return Err(refused(error).into());
         }
         take_account(&mut row, outcome.as_ref().ok());
-        live::note(&mut row, outcome.as_ref().map(drop), now);
+        note(&mut row, outcome.as_ref().map(drop), now);
     }
     // Whether it can be read by then is looked at when the time has come.
     row.next_sync_at = row.sync_every_seconds.map(|_| now);
@@ -242,6 +245,14 @@ pub(super) fn take_account(row: &mut Connection, account: Option<&Account>) {
     if let Some(scopes) = &account.scopes {
         row.scopes = Some(scopes.join(" "));
     }
+}
+
+/// Of credentials or settings that are new: whose they are is not known by what was there before.
+pub(super) fn take_other_account(row: &mut Connection, account: Option<&Account>) {
+    row.account_id = None;
+    row.account_name = None;
+    row.account_url = None;
+    take_account(row, account);
 }
 
 async fn seal_secrets(
@@ -352,9 +363,14 @@ pub async fn update(
         {
             return Err(refused(error).into());
         }
-        take_account(&mut row, outcome.as_ref().ok());
-        live::note(&mut row, outcome.as_ref().map(drop), now);
+        // What was wrong with the old ones is not wrong with these.
+        if row.state != ConnectionState::Disabled {
+            row.state = ConnectionState::Active;
+        }
+        take_other_account(&mut row, outcome.as_ref().ok());
+        note(&mut row, outcome.as_ref().map(drop), now);
     }
+    row.access_version += i64::from(has_access_changed);
     if row == seen && !has_access_changed {
         return Ok(row);
     }
@@ -363,8 +379,7 @@ pub async fn update(
     let tx = app.db().begin().await?;
     let held = store::locked(&tx, id).await?;
     if held.as_ref().map(|held| held.version) != Some(seen.version) {
-        let message = format!("the connection `{id}` was changed by somebody else meanwhile; try again");
-        return Err(Error::Conflict(message).into());
+        return Err(changed_meanwhile(id).into());
     }
     seal_secrets(app, &tx, now, &mut row, &entered).await?;
     begin_anew(&tx, seen.account_id.as_deref(), &row).await?;
@@ -373,6 +388,12 @@ pub async fn update(
     tx.commit().await?;
     live::forget(app, id);
     Ok(row)
+}
+
+fn changed_meanwhile(id: ConnectionId) -> Error {
+    Error::Conflict(format!(
+        "the connection `{id}` was changed by somebody else meanwhile; try again"
+    ))
 }
 
 /// Tries a connection: whether its credentials work, whose they are, what was granted.
@@ -391,11 +412,14 @@ pub async fn test(app: &App, caller: &Caller, id: ConnectionId) -> Outcome<Check
     let Some(mut row) = store::locked(&tx, id).await? else {
         return Err(missing(id).into());
     };
+    if row.access_version != live.row.access_version {
+        return Err(changed_meanwhile(id).into());
+    }
     let before = (row.state, row.problem_kind.clone());
     let account = row.account_id.clone();
     take_account(&mut row, outcome.as_ref().ok());
     begin_anew(&tx, account.as_deref(), &row).await?;
-    live::note(&mut row, outcome.as_ref().map(drop), now);
+    note(&mut row, outcome.as_ref().map(drop), now);
     if (row.state, row.problem_kind.clone()) != before {
         row.version += 1;
         row.updated_at = now;
@@ -447,7 +471,7 @@ pub fn missing_scopes(integration: &dyn Integration, row: &Connection) -> Vec<St
         .collect()
 }
 
-/// Switches a connection off: nothing is read of it, told to it or taken from it.
+/// Switches a connection off: nothing is read of it, told to it or taken from it. A reading that goes on is cancelled.
 ///
 /// # Errors
 /// As [`update`].
@@ -502,13 +526,21 @@ async fn switch(
     row.next_sync_at = row.sync_every_seconds.map(|_| now);
     store::update(&tx, row.clone()).await?;
     tell(&tx, &caller.actor.id, now, &row, row.state.as_str()).await?;
+    let reading = match to {
+        ConnectionState::Disabled => super::sync::stop_open(&tx, &caller.actor.id, id, now).await?,
+        _ => None,
+    };
     tx.commit().await?;
     live::forget(app, id);
+    if let Some(job) = reading {
+        jobs::interrupt(app, job);
+    }
     Ok(row)
 }
 
-/// Removes a connection with its secrets; what came by it stays. Its webhooks are taken back at the platform where that
-/// can be done; where not, the platform is told that nobody is there. Removing it again changes nothing.
+/// Removes a connection with its secrets; what came by it stays, a reading that goes on is cancelled. Its webhooks are taken
+/// back at the platform where that can be done; where not, the platform is told that nobody is there. Removing it again
+/// changes nothing.
 ///
 /// # Errors
 /// [`ConnectionProblem::NotFound`]; a missing scope `connections:write`; the database's.
@@ -561,8 +593,12 @@ pub async fn delete(
     store::forget_cursors(&tx, id).await?;
     tell(&tx, &caller.actor.id, now, &row, "DELETED").await?;
     store::update(&tx, row).await?;
+    let reading = super::sync::stop_open(&tx, &caller.actor.id, id, now).await?;
     tx.commit().await?;
     live::forget(app, id);
+    if let Some(job) = reading {
+        jobs::interrupt(app, job);
+    }
     Ok(id)
 }
 

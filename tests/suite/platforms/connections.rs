@@ -1,10 +1,10 @@
-//! Connections themselves: made, tried, changed, switched off, removed; consent on the platform's page.
+//! Connections themselves: made, tried, changed, switched off, removed.
 
 use integrations::sandbox::Failure;
 use sea_orm::EntityTrait as _;
 use serde_json::{Value, json};
 
-use super::{CREATE, SYNC, connect, count, ended, input, server, shop, sync};
+use super::{CREATE, SYNC, connect, ended, input, server, shop, sync};
 use crate::support::{Database, code, until};
 
 const ONE: &str =
@@ -207,52 +207,66 @@ on_both! {
         }
     }
 
-    async fn an_owner_consents_and_takes_it_back(database: &Database) {
+    async fn what_old_credentials_showed_is_not_said_of_new_ones(database: &Database) {
+        use integrations::{Error, Kind};
+        use leadline::platforms::connections::{live, report};
         let (server, sandbox) = (server(database).await, shop(3, 3).await);
-        let mut input = input("shopify", "Shop", &sandbox);
-        input["secrets"].as_object_mut().unwrap().remove("accessToken");
-        let made = server.data(CREATE, json!({ "input": input })).await["it"].take();
-        assert_eq!(made["connection"]["state"], "PENDING", "{made}");
-        let id = made["connection"]["id"].clone();
-        let authorize = "mutation ($id: ID!) { it: connectionAuthorize(input: { id: $id }) { url expiresAt userErrors { code message } } }";
-        let begun = server.data(authorize, json!({ "id": id })).await["it"].take();
-        assert_eq!(begun["userErrors"], json!([]), "{begun}");
-        let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let page = browser.get(begun["url"].as_str().unwrap()).send().await.unwrap();
-        let back = page.headers()["location"].to_str().unwrap().to_owned();
-        // A state that nobody was given is refused.
-        let forged = back.replace("state=", "state=x");
-        let answer = browser.get(&forged).send().await.unwrap();
-        assert!(answer.headers()["location"].to_str().unwrap().contains("connection-failed"), "{answer:?}");
-        let answer = browser.get(&back).send().await.unwrap();
-        assert_eq!(answer.headers()["location"], "/account#connected=Shop", "{answer:?}");
-        let again = browser.get(&back).send().await.unwrap();
-        assert!(again.headers()["location"].to_str().unwrap().contains("connection-failed"), "{again:?}");
-        let read = server.data(ONE, json!({ "id": id })).await["it"].take();
-        assert_eq!((&read["state"], &read["health"]["ok"]), (&json!("ACTIVE"), &json!(true)), "{read}");
-        let customers = sync(&server, id.as_str().unwrap(), json!({ "kinds": ["CUSTOMERS"] })).await;
-        assert_eq!(count(&customers, "CUSTOMERS")["created"], 3, "{customers}");
-        // What the owner consented to is not shown to another address.
-        let mut elsewhere = sandbox.sandbox().setup(&shop(3, 3).await.base);
-        elsewhere.secrets.as_object_mut().unwrap().remove("accessToken");
-        let update = "mutation ($input: ConnectionUpdateInput!) { it: connectionUpdate(input: $input) { connection { state } userErrors { code message } } }";
-        let moved = server.data(update, json!({ "input": { "id": id, "settings": elsewhere.settings, "secrets": elsewhere.secrets } })).await["it"].take();
-        assert_eq!(moved["connection"]["state"], "PENDING", "{moved}");
-        let mut home = sandbox.sandbox().setup(&sandbox.base);
-        home.secrets.as_object_mut().unwrap().remove("accessToken");
-        server.data(update, json!({ "input": { "id": id, "settings": home.settings, "secrets": home.secrets } })).await;
-        let begun = server.data(authorize, json!({ "id": id })).await["it"].take();
-        let page = browser.get(begun["url"].as_str().unwrap()).send().await.unwrap();
-        browser.get(page.headers()["location"].to_str().unwrap()).send().await.unwrap();
-        // The owner removes the app: the platform says so by webhook.
-        let register = "mutation ($id: ID!) { connectionWebhooksRegister(input: { id: $id }) { topics userErrors { code message } } }";
-        let told = server.data(register, json!({ "id": id })).await;
-        assert_eq!(told["connectionWebhooksRegister"]["userErrors"], json!([]), "{told}");
-        sandbox.happen("app_uninstalled").await;
-        until("it is known that the app was removed", async || {
+        let id = connect(&server, "shopify", "Shop", &sandbox).await;
+        let key: entity::id::ConnectionId = id.parse().unwrap();
+        let update = "mutation ($input: ConnectionUpdateInput!) { it: connectionUpdate(input: $input) { userErrors { message } } }";
+        let settings = input("shopify", "Shop", &sandbox)["settings"].clone();
+        let enter = async |size: i64| {
+            let mut settings = settings.clone();
+            settings["pageSize"] = json!(size);
+            let taken = server.data(update, json!({ "input": { "id": id, "settings": settings } })).await["it"].take();
+            assert_eq!(taken["userErrors"], json!([]), "{taken}");
+        };
+        let state = async || {
             let read = server.data(ONE, json!({ "id": id })).await["it"].take();
-            read["state"] == "REVOKED" && read["health"]["problemKind"] == "REVOKED"
-        }).await;
+            (read["state"].clone(), read["health"]["problemKind"].clone())
+        };
+        let begun = async || live(server.app(), key).await.unwrap().expect("it is there");
+        let refused = Error::new(Kind::Unauthorised, "no");
+        let (works, broken) = ((json!("ACTIVE"), Value::Null), (json!("UNAUTHORISED"), json!("UNAUTHORISED")));
+        // Neither bad, though what was there before was refused.
+        let old = begun().await;
+        enter(10).await;
+        report(server.app(), &old, Err(&refused)).await.unwrap();
+        assert_eq!(state().await, works);
+        // Nor good.
+        let new = begun().await;
+        report(server.app(), &new, Err(&refused)).await.unwrap();
+        assert_eq!(state().await, broken);
+        report(server.app(), &old, Ok(())).await.unwrap();
+        assert_eq!(state().await, broken);
+        // What began while it worked says nothing about what broke since.
+        report(server.app(), &new, Ok(())).await.unwrap();
+        assert_eq!(state().await, broken);
+        // What is entered anew is not held to be broken, whatever was there before.
+        enter(11).await;
+        assert_eq!(state().await, works);
+        // Another name changes nothing of it: the word still counts.
+        let named = begun().await;
+        server.data(update, json!({ "input": { "id": id, "name": "Corner shop" } })).await;
+        report(server.app(), &named, Err(&refused)).await.unwrap();
+        assert_eq!(state().await, broken);
+        // The platform is away while others are entered: they are not refused, so they are used.
+        sandbox.faults.next(Failure::ServerError, 4);
+        enter(12).await;
+        sandbox.faults.clear();
+        assert_eq!(state().await, (json!("ACTIVE"), json!("UNAVAILABLE")));
+        // Tried as it was, while others are entered.
+        let test = "mutation ($id: ID!) { connectionTest(input: { id: $id }) { ok } }";
+        sandbox.faults.next(Failure::Slow(std::time::Duration::from_secs(8)), 1);
+        let asked = sandbox.requests().len();
+        let tried = server.graphql(test, json!({ "id": id }));
+        let entered = async {
+            until("it is being tried", async || sandbox.requests().len() > asked).await;
+            enter(13).await;
+        };
+        let (tried, ()) = tokio::join!(tried, entered);
+        assert_eq!(code(&tried), "CONFLICT", "{tried}");
+        assert_eq!(state().await, works);
     }
 
     async fn connections_are_not_for_everybody(database: &Database) {

@@ -3,10 +3,12 @@
 mod advertising;
 mod audiences;
 mod connections;
+mod consents;
 mod conversions;
 mod farewells;
 mod lanes;
 mod messages;
+mod readings;
 mod shops;
 mod texts;
 mod webhooks;

@@ -1,9 +1,14 @@
 //! The door for webhooks: verified, kept, answered, processed afterwards, replayed.
 
+use entity::{SyncKind, Timestamp};
 use integrations::Integration as _;
 use integrations::platform::meta::Meta;
 use integrations::platform::sendgrid::SendGrid;
 use integrations::sandbox::Failure;
+use leadline::app::App;
+use leadline::db::Tx;
+use leadline::error::Error;
+use leadline::platforms::connections::{Consumer, Items, Live, Written};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
@@ -11,6 +16,28 @@ use super::{connect, run, server, shop};
 use crate::support::{Database, Server, Setup, until};
 
 const LIST: &str = "query ($states: [WebhookState!]) { webhookDeliveries(first: 50, states: $states) { nodes { id state topic attempts problemKind problem body headers { name } connection { name } } } }";
+
+/// A room in which somebody else is always at the first order that came.
+#[derive(Default)]
+struct Contested(std::sync::OnceLock<String>);
+
+#[async_trait::async_trait]
+impl Consumer for Contested {
+    fn kinds(&self) -> &'static [SyncKind] {
+        &[SyncKind::Orders]
+    }
+
+    async fn write(&self, _: &App, _: &Tx, _: &Live, _: Timestamp, items: &Items) -> Result<Written, Error> {
+        let Items::Orders(orders) = items else {
+            return Ok(Written::default());
+        };
+        let first = self.0.get_or_init(|| orders[0].id.clone());
+        if orders.iter().any(|order| order.id == *first) {
+            return Err(Error::Conflict("somebody else is at it".to_owned()));
+        }
+        Ok(Written::default())
+    }
+}
 
 on_both! {
     async fn a_lead_arrives_by_webhook(database: &Database) {
@@ -160,6 +187,35 @@ on_both! {
         }).await;
         let state = server.data("query ($id: ID!) { connection(id: $id) { state } }", json!({ "id": id })).await["connection"]["state"].take();
         assert_eq!(state, "ACTIVE");
+    }
+
+    async fn what_always_meets_somebody_else_does_not_stand_before_the_others(database: &Database) {
+        use leadline::platforms::connections::{Consumers, WebhookProcessor};
+        let setup = Setup::default().setting("platforms_private_networks", "true").without_work();
+        let (server, sandbox) = (Server::start(database, setup).await, shop(3, 3).await);
+        let id = connect(&server, "shopify", "Shop", &sandbox).await;
+        let register = "mutation ($id: ID!) { it: connectionWebhooksRegister(input: { id: $id }) { userErrors { code message } } }";
+        server.data(register, json!({ "id": id })).await;
+        for _ in 0..3 {
+            let told = sandbox.happen("order_created").await;
+            assert!(told.iter().all(|told| told.status == Some(200)) && !told.is_empty(), "{told:?}");
+        }
+        let consumers = Consumers::new(vec![std::sync::Arc::new(Contested::default())]);
+        let processor = WebhookProcessor::new(server.app().clone(), consumers);
+        let stop = tokio_util::sync::CancellationToken::new();
+        let works = tokio::spawn(processor.run(stop.clone()));
+        let mut waits = json!(null);
+        until("the others are done", async || {
+            let all = server.data(LIST, json!({})).await["webhookDeliveries"]["nodes"].take();
+            let all = all.as_array().unwrap();
+            waits = all.iter().filter(|row| row["state"] == "WAITING" && row["topic"] == "orders/create").cloned().collect();
+            let done = all.iter().filter(|row| row["state"] == "PROCESSED" && row["topic"] == "orders/create").count();
+            done == 2 && waits[0]["attempts"].as_i64() >= Some(1)
+        }).await;
+        assert_eq!(waits.as_array().unwrap().len(), 1, "{waits}");
+        assert_eq!(waits[0]["problemKind"], "UNAVAILABLE", "it is tried again: {waits}");
+        stop.cancel();
+        works.await.unwrap();
     }
 
     async fn mails_with_what_is_attached_come_in(database: &Database) {

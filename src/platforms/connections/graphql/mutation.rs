@@ -124,7 +124,8 @@ struct ConnectionTestPayload {
 /// The answer of `connectionAuthorize`.
 #[derive(SimpleObject)]
 struct ConnectionAuthorizePayload {
-    /// Where the owner goes to consent; null when there are user errors.
+    /// Where the owner goes to consent: an address of this server, which leads to the platform's page. It has to be opened in
+    /// the browser that comes back, and is to be kept like a password until then. Null when there are user errors.
     url: Option<String>,
     /// Until when they have to be back.
     expires_at: Option<Timestamp>,
@@ -299,7 +300,7 @@ impl ConnectionMutation {
         })
     }
 
-    /// Switches a connection off: nothing is read of it, told to it or taken from it.
+    /// Switches a connection off: nothing is read of it, told to it or taken from it. A reading that goes on is cancelled.
     #[scope("connections:write", all_rows)]
     async fn connection_disable(
         &self,
@@ -319,7 +320,7 @@ impl ConnectionMutation {
         payload(service::enable(ctx.app(), ctx.caller()?, input.id).await)
     }
 
-    /// Removes a connection with its secrets; what came by it stays. Its webhooks are taken back at the platform where that can
+    /// Removes a connection with its secrets; what came by it stays, a reading that goes on is cancelled. Its webhooks are taken back at the platform where that can
     /// be done.
     #[scope("connections:write", all_rows)]
     async fn connection_delete(
@@ -335,7 +336,8 @@ impl ConnectionMutation {
         })
     }
 
-    /// Begins the owner's consent on the platform's own page. They come back to this server, and the connection is active.
+    /// Begins the owner's consent on the platform's own page. They come back to this server in the same browser, and the connection
+    /// is active.
     #[scope("connections:write", all_rows)]
     async fn connection_authorize(
         &self,

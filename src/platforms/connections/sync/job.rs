@@ -7,36 +7,28 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use chrono::NaiveDate;
 use entity::id::SyncId;
-use entity::{ConnectionState, JobState, SyncKind, Timestamp, sync_refusal};
+use entity::{ConnectionState, JobState, SyncKind, Timestamp};
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
+use integrations::Kind;
 use integrations::facet::{Cursor, DateRange, Page};
-use integrations::{Kind, Retry};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
+use super::model::{Reached, ad_days, count};
 use super::{Sync, service};
 use crate::app::App;
 use crate::db::{Tx, is_transient};
 use crate::error::Error;
 use crate::jobs::{Counts, JobContext, JobKind, JobOutcome};
-use crate::platforms::connections::{Consumers, Items, Live, Written, batches, live, report, store};
+use crate::platforms::connections::health::with_account;
+use crate::platforms::connections::{Consumers, Items, Live, batches, live, report, store};
 
 /// The name of the kind of job.
 pub(super) const KIND: &str = "platforms.sync";
-/// How long a platform is waited for that says when to come again.
-const LONGEST_WAIT: Duration = Duration::from_secs(900);
-/// How often a page is tried again that failed by a fault that may pass, when the transport has given up already.
-const ATTEMPTS: u32 = 3;
-/// Most that a reading writes down of what it could not use.
-const MOST_REFUSALS: i32 = 1_000;
+/// What is waited for longer is waited for without a place among the jobs that run.
+const SHORT_WAIT: Duration = Duration::from_secs(5);
 /// A reading is told to subscribers at most this often.
 const TOLD: Duration = Duration::from_millis(250);
-/// Results of advertisements change for so many days after.
-const AD_DAYS: i64 = 28;
-/// Of a first reading, so many days.
-const FIRST_AD_DAYS: i64 = 90;
-/// A reading after a long time goes back so many days at most.
-const MOST_AD_DAYS: i64 = 400;
 
 /// Reads platforms.
 #[derive(Clone, Debug)]
@@ -57,44 +49,15 @@ struct Input {
     sync: SyncId,
 }
 
-/// How far a reading has come.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Reached {
-    /// How many kinds are done.
-    kinds: usize,
-    /// Where the kind that goes on is.
-    cursor: Option<String>,
-    /// How much could not be used.
-    refusals: i32,
-    /// Of which days results are read: those that were chosen when that was begun.
-    #[serde(default)]
-    days: Option<(NaiveDate, NaiveDate)>,
-}
-
-impl Reached {
-    fn next_kind(&mut self) {
-        self.kinds += 1;
-        self.cursor = None;
-        self.days = None;
-    }
-}
-
-/// The days of which results are read: of a first reading 90, later from four weeks before the last day that was read.
-fn ad_days(read_until: Option<NaiveDate>, today: NaiveDate) -> DateRange {
-    let back = |day: NaiveDate, days| day - chrono::Duration::days(days);
-    let from = read_until.map_or_else(|| back(today, FIRST_AD_DAYS), |day| back(day.min(today), AD_DAYS));
-    DateRange {
-        from: from.max(back(today, MOST_AD_DAYS)),
-        to: today,
-    }
-}
-
-/// How a reading ended.
+/// How a reading ended, or broke off.
 enum End {
     Finished,
     Stopped,
     Failed(integrations::Error),
+    /// The connection is not to be read any more; with why.
+    Barred(Kind, &'static str),
+    /// The platform is not to be asked for so long.
+    Later(Duration),
 }
 
 #[async_trait]
@@ -117,10 +80,10 @@ impl JobKind for SyncJob {
             return Ok(JobOutcome::Finished);
         }
         let Some(live) = live(app, sync.connection_id).await? else {
-            let error = integrations::Error::new(Kind::NotFound, "the connection was removed");
-            return self.end(app, job, sync, End::Failed(error)).await;
+            let barred = End::Barred(Kind::NotFound, "the connection was removed");
+            return self.end(app, job, sync, barred).await;
         };
-        let reading = Reading {
+        let mut reading = Reading {
             app,
             job,
             consumers: &self.consumers,
@@ -142,10 +105,15 @@ impl JobKind for SyncJob {
 impl SyncJob {
     async fn end(&self, app: &App, job: &JobContext, sync: Sync, end: End) -> Result<JobOutcome, Error> {
         let now = app.clock().now();
-        if matches!(end, End::Stopped) && !job.is_cancel_requested().await? {
+        let end = match end {
+            // Whoever switched it off had its reading cancelled.
+            End::Barred(..) if job.is_cancel_requested().await? => End::Stopped,
+            End::Barred(kind, text) => End::Failed(integrations::Error::new(kind, text)),
             // The process ends: another one goes on.
-            return Ok(JobOutcome::Stopped);
-        }
+            End::Stopped if !job.is_cancel_requested().await? => return Ok(JobOutcome::Stopped),
+            End::Later(time) => return Ok(JobOutcome::Later(time)),
+            end => end,
+        };
         let tx = app.db().begin().await?;
         let counts = store::find_sync(&*tx, sync.id).await?;
         let mut row = Sync {
@@ -168,6 +136,7 @@ impl SyncJob {
                 row.problem = Some(error.message.clone());
                 Err(Error::BadInput(error.to_string()))
             }
+            End::Barred(..) | End::Later(_) => return Ok(JobOutcome::Stopped),
         };
         service::tell(&tx, &row.created_by.clone(), now, &row).await?;
         store::update_sync(&tx, row).await?;
@@ -184,33 +153,61 @@ struct Reading<'a> {
     told: Mutex<Option<Instant>>,
 }
 
+/// What is kept when a reading breaks off.
+#[derive(Clone)]
+struct SoFar {
+    reached: Reached,
+    counts: Counts,
+    done: i64,
+}
+
 impl Reading<'_> {
-    async fn read(&self, sync: &mut Sync) -> Result<End, Error> {
-        let mut reached: Reached = self.job.checkpoint()?.unwrap_or_default();
-        let mut counts = self.job.counts()?;
-        let mut done = self.job.done();
+    async fn read(&mut self, sync: &mut Sync) -> Result<End, Error> {
+        let checkpoint: Option<Reached> = self.job.checkpoint()?;
+        let is_begun = checkpoint.is_some();
+        let mut so_far = SoFar {
+            reached: checkpoint.unwrap_or_default(),
+            counts: self.job.counts()?,
+            done: self.job.done(),
+        };
         let kinds: Vec<SyncKind> = sync
             .kinds
             .split_whitespace()
             .filter_map(|kind| kind.parse().ok())
             .collect();
-        let context = self.live.context(self.app);
-        let facets = self.live.facets(self.app);
-        let mut attempts = 0;
-        let mut left_out: Option<integrations::Error> = None;
-        for consumer in self.consumers.iter() {
-            if reached.kinds == 0 && kinds.iter().any(|kind| consumer.kinds().contains(kind)) {
-                consumer.begin(self.app, &self.live, &context).await?;
+        // Before anything is written: its people are known by ids of the account.
+        let found = tokio::select! {
+            found = with_account(self.app, &self.live) => found?,
+            () = self.job.stopped() => return Ok(End::Stopped),
+        };
+        match found {
+            Ok(live) => self.live = live,
+            Err(error) => {
+                return match so_far.reached.failed(&error) {
+                    Some(wait) => self.put_off(wait, &error, &so_far).await,
+                    None => self.broken(error).await,
+                };
             }
         }
-        while let Some(kind) = kinds.get(reached.kinds).copied() {
+        let context = self.live.context(self.app);
+        let facets = self.live.facets(self.app);
+        let mut left_out: Option<integrations::Error> = None;
+        for consumer in self.consumers.iter() {
+            if !is_begun && kinds.iter().any(|kind| consumer.kinds().contains(kind)) {
+                tokio::select! {
+                    begun = consumer.begin(self.app, &self.live, &context) => begun?,
+                    () = self.job.stopped() => return Ok(End::Stopped),
+                }
+            }
+        }
+        while let Some(kind) = kinds.get(so_far.reached.kinds).copied() {
             let Some(consumer) = self.consumers.of(kind) else {
-                reached.kinds += 1;
+                so_far.reached.next_kind();
                 continue;
             };
-            let (since, days) = self.place(kind, sync.is_full, &mut reached).await?;
+            let (since, days) = self.place(kind, sync.is_full, &mut so_far.reached).await?;
             let Some(mut pages) = batches(kind, facets, &context, since, days) else {
-                reached.kinds += 1;
+                so_far.reached.next_kind();
                 continue;
             };
             let mut ahead = self.next(&mut pages).await;
@@ -222,22 +219,20 @@ impl Reading<'_> {
                     Some(Some(Err(error))) => break Some(error),
                 };
                 if page.items.iter().any(|items| !items.is_empty()) {
-                    attempts = 0;
+                    so_far.reached.attempts = 0;
                 }
                 let mut step = Step {
                     kind,
                     consumer,
                     sync: &mut *sync,
-                    reached: &mut reached,
-                    counts: &mut counts,
-                    done: &mut done,
+                    so_far: &mut so_far,
                 };
                 // The platform is asked for the next page while this one is written.
                 let (written, next) = tokio::join!(self.write(&mut step, page), self.next(&mut pages));
                 ahead = next;
                 if !written? {
                     let text = "the connection was switched off, removed or changed meanwhile";
-                    return Ok(End::Failed(integrations::Error::new(Kind::Settings, text)));
+                    return Ok(End::Barred(Kind::Settings, text));
                 }
                 if self.job.is_cancelled().await {
                     return Ok(End::Stopped);
@@ -248,23 +243,14 @@ impl Reading<'_> {
                     self.keep_day(days.to).await?;
                 }
                 report(self.app, &self.live, Ok(())).await?;
-                reached.next_kind();
+                so_far.reached.next_kind();
                 continue;
             };
-            attempts += 1;
-            let wait = match error.retry {
-                Retry::After(time) if time <= LONGEST_WAIT => Some(time),
-                Retry::BackOff | Retry::Exhausted if attempts < ATTEMPTS => {
-                    Some(Duration::from_secs(5) * 4_u32.pow(attempts))
-                }
-                _ => None,
-            };
-            let Some(wait) = wait else {
+            let Some(wait) = so_far.reached.failed(&error) else {
                 // Who has set up no account for advertisements did not ask for its results, unless by name.
                 if kind == SyncKind::AdResults && error.kind == Kind::Settings && kinds.len() > 1 {
                     tracing::debug!(connection = %self.live.row.id, reason = %error, "results of advertisements are not read");
-                    reached.next_kind();
-                    attempts = 0;
+                    so_far.reached.next_kind();
                     continue;
                 }
                 // The others may be readable.
@@ -274,14 +260,14 @@ impl Reading<'_> {
                 ) {
                     let message = format!("{kind}: {}", error.message);
                     left_out.get_or_insert(integrations::Error { message, ..error });
-                    reached.next_kind();
-                    attempts = 0;
+                    so_far.reached.next_kind();
                     continue;
                 }
-                report(self.app, &self.live, Err(&error)).await?;
-                return Ok(End::Failed(error));
+                return self.broken(error).await;
             };
-            tracing::info!(connection = %self.live.row.id, wait_ms = wait.as_millis(), reason = %error, "a reading waits for its platform");
+            if wait > SHORT_WAIT {
+                return self.put_off(wait, &error, &so_far).await;
+            }
             tokio::select! {
                 () = context.clock.sleep(wait) => {}
                 () = self.job.stopped() => return Ok(End::Stopped),
@@ -299,6 +285,31 @@ impl Reading<'_> {
             page = pages.next() => Some(page),
             () = self.job.stopped() => None,
         }
+    }
+
+    /// What of a failure is the connection's is noted on it.
+    async fn broken(&self, error: integrations::Error) -> Result<End, Error> {
+        report(self.app, &self.live, Err(&error)).await?;
+        Ok(End::Failed(error))
+    }
+
+    /// Has the job wait for its platform without a place among those that run.
+    async fn put_off(
+        &self,
+        wait: Duration,
+        error: &integrations::Error,
+        so_far: &SoFar,
+    ) -> Result<End, Error> {
+        tracing::info!(connection = %self.live.row.id, wait_ms = wait.as_millis(), reason = %error, "a reading waits for its platform");
+        let tx = self.app.db().begin().await?;
+        let SoFar {
+            reached,
+            counts,
+            done,
+        } = so_far;
+        self.job.progress(&tx, *done, None, counts, reached).await?;
+        tx.commit().await?;
+        Ok(End::Later(wait))
     }
 
     /// Where reading a kind goes on, and of which days results are read.
@@ -367,13 +378,16 @@ impl Reading<'_> {
             tx.rollback().await?;
             return Ok(false);
         }
-        let (mut reached, mut counts) = (step.reached.clone(), step.counts.clone());
-        let mut done = *step.done;
+        let SoFar {
+            mut reached,
+            mut counts,
+            mut done,
+        } = step.so_far.clone();
         for items in page.items.iter().filter(|items| !items.is_empty()) {
             let written = step.consumer.write(self.app, &tx, &self.live, now, items).await?;
             done += i64::try_from(items.len()).expect("a page is small");
             count(&mut counts, step.kind, &written);
-            let refused = refusals(step.sync.id, step.kind, &mut reached, written);
+            let refused = reached.refusals(step.sync.id, step.kind, written);
             store::add_refusals(&tx, &refused).await?;
         }
         if step.kind != SyncKind::AdResults {
@@ -391,9 +405,11 @@ impl Reading<'_> {
         store::update_sync(&tx, sync.clone()).await?;
         tx.commit().await?;
         *step.sync = sync;
-        *step.reached = reached;
-        *step.counts = counts;
-        *step.done = done;
+        *step.so_far = SoFar {
+            reached,
+            counts,
+            done,
+        };
         Ok(true)
     }
 
@@ -412,50 +428,7 @@ struct Step<'a> {
     kind: SyncKind,
     consumer: &'a dyn crate::platforms::connections::Consumer,
     sync: &'a mut Sync,
-    reached: &'a mut Reached,
-    counts: &'a mut Counts,
-    done: &'a mut i64,
-}
-
-fn count(counts: &mut Counts, kind: SyncKind, written: &Written) {
-    let kind = kind.as_str().to_lowercase();
-    for (name, value) in [
-        ("created", written.created),
-        ("updated", written.updated),
-        ("unchanged", written.unchanged),
-        (
-            "refused",
-            u64::try_from(written.refused.len()).unwrap_or(u64::MAX),
-        ),
-    ] {
-        if value > 0 {
-            *counts.entry(format!("{kind}.{name}")).or_default() += i64::try_from(value).unwrap_or(i64::MAX);
-        }
-    }
-}
-
-/// What is written down of what could not be used.
-fn refusals(
-    sync: SyncId,
-    kind: SyncKind,
-    reached: &mut Reached,
-    written: Written,
-) -> Vec<sync_refusal::Model> {
-    let mut rows = Vec::new();
-    for refusal in written.refused {
-        if reached.refusals >= MOST_REFUSALS {
-            break;
-        }
-        rows.push(sync_refusal::Model {
-            sync_id: sync,
-            position: reached.refusals,
-            kind,
-            external_id: refusal.external_id,
-            message: refusal.message,
-        });
-        reached.refusals += 1;
-    }
-    rows
+    so_far: &'a mut SoFar,
 }
 
 /// Closes a reading whose job has ended without doing so.
@@ -478,28 +451,4 @@ pub(super) async fn close(
     service::tell(&tx, "system", now, &row).await?;
     store::update_sync(&tx, row).await?;
     Ok(tx.commit().await?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_last_days_are_read_again_and_no_day_is_left_out() {
-        let day = |text: &str| text.parse::<NaiveDate>().expect("a day");
-        let range = |read_until: Option<&str>| {
-            let DateRange { from, to } = ad_days(read_until.map(day), day("2026-03-31"));
-            (from.to_string(), to.to_string())
-        };
-        let until = |from: &str| (from.to_owned(), "2026-03-31".to_owned());
-        assert_eq!(range(None), until("2025-12-31"));
-        assert_eq!(range(Some("2026-03-30")), until("2026-03-02"));
-        assert_eq!(range(Some("2026-01-31")), until("2026-01-03"), "after a pause");
-        assert_eq!(range(Some("2020-01-01")), until("2025-02-24"), "within bounds");
-        assert_eq!(
-            range(Some("2030-01-01")),
-            until("2026-03-03"),
-            "a day that is yet to come"
-        );
-    }
 }

@@ -146,6 +146,31 @@ pub(super) async fn begin(
     Ok((sync, job))
 }
 
+/// Has the reading that goes on of a connection end, within the transaction that makes it none to be read; after the commit
+/// [interrupt](jobs::interrupt) the job. The row of the connection is held, so that no reading begins meanwhile.
+pub(in super::super) async fn stop_open(
+    tx: &Tx,
+    actor: &str,
+    connection: ConnectionId,
+    now: Timestamp,
+) -> Result<Option<JobId>, Error> {
+    let Some(sync) = store::open_sync(&**tx, connection).await? else {
+        return Ok(None);
+    };
+    let job = sync.job_id;
+    // One that runs closes its reading itself.
+    if jobs::cancel_within(tx, actor, job, now).await? == Some(JobState::Cancelled) {
+        let row = Sync {
+            state: JobState::Cancelled,
+            ended_at: Some(now),
+            ..sync
+        };
+        tell(tx, actor, now, &row).await?;
+        store::update_sync(tx, row).await?;
+    }
+    Ok(Some(job))
+}
+
 /// Tells how a reading stands.
 pub(super) async fn tell(tx: &Tx, actor: &str, now: Timestamp, sync: &Sync) -> Result<(), Error> {
     let counts: Value = serde_json::from_str(&sync.counts).unwrap_or_default();

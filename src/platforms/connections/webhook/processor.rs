@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::db::{Tx, is_transient};
 use crate::error::Error;
 use crate::events::{self, NewEvent};
+use crate::platforms::connections::health::with_account;
 use crate::platforms::connections::{
     AfterBatch, Consumers, Items, LaneWork, Live, live, primary, report, store,
 };
@@ -39,6 +40,8 @@ const UNTIL_MENDED_SECONDS: i64 = 3_600;
 const FETCHES: usize = 4;
 /// So often a delivery is tried again for the sake of those of its leads that are not there, before the others are taken alone.
 const WAITS_FOR_ALL: i32 = 2;
+/// A batch is written so often where somebody else is at the same rows, before its deliveries are taken one by one.
+const MOST_CONFLICTS: u32 = 4;
 /// A delivery is tried at most so often.
 const MOST_ATTEMPTS: i32 = 8;
 
@@ -68,6 +71,12 @@ struct Contents {
     parts: Vec<Content>,
     /// What it names and the platform does not have (yet), where it names others, too.
     gone: Option<String>,
+}
+
+impl Contents {
+    fn has_items(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Content::Items(_)))
+    }
 }
 
 #[async_trait]
@@ -143,13 +152,14 @@ impl WebhookProcessor {
             .buffered(FETCHES)
             .collect()
             .await;
+        let live = self.known_account(live, &mut read).await?;
         let (good, bad): (Vec<Read>, Vec<Read>) = read.drain(..).partition(|read| read.outcome.is_ok());
         let mut good: Vec<_> = good
             .into_iter()
             .map(|read| (read.row, read.outcome.unwrap_or_default()))
             .collect();
         if !good.is_empty() {
-            match self.write(&live, &good).await {
+            match self.write_patiently(&live, &good).await {
                 Ok(()) => {}
                 Err(error) if passes(&error) => return Err(error),
                 Err(_) if good.len() > 1 => {
@@ -178,6 +188,40 @@ impl WebhookProcessor {
             self.failed(row, &error).await?;
         }
         Ok(true)
+    }
+
+    /// The connection with its account, by whose ids people are known. Where the platform does not tell it, deliveries about
+    /// people wait; the others do without.
+    async fn known_account(&self, live: Live, read: &mut [Read]) -> Result<Live, Error> {
+        let is_needed = |read: &Read| matches!(&read.outcome, Ok(contents) if contents.has_items());
+        if live.row.account_id.is_some() || !read.iter().any(is_needed) {
+            return Ok(live);
+        }
+        match with_account(&self.app, &live).await? {
+            Ok(live) => Ok(live),
+            Err(error) => {
+                for read in read.iter_mut().filter(|read| is_needed(read)) {
+                    read.outcome = Err(error.clone());
+                }
+                Ok(live)
+            }
+        }
+    }
+
+    /// As [`Self::write`]; again, a few times, where somebody else was at the same rows. What still meets somebody then is
+    /// taken for the deliveries' own: it must not stand before all others for ever.
+    async fn write_patiently(
+        &self,
+        live: &Live,
+        deliveries: &[(WebhookDelivery, Contents)],
+    ) -> Result<(), Error> {
+        for _ in 1..MOST_CONFLICTS {
+            match self.write(live, deliveries).await {
+                Err(Error::Conflict(_)) => tokio::time::sleep(LOOK).await,
+                outcome => return outcome,
+            }
+        }
+        self.write(live, deliveries).await
     }
 
     /// Reads a delivery, and fetches what it only names.
@@ -393,12 +437,15 @@ impl WebhookProcessor {
             return Ok(false);
         };
         match event {
+            // Consented to anew since it was looked whether it still holds.
+            WebhookEvent::Uninstalled if row.access_version != live.row.access_version => return Ok(true),
             WebhookEvent::Uninstalled => {
                 row.state = ConnectionState::Revoked;
                 row.problem_kind = Some(Kind::Revoked.name().to_owned());
                 row.problem = Some("the owner has removed the app from the platform".to_owned());
                 row.credentials = None;
                 row.credentials_until = None;
+                row.access_version += 1;
             }
             WebhookEvent::ScopesChanged { scopes } => row.scopes = Some(scopes.join(" ")),
             _ => return Ok(false),
@@ -499,7 +546,7 @@ fn own(error: &Error) -> integrations::Error {
 
 /// Whether a fault of ours is not the delivery's: the database is away, or others wrote the same rows.
 fn passes(error: &Error) -> bool {
-    is_transient(error) || matches!(error, Error::Unavailable(_) | Error::Conflict(_))
+    is_transient(error) || matches!(error, Error::Unavailable(_))
 }
 
 /// The request as it came.
