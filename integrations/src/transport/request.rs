@@ -473,7 +473,6 @@ impl Request {
         judge: &dyn Judge,
         read: &F,
         policy: &Policy,
-        _place: OwnedSemaphorePermit,
     ) -> Result<T>
     where
         T: AsAnswer,

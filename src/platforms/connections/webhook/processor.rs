@@ -217,7 +217,7 @@ impl WebhookProcessor {
     ) -> Result<(), Error> {
         for _ in 1..MOST_CONFLICTS {
             match self.write(live, deliveries).await {
-                Err(Error::Conflict(_)) => tokio::time::sleep(LOOK).await,
+                Err(Error::Conflict(_)) => tokio::time::sleep(Self::LOOK).await,
                 outcome => return outcome,
             }
         }
