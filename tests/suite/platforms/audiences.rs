@@ -482,6 +482,7 @@ on_both! {
         let mut socket = server.socket(server.admin()).await;
         let mut feed = socket.subscribe(query, json!({ "id": id })).await;
         // At the end of telling: all is told all the same.
+        server.set_time("2026-03-01T12:10:00Z");
         sandbox.faults.on(its_own, Failure::Malformed, 1);
         let found = told(&server, &id).await;
         assert_eq!((&found["state"], &found["failure"], &found["lastSync"]["state"]), (&json!("READY"), &Value::Null, &json!("SUCCEEDED")), "{found}");
