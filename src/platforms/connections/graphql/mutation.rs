@@ -320,8 +320,8 @@ impl ConnectionMutation {
         payload(service::enable(ctx.app(), ctx.caller()?, input.id).await)
     }
 
-    /// Removes a connection with its secrets; what came by it stays, a reading that goes on is cancelled. Its webhooks are taken back at the platform where that can
-    /// be done.
+    /// Removes a connection with its secrets; what came by it stays, a reading that goes on is cancelled. Its webhooks are taken
+    /// back at the platform where that can be done.
     #[scope("connections:write", all_rows)]
     async fn connection_delete(
         &self,
