@@ -190,7 +190,7 @@ on_both! {
     }
 
     async fn what_always_meets_somebody_else_does_not_stand_before_the_others(database: &Database) {
-        use leadline::platforms::connections::{Consumers, WebhookProcessor};
+        use leadline::platforms::connections::{Consumers, Lanes, WebhookProcessor};
         let setup = Setup::default().setting("platforms_private_networks", "true").without_work();
         let (server, sandbox) = (Server::start(database, setup).await, shop(3, 3).await);
         let id = connect(&server, "shopify", "Shop", &sandbox).await;
@@ -203,7 +203,7 @@ on_both! {
         let consumers = Consumers::new(vec![std::sync::Arc::new(Contested::default())]);
         let processor = WebhookProcessor::new(server.app().clone(), consumers);
         let stop = tokio_util::sync::CancellationToken::new();
-        let works = tokio::spawn(processor.run(stop.clone()));
+        let works = tokio::spawn(Lanes::new(server.app().clone(), processor).run(stop.clone()));
         let mut waits = json!(null);
         until("the others are done", async || {
             let all = server.data(LIST, json!({})).await["webhookDeliveries"]["nodes"].take();
