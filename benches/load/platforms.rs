@@ -10,7 +10,9 @@ use hdrhistogram::Histogram;
 use integrations::SystemClock;
 use integrations::platform::shopify::SandboxShop;
 use integrations::sandbox::{Running, start};
+use leadline::db::{Db, DbOptions, sql};
 use ring::hmac::{HMAC_SHA256, Key, sign};
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -204,22 +206,15 @@ pub fn webhooks(runtime: &Runtime, backend: &Backend) -> anyhow::Result<Vec<Row>
         // Killed at once: what was acknowledged is there all the same.
         let peak = server.peak_bytes() / 1_000_000;
         drop(server);
-        let server = deployment.serve(&[])?;
-        let mut admin = Connection::open(&server.address, &token).await?;
-        let mut after = Value::Null;
-        while !kept.is_empty() {
-            let query = "query ($id: ID!, $after: String) { webhookDeliveries(first: 100, after: $after, connectionId: $id) { nodes { headers { name value } } pageInfo { hasNextPage endCursor } } }";
-            let page = admin.graphql(query, json!({ "id": id, "after": after })).await?["webhookDeliveries"].take();
-            for header in page["nodes"].as_array().into_iter().flatten().flat_map(|node| node["headers"].as_array()).flatten() {
-                if header["name"] == "x-shopify-webhook-id" {
-                    kept.remove(header["value"].as_str().unwrap_or_default());
-                }
+        let db = Db::open(&DbOptions::new(deployment.url())).await?;
+        let rows = db.read().query_all_raw(sql(db.backend(), "SELECT headers FROM webhook_delivery", [])).await?;
+        for row in rows {
+            let headers: Vec<(String, String)> = serde_json::from_str(&row.try_get::<String>("", "headers")?)?;
+            for (_, id) in headers.iter().filter(|(name, _)| name == "x-shopify-webhook-id") {
+                kept.remove(id);
             }
-            if page["pageInfo"]["hasNextPage"] != true {
-                break;
-            }
-            after = page["pageInfo"]["endCursor"].clone();
         }
+        db.close().await?;
         let lost = kept.len();
         let figure = format!(
             "{:.0}/s acknowledged, {:.0}/s refused with 503, p99 {:.0} ms, {lost} of {acknowledged} lost after a kill, peak {peak} MB",

@@ -50,6 +50,11 @@ impl Deployment {
         Ok(deployment)
     }
 
+    /// The address of its database.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A path in its folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -149,5 +149,6 @@ fn a_consent_at_the_moment_of_a_refusal_is_heard() {
 async fn is_behind(server: &Server) -> bool {
     let handler: Arc<dyn events::Handler> = Arc::new(ConversionHandler);
     let behind = events::behind(server.app(), &[handler]).await;
-    !behind.expect("cursors are readable").is_empty()
+    // A cursor that cannot be read is held by a handler that is at work.
+    behind.map_or(true, |behind| !behind.is_empty())
 }
