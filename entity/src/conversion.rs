@@ -35,6 +35,12 @@ pub struct Model {
     pub dedupe_key: Option<String>,
     /// What was given back of the value, in minor units.
     pub refunded_minor: i64,
+    /// The value in the reporting currency at the rate of its day, in minor units; none where no rate is known.
+    pub reporting_minor: Option<i64>,
+    /// The same of what was given back.
+    pub reporting_refunded_minor: Option<i64>,
+    /// ISO 4217, of both.
+    pub reporting_currency: Option<String>,
     /// When it was called off; it counts no more.
     pub voided_at: Option<Timestamp>,
 }

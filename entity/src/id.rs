@@ -194,6 +194,12 @@ ids! {
     EngagementId, EngagementTag, "eng", "an engagement";
     /// A conversion.
     ConversionId, ConversionTag, "conv", "a conversion";
+    /// A deal.
+    DealId, DealTag, "deal", "a deal";
+    /// A stage of deals.
+    DealStageId, DealStageTag, "dealstage", "a stage of deals";
+    /// A cost.
+    CostId, CostTag, "cost", "a cost";
     /// A stay of a lead in a stage.
     StageStayId, StageStayTag, "stay", "a stage stay";
     /// A version of the scoring model.

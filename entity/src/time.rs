@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// Microseconds in a day of 86,400 s.
 pub const DAY_MICROS: i64 = 86_400_000_000;
+/// Microseconds of an hour.
+pub const HOUR_MICROS: i64 = 3_600_000_000;
+/// Microseconds of a quarter of an hour.
+pub const QUARTER_MICROS: i64 = 900_000_000;
 
 /// A moment in UTC, in microseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, sea_orm::DeriveValueType)]
@@ -32,6 +36,22 @@ impl Timestamp {
             reason = "i64 microseconds span 107 million days either way"
         )]
         Day(self.0.div_euclid(DAY_MICROS) as i32)
+    }
+
+    /// The quarter of an hour it falls in, counted from 1970 on.
+    #[must_use]
+    pub const fn quarter(self) -> i32 {
+        // Moments lie between the years 1 and 9999.
+        let quarter = self.0.div_euclid(QUARTER_MICROS);
+        if quarter > i32::MAX as i64 {
+            return i32::MAX;
+        }
+        if quarter < i32::MIN as i64 {
+            return i32::MIN;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "it is within")]
+        let quarter = quarter as i32;
+        quarter
     }
 
     /// Days of 86,400 s since the epoch, with the fraction.

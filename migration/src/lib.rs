@@ -23,6 +23,11 @@ mod m0015_shop_lists;
 mod m0016_waiting;
 mod m0017_mending;
 mod m0018_access_version;
+mod m0019_money;
+mod m0020_attribution;
+mod m0021_lifetime;
+mod m0022_deals;
+mod m0023_reports;
 
 /// All migrations in their order.
 #[derive(Debug)]
@@ -50,6 +55,11 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_waiting::Migration),
             Box::new(m0017_mending::Migration),
             Box::new(m0018_access_version::Migration),
+            Box::new(m0019_money::Migration),
+            Box::new(m0020_attribution::Migration),
+            Box::new(m0021_lifetime::Migration),
+            Box::new(m0022_deals::Migration),
+            Box::new(m0023_reports::Migration),
         ]
     }
 }
