@@ -21,6 +21,8 @@ pub enum Conflict<'a> {
     Keep(&'a str),
     /// Replace all other columns by the new row's. The text names the key columns, separated by commas.
     Replace(&'a str),
+    /// Add the new row's numbers to those of all other columns. The text names the key columns.
+    Add(&'a str),
 }
 
 /// Rows of one statement on SQLite, largest first. 512 rows of 32 columns stay below its 32,766 variables.
@@ -137,12 +139,15 @@ where
     let tail = match conflict {
         Conflict::Fail => String::new(),
         Conflict::Keep(target) => format!(" ON CONFLICT {target} DO NOTHING"),
-        Conflict::Replace(key) => {
+        Conflict::Replace(key) | Conflict::Add(key) => {
             let keys: Vec<&str> = key.split(',').map(str::trim).collect();
             let set: Vec<String> = names
                 .iter()
                 .filter(|name| !keys.contains(name))
-                .map(|name| format!("{name} = excluded.{name}"))
+                .map(|name| match conflict {
+                    Conflict::Add(_) => format!("{name} = {table}.{name} + excluded.{name}"),
+                    _ => format!("{name} = excluded.{name}"),
+                })
                 .collect();
             format!(" ON CONFLICT ({key}) DO UPDATE SET {}", set.join(", "))
         }

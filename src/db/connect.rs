@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use migration::{Migrator, MigratorTrait};
@@ -14,6 +14,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tokio::sync::watch;
 
+use super::counting::Statements;
 use super::open_error::{OpenError, is_locked};
 use super::transaction::Tx;
 
@@ -56,7 +57,7 @@ struct Inner {
     reader: DatabaseConnection,
     replica: Option<DatabaseConnection>,
     wake: watch::Sender<u64>,
-    statements: Arc<AtomicU64>,
+    statements: Arc<Statements>,
 }
 
 impl Db {
@@ -65,7 +66,7 @@ impl Db {
     /// # Errors
     /// See [`OpenError`].
     pub async fn open(options: &DbOptions) -> Result<Self, OpenError> {
-        let statements = Arc::new(AtomicU64::new(0));
+        let statements = Arc::new(Statements::default());
         let url = options.url.as_str();
         let mut file = None;
         let (backend, mut writer, mut reader) = if let Some(path) = sqlite_file(url) {
@@ -92,8 +93,9 @@ impl Db {
         {
             let statements = Arc::clone(&statements);
             connection.set_metric_callback(move |info| {
-                statements.fetch_add(1, Ordering::Relaxed);
-                metrics::histogram!("leadline_sql_seconds").record(info.elapsed.as_secs_f64());
+                let work = statements.count();
+                metrics::histogram!("leadline_sql_seconds", "work" => work)
+                    .record(info.elapsed.as_secs_f64());
                 if info.failed {
                     metrics::counter!("leadline_sql_failures_total").increment(1);
                 }
@@ -260,10 +262,16 @@ impl Db {
         self.inner.wake.subscribe()
     }
 
-    /// How many statements were executed since the start; tests guard against N+1 with it.
+    /// How many statements were executed since the start.
     #[must_use]
     pub fn statement_count(&self) -> u64 {
-        self.inner.statements.load(Ordering::Relaxed)
+        self.inner.statements.all.load(Ordering::Relaxed)
+    }
+
+    /// How many of them GraphQL operations executed; tests guard against N+1 with it.
+    #[must_use]
+    pub fn statements_of_operations(&self) -> u64 {
+        self.inner.statements.of_operations.load(Ordering::Relaxed)
     }
 
     /// Answers when the database does.

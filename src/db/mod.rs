@@ -6,6 +6,7 @@
 
 mod bulk;
 mod connect;
+mod counting;
 mod deployment;
 mod error;
 mod idempotency;
@@ -20,6 +21,7 @@ mod transaction;
 pub(crate) use bulk::insert_outbox;
 pub use bulk::{Conflict, insert_many, insert_new, insert_refs, upsert_many};
 pub use connect::{Db, DbOptions, sqlite_file};
+pub(crate) use counting::for_operation;
 pub use deployment::{deployment_id, deployment_key, forget_outcomes};
 pub use error::is_transient;
 pub use idempotency::{CallKey, Once, Repeatable};

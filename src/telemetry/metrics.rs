@@ -158,7 +158,7 @@ const METRICS: &[(Kind, &str, &str)] = &[
     (
         Kind::Histogram,
         "leadline_sql_seconds",
-        "Time an SQL statement took.",
+        "Time an SQL statement took, by what it was for: graphql or other.",
     ),
     (
         Kind::Counter,
@@ -204,6 +204,11 @@ const METRICS: &[(Kind, &str, &str)] = &[
         Kind::Counter,
         "leadline_webhooks_total",
         "Webhooks of platforms that were verified, by whether they were kept.",
+    ),
+    (
+        Kind::Counter,
+        "leadline_webhooks_refused_total",
+        "Webhooks that were not taken, by why: NOT_FOUND, UNSIGNED, TOO_LARGE, SLOW, BUSY (more than can be kept), FAULT.",
     ),
     (
         Kind::Counter,
