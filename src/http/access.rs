@@ -16,7 +16,7 @@ use super::gateway::{Admission, Entrance, Gateway, Refusal, RequestId, Share, ac
 use super::intake::{Budget, Intake, Sender};
 use super::origin::{Surroundings, cookie};
 use crate::api::types::{ACCESS_COOKIE, Cookies, Door, REFRESH_COOKIE};
-use crate::api::{shared_by, with_caller};
+use crate::api::{Shared, shared_by, with_caller};
 use crate::app::App;
 use crate::error::Error;
 use crate::events::{Event, Filter};
@@ -439,7 +439,11 @@ impl Gateway for ServerGateway {
     fn share(&self, speaker: &Arc<Speaker>, request: &mut Request) -> Option<Share> {
         let caller = speaker.caller.as_ref()?;
         let begin = self.app.bus().position()?;
-        let rights = shared_by(caller, request)?;
-        Some(Share { rights, begin })
+        let Shared { rights, is_state } = shared_by(caller, request)?;
+        Some(Share {
+            rights,
+            begin,
+            is_state,
+        })
     }
 }

@@ -75,6 +75,8 @@ pub struct Share {
     pub rights: String,
     /// The position of the event log behind which it begins.
     pub begin: i64,
+    /// Who joins is told the last result at once: it says how something is, not what happened.
+    pub is_state: bool,
 }
 
 /// The way by which a client comes in.

@@ -3,7 +3,7 @@
 //! - [`access`]: who may speak: holders of tokens, users.
 //! - [`console`]: the page at `/`.
 //! - [`contract`]: the schema as text.
-//! - [`exports`]: leads as files.
+//! - [`exports`]: leads, reports and the audit log as files.
 //! - [`gateway`]: what both transports ask of the caller: who may speak, and how a request is made ready.
 //! - [`graphql_http`]: POST and GET by the GraphQL-over-HTTP specification.
 //! - [`graphql_sse`]: streams of events by the GraphQL-over-SSE protocol.

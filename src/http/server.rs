@@ -112,6 +112,8 @@ pub fn router(parts: Parts) -> (Router, Sockets) {
         .route("/graphql/stream", streams.route())
         .route("/uploads", uploads.route())
         .route("/exports/audit", exports.clone().audit_route())
+        .route("/exports/reports", exports.clone().report_link_route())
+        .route("/exports/reports/{report}", exports.clone().report_route())
         .route("/exports/leads", exports.route())
         .route("/schema.graphql", contract.layer(CompressionLayer::new()))
         .route("/openid/callback", callback.route())

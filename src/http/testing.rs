@@ -213,6 +213,7 @@ impl Gateway for TestGateway {
         request.query.contains("counted").then(|| Share {
             rights: caller.to_string(),
             begin: 0,
+            is_state: request.query.contains("state"),
         })
     }
 }

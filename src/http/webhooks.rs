@@ -62,6 +62,7 @@ impl Webhooks {
         };
         let largest = admitted.largest;
         let Ok(body) = tokio::time::timeout(BODY_TIME, to_bytes(body, largest)).await else {
+            count("SLOW");
             return (StatusCode::REQUEST_TIMEOUT, "the body did not come in time\n").into_response();
         };
         let Ok(body) = body else {
@@ -83,7 +84,18 @@ impl Webhooks {
     }
 }
 
+fn count(why: &'static str) {
+    metrics::counter!("leadline_webhooks_refused_total", "why" => why).increment(1);
+}
+
 fn turned_away(refused: Refused) -> Response {
+    count(match &refused {
+        Refused::NotFound => "NOT_FOUND",
+        Refused::Unsigned => "UNSIGNED",
+        Refused::TooLarge(_) => "TOO_LARGE",
+        Refused::Busy(_) => "BUSY",
+        Refused::Fault(_) => "FAULT",
+    });
     match refused {
         Refused::NotFound => not_found(),
         Refused::Unsigned => {

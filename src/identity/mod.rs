@@ -7,7 +7,7 @@
 //! - `token`: API tokens.
 //! - `mail`: what Leadline writes to people.
 //! - `audit`: who did what, from where.
-//! - one file each for what they share: scopes, secrets that are handed out, passwords, codes that are good once, limits of
+//! - one file each for what they share: scopes, secrets that are handed out, signed links, passwords, codes that are good once, limits of
 //!   guessing, access tokens (JWT).
 
 mod access_token;
@@ -18,6 +18,7 @@ mod caller;
 pub mod code;
 mod device;
 mod keys;
+mod link;
 pub mod mail;
 pub mod open_id;
 pub mod passwords;
@@ -34,6 +35,7 @@ pub use access_token::{ACCESS_SECONDS, rotate_signing_key};
 pub use authenticator::{Authenticator, Holder, caller_again};
 pub use caller::{Actor, Caller, Credential, RowFilter, Rows};
 pub use keys::rotate_vault_keys;
+pub use link::{LINK_SECONDS, Link, MOST_LINK, open_link, sign_link};
 pub use passwords::Password;
 pub use scope::{Scope, ScopeError, Scopes};
 pub use token::{

@@ -11,6 +11,7 @@ use futures_util::future::Either;
 use futures_util::{Stream, StreamExt};
 
 use super::door::Door;
+use super::remarks::Remarks;
 use crate::app::App;
 use crate::error::Error;
 use crate::events::{Event, Filter, Place, Position, StreamError};
@@ -46,6 +47,9 @@ pub trait Access {
 
     /// Where the request came in.
     fn door(&self) -> &Door;
+
+    /// Says in `extensions.reads` how a field was read, where that is not the usual way, and why.
+    fn remark(&self, field: &str, from: &str, because: &str);
 }
 
 /// The address under which others reach the server.
@@ -70,6 +74,12 @@ impl Access for Context<'_> {
     fn door(&self) -> &Door {
         static NOWHERE: std::sync::LazyLock<Door> = std::sync::LazyLock::new(Door::default);
         self.data_opt::<Door>().unwrap_or(&NOWHERE)
+    }
+
+    fn remark(&self, field: &str, from: &str, because: &str) {
+        if let Some(remarks) = self.data_opt::<Remarks>() {
+            remarks.read(field, from, because);
+        }
     }
 }
 

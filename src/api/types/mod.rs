@@ -5,6 +5,7 @@ mod door;
 mod pages;
 mod permission;
 mod problems;
+mod remarks;
 mod scalars;
 
 pub use access::{Access, Live};
@@ -18,7 +19,8 @@ pub use pages::{Listed, Pages, connection, page_request};
 pub(super) use permission::{Need, Who};
 pub use permission::{allRows, scope, scopes};
 pub(crate) use problems::user_errors;
+pub(super) use remarks::Remarks;
 pub use scalars::{
     CountryCode, CurrencyCode, Decimal, EmailAddress, Json, Money, MoneyInput, PhoneNumber, TimeZone,
-    WebAddress, minor_digits,
+    WebAddress,
 };

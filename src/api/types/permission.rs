@@ -174,6 +174,8 @@ scopes! {
     scoring_read, With(Read(Area::Scoring)), "scoring:read";
     scoring_write, With(Write(Area::Scoring)), "scoring:write";
     journeys_read, With(Read(Area::Journeys)), "journeys:read";
+    revenue_read, With(Read(Area::Revenue)), "revenue:read";
+    revenue_write, With(Write(Area::Revenue)), "revenue:write";
     events_read, With(Read(Area::Events)), "events:read";
     jobs_read, With(Read(Area::Jobs)), "jobs:read";
     jobs_write, With(Write(Area::Jobs)), "jobs:write";
@@ -190,6 +192,7 @@ scopes! {
     messages_write, With(Write(Area::Messages)), "messages:write";
     content_read, With(Read(Area::Content)), "content:read";
     content_write, With(Write(Area::Content)), "content:write";
+    settings_write, With(Write(Area::Settings)), "settings:write";
     tokens_read, With(Read(Area::Tokens)), "tokens:read";
     tokens_write, With(Write(Area::Tokens)), "tokens:write";
 }

@@ -4,6 +4,8 @@ use async_graphql::{
     InputObject, InputValueError, InputValueResult, Scalar, ScalarType, SimpleObject, Value,
 };
 
+use crate::error::Error;
+
 /// Any JSON value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Json(pub serde_json::Value);
@@ -97,16 +99,9 @@ impl MoneyInput {
     }
 }
 
-/// How many decimals a currency has (ISO 4217, list one); 2 for all that are not named.
-#[must_use]
-pub fn minor_digits(currency: &str) -> u32 {
-    match currency {
-        "BIF" | "CLP" | "DJF" | "GNF" | "ISK" | "JPY" | "KMF" | "KRW" | "PYG" | "RWF" | "UGX" | "UYI"
-        | "VND" | "VUV" | "XAF" | "XOF" | "XPF" => 0,
-        "BHD" | "IQD" | "JOD" | "KWD" | "LYD" | "OMR" | "TND" => 3,
-        "CLF" | "UYW" => 4,
-        _ => 2,
-    }
+/// How many decimals a currency has (ISO 4217); 2 for what is none.
+fn minor_digits(currency: &str) -> u32 {
+    iso_currency::Currency::from_code(currency).map_or(2, |known| known.exponent().map_or(0, u32::from))
 }
 
 macro_rules! text_scalars {
@@ -146,6 +141,24 @@ text_scalars! {
     CountryCode, "CountryCode", "https://www.iso.org/iso-3166-country-codes.html";
     /// The three letters of a currency, ISO 4217, e.g. `EUR`.
     CurrencyCode, "CurrencyCode", "https://www.iso.org/iso-4217-currency-codes.html";
+}
+
+impl TimeZone {
+    /// The zone that it names; UTC for none.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for what is no name of a zone.
+    pub fn zone(of: Option<&Self>) -> Result<chrono_tz::Tz, Error> {
+        let Some(Self(name)) = of else {
+            return Ok(chrono_tz::Tz::UTC);
+        };
+        name.parse().map_err(|_| {
+            let shown: String = name.chars().take(64).collect();
+            Error::BadInput(format!(
+                "`{shown}` is not a time zone such as `America/Sao_Paulo`"
+            ))
+        })
+    }
 }
 
 #[cfg(test)]

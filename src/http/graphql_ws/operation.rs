@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use async_graphql::parser::types::OperationType;
 use async_graphql::{Executor, Request, Response, ServerError, Value};
 use axum::extract::ws::Utf8Bytes;
-use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
+use futures_util::{Stream, StreamExt as _, stream};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_stream::wrappers::BroadcastStream;
@@ -59,7 +59,7 @@ enum Work {
     },
     /// A subscription that is run once for all who watch the same.
     Shared {
-        items: BroadcastStream<Item>,
+        items: Items,
         /// Where the log goes on behind the last item taken.
         place: i64,
         /// Goes on alone.
@@ -69,6 +69,12 @@ enum Work {
     /// All but `complete` is said.
     Ending,
 }
+
+/// What a group has said last, where that is told first, and what it says.
+type Items = stream::Chain<
+    stream::Iter<std::option::IntoIter<Result<Item, BroadcastStreamRecvError>>>,
+    BroadcastStream<Item>,
+>;
 
 /// Opens the results of a subscription behind a place of the log.
 type Alone = Box<dyn FnOnce(i64) -> BoxFuture<'static, Started> + Send>;
@@ -134,9 +140,15 @@ impl Operation {
                         };
                     }
                     Poll::Ready(Started::Shared(member, alone)) => {
-                        let Member { items, place, _group } = member;
+                        let Member {
+                            first,
+                            items,
+                            place,
+                            _group,
+                        } = member;
+                        let first = stream::iter(first.map(Ok));
                         self.work = Work::Shared {
-                            items: BroadcastStream::new(items),
+                            items: first.chain(BroadcastStream::new(items)),
                             place,
                             alone: Some(alone),
                             _group,
@@ -246,13 +258,19 @@ fn shared<E: Executor, G: Gateway>(
     request: Request,
     request_id: &RequestId,
 ) -> Started {
-    let Share { rights, begin } = share;
+    let Share {
+        rights,
+        begin,
+        is_state,
+    } = share;
     let source = Source::of(&request);
     let key = Key::new(rights, &request);
     let home = service.home.get_or_init(Handle::current);
-    let member = service.groups.join(key, begin, request_id, home, |place| {
-        service.executor.execute_stream(request.data(place), None)
-    });
+    let member = service
+        .groups
+        .join(key, (begin, is_state), request_id, home, |place| {
+            service.executor.execute_stream(request.data(place), None)
+        });
     let (service, guest, request_id) = (Arc::clone(service), guest.clone(), request_id.clone());
     let alone: Alone = Box::new(move |place| {
         Box::pin(async move {

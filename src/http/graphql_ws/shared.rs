@@ -109,6 +109,8 @@ pub(super) struct Groups(Mutex<HashMap<Key, Weak<Group>>>);
 /// One execution and its members.
 pub(super) struct Group {
     items: broadcast::Sender<Item>,
+    /// What was handed out last, where who joins is told that first: how something is, until it changes.
+    state: Option<Mutex<Option<Item>>>,
     /// The place in the log behind the last payload handed out.
     sent: AtomicI64,
     /// Stops the execution with the last member.
@@ -117,6 +119,8 @@ pub(super) struct Group {
 
 /// A seat in a group.
 pub(super) struct Member {
+    /// What is said before anything else.
+    pub(super) first: Option<Item>,
     pub(super) items: broadcast::Receiver<Item>,
     /// Where to go on from when this member lags.
     pub(super) place: i64,
@@ -134,7 +138,7 @@ impl Groups {
     pub(super) fn join(
         self: &Arc<Self>,
         key: Key,
-        begin: i64,
+        (begin, is_state): (i64, bool),
         request_id: &RequestId,
         home: &Handle,
         open: impl FnOnce(Place) -> BoxStream<'static, Response>,
@@ -146,6 +150,7 @@ impl Groups {
         let stop = CancellationToken::new();
         let group = Arc::new(Group {
             items: broadcast::Sender::new(CHANNEL),
+            state: is_state.then(Mutex::default),
             sent: AtomicI64::new(begin),
             _running: stop.clone().drop_guard(),
         });
@@ -186,10 +191,30 @@ impl Group {
     fn seat(self: &Arc<Self>) -> Member {
         // The place first: what is sent in between may be taken twice into account, never not at all.
         let place = self.sent.load(Ordering::Acquire);
+        // Nothing is handed out between the two.
+        let state = self
+            .state
+            .as_ref()
+            .map(|state| state.lock().unwrap_or_else(PoisonError::into_inner));
         Member {
+            first: state.as_ref().and_then(|state| (**state).clone()),
             items: self.items.subscribe(),
             place,
             _group: Arc::clone(self),
+        }
+    }
+
+    fn hand_out(&self, item: Item) {
+        let state = self
+            .state
+            .as_ref()
+            .map(|state| state.lock().unwrap_or_else(PoisonError::into_inner));
+        if let Some(mut state) = state {
+            *state = Some(item.clone());
+            // Without members there is nobody to tell.
+            let _ = self.items.send(item);
+        } else {
+            let _ = self.items.send(item);
         }
     }
 }
@@ -248,8 +273,7 @@ async fn run(
                 group.sent.store(*position, Ordering::Release);
             }
             let last = item.is_last();
-            // Without members there is nobody to tell.
-            let _ = group.items.send(item);
+            group.hand_out(item);
             if last {
                 return;
             }

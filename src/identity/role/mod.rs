@@ -26,12 +26,13 @@ pub struct Role {
 }
 
 /// What everybody who works with leads reads.
-const DAILY: [Area; 11] = [
+const DAILY: [Area; 12] = [
     Area::Leads,
     Area::Engagement,
     Area::Lifecycle,
     Area::Scoring,
     Area::Journeys,
+    Area::Revenue,
     Area::Events,
     Area::Jobs,
     Area::Commerce,

@@ -1,18 +1,10 @@
 //! What stands in the cells of a lead's row. Pure.
 
-use std::borrow::Cow;
-
-use entity::{
-    ConsentChannel, ConsentPurpose, ConsentState, Day, Grade, IdentityKind, Temperature, lead_identity,
-};
-use rust_decimal::Decimal;
-use serde::ser::{Serialize, Serializer};
+use entity::{ConsentChannel, ConsentPurpose, ConsentState, Grade, IdentityKind, Temperature, lead_identity};
 use serde_json::{Map, Number, Value as Json, json};
 
 use super::columns::Column;
-use crate::leads::cell::guarded;
-use crate::leads::contact::Currency;
-use crate::leads::custom_fields::render_text;
+use crate::leads::cell::Value;
 use crate::leads::import::Field;
 use crate::leads::lead::Lead;
 
@@ -37,24 +29,6 @@ pub(super) struct Entry {
     pub(super) tags: Vec<String>,
     pub(super) consents: Vec<(ConsentChannel, ConsentPurpose, ConsentState)>,
     pub(super) score: Option<ExportedScore>,
-}
-
-/// What stands in a cell.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
-    Nothing,
-    Text(String),
-    List(Vec<String>),
-    /// A number, for spreadsheets too.
-    Number(Number),
-    /// An amount of money in units of its currency.
-    Amount(Decimal),
-    Day(Day),
-    Flag(bool),
-    /// The chosen options of a custom field: their names have no `;` in them.
-    Options(Vec<Json>),
-    /// An object or a list of objects.
-    Json(Json),
 }
 
 /// The cells of a row, in the order of the columns.
@@ -164,8 +138,7 @@ fn deal_value(lead: &Lead) -> Value {
     let (Some(minor), Some(currency)) = (lead.deal_value_minor, &lead.deal_currency) else {
         return Value::Nothing;
     };
-    let exponent = currency.parse::<Currency>().map_or(2, Currency::exponent);
-    Value::Amount(Decimal::from_i128_with_scale(i128::from(minor), exponent))
+    Value::money(minor, currency)
 }
 
 fn list(items: Vec<String>) -> Value {
@@ -199,60 +172,5 @@ fn known_by(identities: &[lead_identity::Model]) -> Value {
         Value::Nothing
     } else {
         Value::Json(shown.into())
-    }
-}
-
-impl Value {
-    /// The text of a cell, which a spreadsheet program takes for no formula.
-    pub(super) fn text(&self) -> Cow<'_, str> {
-        match self {
-            Self::Nothing => Cow::Borrowed(""),
-            Self::Text(text) => guarded(text),
-            Self::List(items) => Cow::Owned(guarded(&joined(items)).into_owned()),
-            Self::Options(items) => {
-                Cow::Owned(guarded(&render_text(&Json::Array(items.clone()))).into_owned())
-            }
-            // Numbers are no formulas, also where they are negative.
-            Self::Number(number) => Cow::Owned(number.to_string()),
-            Self::Amount(amount) => Cow::Owned(unmistakable(*amount)),
-            Self::Day(day) => Cow::Owned(day.to_string()),
-            Self::Flag(flag) => Cow::Borrowed(if *flag { "true" } else { "false" }),
-            Self::Json(value) => Cow::Owned(value.to_string()),
-        }
-    }
-}
-
-/// A list as the import reads it: between `; `, or as a JSON array where an item has a mark of the list in it.
-fn joined(items: &[String]) -> String {
-    let text = items.join("; ");
-    if text.starts_with('[') || items.iter().any(|item| item.contains([';', '|'])) {
-        Json::from(items).to_string()
-    } else {
-        text
-    }
-}
-
-/// An amount that nobody takes for thousands: `1.500` has a further digit.
-fn unmistakable(amount: Decimal) -> String {
-    let mut text = amount.to_string();
-    if amount.scale() == 3 {
-        text.push('0');
-    }
-    text
-}
-
-impl Serialize for Value {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Nothing => serializer.serialize_unit(),
-            Self::Text(text) => serializer.serialize_str(text),
-            Self::List(items) => items.serialize(serializer),
-            Self::Options(items) => items.serialize(serializer),
-            Self::Number(number) => number.serialize(serializer),
-            Self::Amount(amount) => serializer.collect_str(amount),
-            Self::Day(day) => day.serialize(serializer),
-            Self::Flag(flag) => serializer.serialize_bool(*flag),
-            Self::Json(value) => value.serialize(serializer),
-        }
     }
 }

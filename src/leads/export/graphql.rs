@@ -3,8 +3,9 @@
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use entity::Timestamp;
 
-use super::{ExportFormat, ExportProblem, ExportRequest, Link};
+use super::{ExportFormat, ExportProblem, ExportRequest};
 use crate::api::types::{Access, WebAddress, scoped, user_errors};
+use crate::identity::Link;
 use crate::leads::filter::LeadFilter;
 
 user_errors!(

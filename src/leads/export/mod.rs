@@ -11,7 +11,6 @@ mod cells;
 mod columns;
 pub mod graphql;
 mod lines;
-mod link;
 mod request;
 mod service;
 mod store;
@@ -20,5 +19,5 @@ mod tests;
 mod workbook;
 
 pub use cells::ExportedScore;
-pub use request::{ExportFormat, ExportProblem, ExportRequest};
-pub use service::{BATCH_LEADS, Content, LINK_SECONDS, Link, ScoreSource, link, open, open_link};
+pub use request::{ExportFormat, ExportProblem, ExportRequest, read_filter};
+pub use service::{BATCH_LEADS, Content, ScoreSource, link, open, open_link};

@@ -114,13 +114,7 @@ impl ExportRequest {
         let format = given(format)
             .map_or(Ok(ExportFormat::default()), |text| text.parse())
             .map_err(|message| Error::BadInput(format!("format: {message}")))?;
-        let filter = given(filter)
-            .map_or(Ok(LeadFilter::default()), |text| serde_json::from_str(&text))
-            .map_err(|error| {
-                Error::BadInput(format!(
-                    "filter: {error}; expected a JSON object such as {{\"stage\":{{\"in\":[\"CUSTOMER\"]}}}}"
-                ))
-            })?;
+        let filter = read_filter(filter)?.unwrap_or_default();
         let columns = given(columns).map(|text| split(&text)).transpose()?;
         Ok(Self {
             format,
@@ -128,6 +122,19 @@ impl ExportRequest {
             columns,
         })
     }
+}
+
+/// A filter from JSON; nothing from an empty text.
+///
+/// # Errors
+/// [`Error::BadInput`] for what is no filter.
+pub fn read_filter(text: Option<&str>) -> Result<Option<LeadFilter>, Error> {
+    let text = text.map(str::trim).filter(|text| !text.is_empty());
+    text.map(serde_json::from_str).transpose().map_err(|error| {
+        Error::BadInput(format!(
+            "filter: {error}; expected a JSON object such as {{\"stage\":{{\"in\":[\"CUSTOMER\"]}}}}"
+        ))
+    })
 }
 
 fn split(text: &str) -> Result<Vec<String>, Error> {

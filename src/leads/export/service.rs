@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use entity::id::LeadId;
-use entity::{ActorKind, Area, Timestamp};
+use entity::{ActorKind, Area};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use serde_json::json;
@@ -17,14 +17,12 @@ use tokio_util::io::ReaderStream;
 use super::cells::{Entry, ExportedScore};
 use super::columns::{Choices, Column};
 use super::lines::Lines;
-use super::link::{self, Claims};
 use super::request::{ExportFormat, ExportProblem, ExportRequest};
 use super::store;
 use super::workbook::{self, Part};
 use crate::app::App;
-use crate::db;
 use crate::error::{Error, Outcome, Problem};
-use crate::identity::{Actor, Caller, Scope, audit, caller_again};
+use crate::identity::{self, Actor, Caller, Link, MOST_LINK, Scope, audit};
 use crate::leads::custom_fields;
 use crate::leads::filter::{ScoreScale, Terms};
 use crate::leads::import::Field;
@@ -33,10 +31,8 @@ use crate::leads::visible::Visible;
 
 /// Leads that are read at once: with the size of a lead the bound of the memory.
 pub const BATCH_LEADS: u64 = 500;
-/// How long a signed link can be opened, in seconds.
-pub const LINK_SECONDS: i64 = 15 * 60;
-/// Longest signed link, in characters: what servers and proxies take without asking.
-const MOST_LINK: usize = 6_000;
+/// What links of this room are signed for.
+const PURPOSE: &str = "leadline export link 1";
 /// Most namespaces of external ids that get a column unasked.
 const MOST_NAMESPACES: usize = 100;
 /// Batches that wait between reading and writing an Excel file.
@@ -72,15 +68,6 @@ pub struct Content {
     pub leads: Arc<AtomicU64>,
     /// Its bytes. Leads are read as this is read; dropping it ends the work.
     pub chunks: BoxStream<'static, Result<Bytes, Error>>,
-}
-
-/// A signed link.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Link {
-    /// What to give to [`open_link`].
-    pub link: String,
-    /// Until when it can be opened.
-    pub expires_at: Timestamp,
 }
 
 /// A request that was checked.
@@ -420,27 +407,17 @@ impl Drop for Progress {
 /// # Errors
 /// [`ExportProblem`]s of the request; a missing scope `leads:read`; a caller without a token; the database's.
 pub async fn link(app: &App, caller: &Caller, request: ExportRequest) -> Outcome<Link, ExportProblem> {
-    let Plan { request, terms, .. } = plan(app, caller, request).await?;
-    let Some(credential) = caller.credential() else {
-        return Err(Error::Forbidden("links are for holders of tokens and for users".into()).into());
-    };
-    let expires_at = terms.now.plus_seconds(LINK_SECONDS);
-    let key = db::deployment_key(app.db(), terms.now).await?;
-    let claims = Claims {
-        credential,
-        until: expires_at,
-        request,
-    };
-    let link = link::sign(&key, &claims)?;
-    if link.len() > MOST_LINK {
+    let Plan { request, .. } = plan(app, caller, request).await?;
+    let link = identity::sign_link(app, caller, PURPOSE, request).await?;
+    if link.link.len() > MOST_LINK {
         let message = format!(
             "filter and columns are too long for a link: it would have {} characters, the most is {MOST_LINK}; ask \
              `GET /exports/leads` with the token instead",
-            link.len()
+            link.link.len()
         );
         return Err(Problem::new("filter", ExportProblem::TooLong, message).into());
     }
-    Ok(Link { link, expires_at })
+    Ok(link)
 }
 
 /// Opens a link made by [`link`]; see [`open`].
@@ -453,16 +430,6 @@ pub async fn open_link(
     link: &str,
     scores: Arc<dyn ScoreSource>,
 ) -> Outcome<Content, ExportProblem> {
-    let now = app.clock().now();
-    let key = db::deployment_key(app.db(), now).await?;
-    let Claims {
-        credential,
-        until: _,
-        request,
-    } = link::verify(&key, link, now).map_err(|fault| Error::Forbidden(fault.to_string()))?;
-    let caller = caller_again(app, credential).await.map_err(|error| match error {
-        Error::Unauthenticated(why) => Error::Forbidden(format!("the link is good no more: {why}")),
-        error => error,
-    })?;
+    let (caller, request) = identity::open_link(app, PURPOSE, link).await?;
     open(app, &caller, request, scores).await
 }

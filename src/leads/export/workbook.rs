@@ -4,20 +4,16 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use rust_decimal::prelude::ToPrimitive as _;
-use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
+use rust_xlsxwriter::{Format, Workbook, XlsxError};
 use tokio::sync::mpsc;
 
-use super::cells::{Entry, Value, cells};
+use super::cells::{Entry, cells};
 use super::columns::Column;
 use crate::error::Error;
+use crate::leads::cell::{MOST_UNITS, put};
 
 /// Most rows of a sheet, the header among them.
 const MOST_ROWS: u32 = 1_048_576;
-/// Most UTF-16 units in a cell.
-const MOST_UNITS: usize = 32_767;
-/// Most significant digits of a number.
-const MOST_DIGITS: usize = 15;
 
 /// What the writer is given.
 pub(super) enum Part {
@@ -40,7 +36,6 @@ pub(super) fn write(
     std::fs::create_dir_all(folder).map_err(disk)?;
     let mut workbook = Workbook::new();
     workbook.set_tempdir(folder).map_err(failed)?;
-    let date = Format::new().set_num_format("yyyy-mm-dd");
     let bold = Format::new().set_bold();
     let sheet = workbook.add_worksheet_with_constant_memory().map_err(failed)?;
     sheet.set_name("Leads").map_err(failed)?;
@@ -66,7 +61,7 @@ pub(super) fn write(
                         )));
                     }
                     for ((value, column), at) in cells(columns, entry)?.iter().zip(columns).zip(0..) {
-                        put(sheet, row, at, value, &date).map_err(|error| match error {
+                        put(sheet, row, at, value).map_err(|error| match error {
                             XlsxError::MaxStringLengthExceeded => Error::BadInput(format!(
                                 "`{column}` of {} does not fit an Excel cell, which takes {MOST_UNITS} characters: \
                                  choose csv or ndjson, or leave that column out",
@@ -92,48 +87,6 @@ pub(super) fn write(
     Ok(Some((file, length)))
 }
 
-fn put(sheet: &mut Worksheet, row: u32, column: u16, value: &Value, date: &Format) -> Result<(), XlsxError> {
-    let number = match value {
-        Value::Nothing => return Ok(()),
-        Value::Flag(flag) => return sheet.write_boolean(row, column, *flag).map(drop),
-        Value::Day(day) => {
-            // Days that the calendar of Excel has; its first two months are off by one.
-            let text = day.to_string();
-            if *day >= FIRST_DAY && *day <= LAST_DAY {
-                let moment = ExcelDateTime::parse_from_str(&text)?;
-                return sheet
-                    .write_datetime_with_format(row, column, &moment, date)
-                    .map(drop);
-            }
-            None
-        }
-        Value::Number(number) => number.as_f64(),
-        Value::Amount(amount) => amount.to_f64(),
-        Value::Text(_) | Value::List(_) | Value::Options(_) | Value::Json(_) => None,
-    };
-    let text = value.text();
-    match number {
-        Some(number) if digits(&text) <= MOST_DIGITS => sheet.write_number(row, column, number).map(drop),
-        _ => sheet.write_string(row, column, text).map(drop),
-    }
-}
-
-/// 1900-03-01.
-const FIRST_DAY: entity::Day = entity::Day(-25_508);
-/// 9999-12-31.
-const LAST_DAY: entity::Day = entity::Day(2_932_896);
-
-/// How many digits a number is written with, at most; many where it has an exponent.
-fn digits(text: &str) -> usize {
-    if text.contains(['e', 'E']) {
-        return usize::MAX;
-    }
-    text.bytes()
-        .filter(u8::is_ascii_digit)
-        .skip_while(|&byte| byte == b'0')
-        .count()
-}
-
 fn failed(error: XlsxError) -> Error {
     match error {
         XlsxError::IoError(error) | XlsxError::TempFileError(_, error) => disk(error),
@@ -148,26 +101,5 @@ fn disk(error: io::Error) -> Error {
             Error::Unavailable("the server's disk is full; the Excel file could not be written".into())
         }
         _ => Error::internal(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use entity::Day;
-
-    use super::*;
-
-    #[test]
-    fn the_calendar_of_excel_begins_and_ends_where_it_is_said() {
-        assert_eq!(Day::parse("1900-03-01"), Ok(FIRST_DAY));
-        assert_eq!(Day::parse("9999-12-31"), Ok(LAST_DAY));
-    }
-
-    #[test]
-    fn digits_are_counted_without_leading_zeros() {
-        assert_eq!(digits("-0.0125"), 3);
-        assert_eq!(digits("123456789012345"), 15);
-        assert_eq!(digits("1234567890.123456"), 16);
-        assert_eq!(digits("1e300"), usize::MAX);
     }
 }

@@ -189,7 +189,7 @@ impl Converter {
                         }
                     }
                 }
-                Shape::Money if decimals == DecimalMark::Auto => {
+                Shape::Money | Shape::Rate if decimals == DecimalMark::Auto => {
                     decimals = number::detect_decimal_mark(texts())
                 }
                 _ => {}
@@ -407,6 +407,10 @@ impl Converter {
             Shape::SourceKind => Value::SourceKind(text.parse()?),
             Shape::Device => Value::Device(text.parse()?),
             Shape::ConversionKind => Value::ConversionKind(text.parse()?),
+            Shape::CostKind => Value::CostKind(text.parse()?),
+            // As the European Central Bank writes it.
+            Shape::Rate if text.eq_ignore_ascii_case("n/a") => return Ok(None),
+            Shape::Rate => Value::Decimal(number::parse_decimal(text, decimal_mark(cell, step))?),
             Shape::Consent => Value::Consent(match text.parse::<ConsentState>() {
                 Ok(state) => state,
                 Err(_) if number::parse_boolean(text)? => ConsentState::Granted,
@@ -477,28 +481,23 @@ fn needs(mapping: &Mapping) -> Vec<(Vec<usize>, &'static str)> {
         of_fields.map(|(at, _)| at).collect::<Vec<_>>()
     };
     let identity = places(&[Field::LeadId, Field::ExternalId, Field::Email, Field::Phone]);
-    let mut needs = vec![(
+    let of_lead = (
         identity,
         "the row has nothing to know the lead by: no outside id, e-mail or phone",
-    )];
+    );
+    let kind = (places(&[Field::Kind]), "the row has no kind");
+    let day = (places(&[Field::Day]), "the row has no day");
+    let moment = (
+        places(&[Field::OccurredAt]),
+        "the row does not say when it occurred",
+    );
     match mapping.kind() {
-        ImportKind::Leads => {}
-        ImportKind::Engagements => {
-            needs.push((places(&[Field::Type]), "the row has no type"));
-            needs.push((
-                places(&[Field::OccurredAt]),
-                "the row does not say when it occurred",
-            ));
-        }
-        ImportKind::Conversions => {
-            needs.push((places(&[Field::Kind]), "the row has no kind"));
-            needs.push((
-                places(&[Field::OccurredAt]),
-                "the row does not say when it occurred",
-            ));
-        }
+        ImportKind::Leads => vec![of_lead],
+        ImportKind::Engagements => vec![of_lead, (places(&[Field::Type]), "the row has no type"), moment],
+        ImportKind::Conversions => vec![of_lead, kind, moment],
+        ImportKind::Costs => vec![kind, day, (places(&[Field::Amount]), "the row has no amount")],
+        ImportKind::Rates => vec![day],
     }
-    needs
 }
 
 /// For each binding with dates or amounts to tell, the texts of its column in the first rows.

@@ -320,6 +320,26 @@ impl ImportMutation {
         preview(ctx, ImportKind::Conversions, input).await
     }
 
+    /// Shows what an import of costs would do; nothing is written.
+    #[scope("revenue:write", all_rows)]
+    async fn costs_import_preview(
+        &self,
+        ctx: &Context<'_>,
+        input: ImportInput,
+    ) -> Result<ImportPreviewPayload> {
+        preview(ctx, ImportKind::Costs, input).await
+    }
+
+    /// Shows what an import of rates of exchange would do; nothing is written.
+    #[scope("settings:write", all_rows)]
+    async fn currency_rates_import_preview(
+        &self,
+        ctx: &Context<'_>,
+        input: ImportInput,
+    ) -> Result<ImportPreviewPayload> {
+        preview(ctx, ImportKind::Rates, input).await
+    }
+
     /// Imports leads from an uploaded CSV or Excel file, as a job. A lead that is known is updated; the same file twice
     /// creates nothing twice. A consent in the file never goes over a refusal or withdrawal from elsewhere.
     #[scope("leads:write")]
@@ -337,6 +357,23 @@ impl ImportMutation {
     #[scope("engagement:write")]
     async fn conversions_import(&self, ctx: &Context<'_>, input: ImportStartInput) -> Result<ImportPayload> {
         start(ctx, ImportKind::Conversions, input).await
+    }
+
+    /// Imports costs from an uploaded CSV or Excel file, as a job. The same row twice is one cost.
+    #[scope("revenue:write", all_rows)]
+    async fn costs_import(&self, ctx: &Context<'_>, input: ImportStartInput) -> Result<ImportPayload> {
+        start(ctx, ImportKind::Costs, input).await
+    }
+
+    /// Imports rates of exchange from an uploaded CSV or Excel file, as a job: a day, a currency and its rate in a row, or
+    /// a day and a column for each currency, as the European Central Bank has it. Rates of the same day are replaced.
+    #[scope("settings:write", all_rows)]
+    async fn currency_rates_import(
+        &self,
+        ctx: &Context<'_>,
+        input: ImportStartInput,
+    ) -> Result<ImportPayload> {
+        start(ctx, ImportKind::Rates, input).await
     }
 }
 

@@ -57,13 +57,27 @@ pub const fn job_kind(kind: ImportKind) -> &'static str {
         ImportKind::Leads => "leads.import",
         ImportKind::Engagements => "engagements.import",
         ImportKind::Conversions => "conversions.import",
+        ImportKind::Costs => "costs.import",
+        ImportKind::Rates => "rates.import",
     }
 }
 
+/// What has to be open to whoever imports.
 const fn area(kind: ImportKind) -> Area {
     match kind {
         ImportKind::Leads => Area::Leads,
         ImportKind::Engagements | ImportKind::Conversions => Area::Engagement,
+        ImportKind::Costs => Area::Revenue,
+        ImportKind::Rates => Area::Settings,
+    }
+}
+
+/// Asks for what an import needs: costs and rates are of the deployment, and belong to no lead.
+fn require(caller: &Caller, kind: ImportKind) -> Result<(), Error> {
+    caller.require(Scope::Write(area(kind)))?;
+    match kind {
+        ImportKind::Costs | ImportKind::Rates => caller.require_all_rows(),
+        ImportKind::Leads | ImportKind::Engagements | ImportKind::Conversions => Ok(()),
     }
 }
 
@@ -152,7 +166,7 @@ async fn checked(
     upload_id: UploadId,
     choices: &ImportChoices,
 ) -> Outcome<(files::StoredUpload, ImportSpec, engine::Opened), ImportProblem> {
-    caller.require(Scope::Write(area(kind)))?;
+    require(caller, kind)?;
     let upload = match files::locate(app, caller, upload_id).await {
         Ok(upload) => upload,
         Err(Error::NotFound(message)) => {
@@ -185,7 +199,7 @@ pub async fn start(
     choices: ImportChoices,
     key: Option<&CallKey>,
 ) -> Outcome<Job, ImportProblem> {
-    caller.require(Scope::Write(area(kind)))?;
+    require(caller, kind)?;
     let now = app.clock().now();
     let once = Once::new(key, &caller.actor.id, job_kind(kind))?;
     if key.is_some() {

@@ -343,7 +343,7 @@ impl Mapping {
     }
 
     fn check_needs(&self) -> Result<(), MappingError> {
-        use Field::{Email, ExternalId, Kind, LeadId, OccurredAt, Phone, Type};
+        use Field::{Amount, Day, Email, ExternalId, Kind, LeadId, OccurredAt, Phone, Rate, Type};
         let needs: &[(&[Field], &str, &str)] = match self.kind {
             ImportKind::Leads => &[(
                 &[ExternalId, Email, Phone],
@@ -367,6 +367,15 @@ impl Mapping {
                 ),
                 (&[Kind], "kind (or a default for it, kind=CUSTOMER)", "kind"),
                 (&[OccurredAt], "occurred_at", "occurred_at"),
+            ],
+            ImportKind::Costs => &[
+                (&[Kind], "kind (or a default for it, kind=AD_SPEND)", "kind"),
+                (&[Day], "day", "day"),
+                (&[Amount], "amount", "amount"),
+            ],
+            ImportKind::Rates => &[
+                (&[Day], "day", "day"),
+                (&[Rate], "rate, or a column for each currency", "rate"),
             ],
         };
         for &(fields, need, example) in needs {

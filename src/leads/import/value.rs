@@ -7,7 +7,8 @@ use chrono::format::{Item, StrftimeItems};
 use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone};
 use entity::id::LeadId;
 use entity::{
-    Channel, ConsentState, ConversionKind, Day, Device, EngagementType, SourceKind, Stage, Timestamp,
+    Channel, ConsentState, ConversionKind, CostKind, Day, Device, EngagementType, SourceKind, Stage,
+    Timestamp,
 };
 
 use crate::leads::contact::Currency;
@@ -46,6 +47,10 @@ pub enum Value {
     Device(Device),
     /// A kind of conversion.
     ConversionKind(ConversionKind),
+    /// A kind of cost.
+    CostKind(CostKind),
+    /// A number with decimals.
+    Decimal(rust_decimal::Decimal),
     /// A consent given or refused.
     Consent(ConsentState),
 }
@@ -75,6 +80,8 @@ impl fmt::Display for Value {
             Self::SourceKind(word) => write!(formatter, "{word}"),
             Self::Device(word) => write!(formatter, "{word}"),
             Self::ConversionKind(word) => write!(formatter, "{word}"),
+            Self::CostKind(word) => write!(formatter, "{word}"),
+            Self::Decimal(number) => write!(formatter, "{number}"),
             Self::Consent(word) => write!(formatter, "{word}"),
         }
     }

@@ -1,9 +1,13 @@
 //! What a column can feed: the targets of each kind of import, their names and the names files use for them.
 
+mod lists;
+
 use std::fmt;
 use std::str::FromStr;
 
 use entity::{ConsentChannel, ConsentPurpose};
+
+use crate::leads::contact::Currency;
 
 /// What a file brings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +18,10 @@ pub enum ImportKind {
     Engagements,
     /// Conversions of leads.
     Conversions,
+    /// Costs.
+    Costs,
+    /// Rates of exchange.
+    Rates,
 }
 
 impl fmt::Display for ImportKind {
@@ -22,6 +30,8 @@ impl fmt::Display for ImportKind {
             Self::Leads => "leads",
             Self::Engagements => "engagements",
             Self::Conversions => "conversions",
+            Self::Costs => "costs",
+            Self::Rates => "rates",
         })
     }
 }
@@ -69,6 +79,10 @@ pub enum Shape {
     Device,
     /// A word for a kind of conversion.
     ConversionKind,
+    /// A word for a kind of cost.
+    CostKind,
+    /// A rate of exchange; `N/A` is none.
+    Rate,
     /// Yes, no, or a state of a consent.
     Consent,
 }
@@ -158,7 +172,7 @@ fields! {
     Title,
     /// Value of an engagement, 0 to 100.
     Score,
-    /// Revenue of an engagement, or value of a conversion.
+    /// Revenue of an engagement, value of a conversion, or a cost.
     Amount,
     /// Currency of the amount.
     Currency,
@@ -178,10 +192,16 @@ fields! {
     Url,
     /// One more fact, by key.
     Metadata,
-    /// Kind of the conversion.
+    /// Kind of the conversion or the cost.
     Kind,
     /// Name of a custom engagement or conversion.
     Name,
+    /// Day of a cost or a rate.
+    Day,
+    /// Campaign of a cost.
+    Campaign,
+    /// Rate of exchange, or one more of them, by currency.
+    Rate,
 }
 
 /// One line of the table of targets.
@@ -214,307 +234,23 @@ const fn keyed(name: &'static str, field: Field, shape: Shape) -> Spec {
     }
 }
 
-// Synonyms are compared without case, blanks, underscores and other marks.
-const LEAD_ID: Spec = one("lead_id", Field::LeadId, Shape::Lead, &["lead"]);
-const EXTERNAL_ID: Spec = one(
-    "external_id",
-    Field::ExternalId,
-    Shape::Text,
-    &[
-        "external_ref",
-        "foreign_id",
-        "customer_id",
-        "contact_id",
-        "crm_id",
-        "record_id",
-        "user_id",
-        "id",
-    ],
-);
-const EMAIL: Spec = one(
-    "email",
-    Field::Email,
-    Shape::Email,
-    &[
-        "email_address",
-        "mail",
-        "work_email",
-        "contact_email",
-        "lead_email",
-    ],
-);
-const PHONE: Spec = one(
-    "phone",
-    Field::Phone,
-    Shape::Phone,
-    &[
-        "phone_number",
-        "telephone",
-        "tel",
-        "mobile",
-        "mobile_phone",
-        "mobile_number",
-        "cell",
-        "cell_phone",
-        "telefone",
-    ],
-);
-const CITY: Spec = one("city", Field::City, Shape::Text, &["town", "locality"]);
-const REGION: Spec = one(
-    "region",
-    Field::Region,
-    Shape::Text,
-    &["state", "province", "state_region"],
-);
-const COUNTRY: Spec = one(
-    "country",
-    Field::Country,
-    Shape::Text,
-    &["country_code", "country_name"],
-);
-const CURRENCY: Spec = one("currency", Field::Currency, Shape::Currency, &["currency_code"]);
-const DEDUPE_KEY: Spec = one(
-    "dedupe_key",
-    Field::DedupeKey,
-    Shape::Text,
-    &["event_id", "transaction_id", "order_id", "idempotency_key"],
-);
-const OCCURRED_AT: Spec = one(
-    "occurred_at",
-    Field::OccurredAt,
-    Shape::Moment,
-    &[
-        "timestamp",
-        "time",
-        "date",
-        "datetime",
-        "event_time",
-        "happened_at",
-        "won_date",
-        "converted_at",
-    ],
-);
-const METADATA: Spec = keyed("metadata", Field::Metadata, Shape::Text);
-
-const LEADS: &[Spec] = &[
-    EXTERNAL_ID,
-    keyed("external_id", Field::ExternalId, Shape::Text),
-    EMAIL,
-    PHONE,
-    one(
-        "first_name",
-        Field::FirstName,
-        Shape::Text,
-        &["given_name", "forename", "fname"],
-    ),
-    one(
-        "last_name",
-        Field::LastName,
-        Shape::Text,
-        &["surname", "family_name", "lname"],
-    ),
-    one(
-        "display_name",
-        Field::DisplayName,
-        Shape::Text,
-        &["name", "full_name", "contact_name", "lead_name"],
-    ),
-    one(
-        "company_name",
-        Field::CompanyName,
-        Shape::Text,
-        &["company", "organization", "organisation", "account"],
-    ),
-    one(
-        "job_title",
-        Field::JobTitle,
-        Shape::Text,
-        &["title", "position", "role"],
-    ),
-    one(
-        "website",
-        Field::Website,
-        Shape::Url,
-        &["url", "homepage", "company_website", "web"],
-    ),
-    one(
-        "street",
-        Field::Street,
-        Shape::Text,
-        &["address", "street_address", "address_line_1", "address1"],
-    ),
-    CITY,
-    REGION,
-    one(
-        "postal_code",
-        Field::PostalCode,
-        Shape::Text,
-        &["zip", "zip_code", "postcode", "cep"],
-    ),
-    COUNTRY,
-    one("time_zone", Field::TimeZone, Shape::TimeZone, &["tz"]),
-    one(
-        "language",
-        Field::Language,
-        Shape::Text,
-        &["locale", "lang", "preferred_language"],
-    ),
-    one(
-        "customer_type",
-        Field::CustomerType,
-        Shape::Text,
-        &["contact_type"],
-    ),
-    one("interests", Field::Interests, Shape::List, &["interest"]),
-    one("tags", Field::Tags, Shape::List, &["tag", "labels"]),
-    one(
-        "source",
-        Field::Source,
-        Shape::Text,
-        &["lead_source", "original_source", "utm_source", "origin"],
-    ),
-    one("source_detail", Field::SourceDetail, Shape::Object, &[]),
-    keyed("source_detail", Field::SourceDetail, Shape::Text),
-    one(
-        "deal_stage",
-        Field::DealStage,
-        Shape::Text,
-        &["opportunity_stage"],
-    ),
-    one(
-        "deal_value",
-        Field::DealValue,
-        Shape::Money,
-        &["deal_amount", "amount", "opportunity_value"],
-    ),
-    one(
-        "deal_currency",
-        Field::DealCurrency,
-        Shape::Currency,
-        &["currency", "currency_code"],
-    ),
-    one(
-        "expected_close_date",
-        Field::ExpectedCloseDate,
-        Shape::Day,
-        &["expected_close", "close_date"],
-    ),
-    one(
-        "owner_email",
-        Field::OwnerEmail,
-        Shape::Email,
-        &["owner", "assigned_to", "account_owner"],
-    ),
-    one(
-        "stage",
-        Field::Stage,
-        Shape::Stage,
-        &["lifecycle_stage", "lead_status", "status"],
-    ),
-    one(
-        "created_at",
-        Field::CreatedAt,
-        Shape::Moment,
-        &[
-            "created",
-            "create_date",
-            "created_date",
-            "creation_date",
-            "date_created",
-            "signup_date",
-            "first_contact_date",
-        ],
-    ),
-    one(
-        "notes",
-        Field::Notes,
-        Shape::Text,
-        &["note", "comment", "comments", "remarks"],
-    ),
-    keyed("consent", Field::Consent, Shape::Consent),
-    keyed("custom", Field::Custom, Shape::Text),
-];
-
-const ENGAGEMENTS: &[Spec] = &[
-    LEAD_ID,
-    EXTERNAL_ID,
-    EMAIL,
-    PHONE,
-    one(
-        "type",
-        Field::Type,
-        Shape::EngagementType,
-        &["event", "event_type", "engagement_type", "activity_type"],
-    ),
-    one("channel", Field::Channel, Shape::Channel, &[]),
-    OCCURRED_AT,
-    DEDUPE_KEY,
-    one("title", Field::Title, Shape::Text, &["subject", "description"]),
-    one("name", Field::Name, Shape::Text, &["custom_name", "event_name"]),
-    one("value", Field::Score, Shape::Percent, &["score"]),
-    one("revenue", Field::Amount, Shape::Money, &["amount"]),
-    CURRENCY,
-    one(
-        "source_kind",
-        Field::SourceKind,
-        Shape::SourceKind,
-        &["source_type"],
-    ),
-    one("source_id", Field::SourceId, Shape::Text, &["campaign_id"]),
-    one(
-        "source_name",
-        Field::SourceName,
-        Shape::Text,
-        &["campaign", "campaign_name"],
-    ),
-    one("device", Field::Device, Shape::Device, &["device_type"]),
-    COUNTRY,
-    REGION,
-    CITY,
-    one("ip", Field::Ip, Shape::Ip, &["ip_address"]),
-    one("user_agent", Field::UserAgent, Shape::Text, &[]),
-    one("url", Field::Url, Shape::Url, &["page_url", "page", "link"]),
-    METADATA,
-];
-
-const CONVERSIONS: &[Spec] = &[
-    LEAD_ID,
-    EXTERNAL_ID,
-    EMAIL,
-    PHONE,
-    one(
-        "kind",
-        Field::Kind,
-        Shape::ConversionKind,
-        &["conversion_kind", "conversion_type", "type"],
-    ),
-    OCCURRED_AT,
-    one(
-        "value",
-        Field::Amount,
-        Shape::Money,
-        &["amount", "revenue", "total", "price"],
-    ),
-    CURRENCY,
-    DEDUPE_KEY,
-    one(
-        "name",
-        Field::Name,
-        Shape::Text,
-        &["conversion_name", "title", "description"],
-    ),
-    METADATA,
-];
-
 impl ImportKind {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Leads, Self::Engagements, Self::Conversions];
+    pub const ALL: [Self; 5] = [
+        Self::Leads,
+        Self::Engagements,
+        Self::Conversions,
+        Self::Costs,
+        Self::Rates,
+    ];
 
     pub(super) fn specs(self) -> &'static [Spec] {
         match self {
-            Self::Leads => LEADS,
-            Self::Engagements => ENGAGEMENTS,
-            Self::Conversions => CONVERSIONS,
+            Self::Leads => lists::LEADS,
+            Self::Engagements => lists::ENGAGEMENTS,
+            Self::Conversions => lists::CONVERSIONS,
+            Self::Costs => lists::COSTS,
+            Self::Rates => lists::RATES,
         }
     }
 
@@ -523,6 +259,7 @@ impl ImportKind {
         let name = |spec: &Spec| match spec.field {
             Field::Consent => "consent.<channel>".to_owned(),
             Field::ExternalId if spec.keyed => "external_id.<namespace>".to_owned(),
+            Field::Rate if spec.keyed => "rate.<currency>".to_owned(),
             _ if spec.keyed => format!("{}.<key>", spec.name),
             _ => spec.name.to_owned(),
         };
@@ -548,6 +285,7 @@ impl ImportKind {
         };
         let valid = match spec.field {
             Field::Consent => target.consent().is_some(),
+            Field::Rate if spec.keyed => key.parse::<Currency>().is_ok(),
             _ => !spec.keyed || !key.is_empty(),
         };
         valid.then_some(target)
@@ -555,13 +293,19 @@ impl ImportKind {
 
     /// The target of this name, or of another name that files use for it; none when there is no such target.
     pub(super) fn target_like(self, name: &str) -> Option<Target> {
-        self.target(name).or_else(|| {
+        let synonym = || {
             let name = folded(name);
-            self.specs()
-                .iter()
+            let mut specs = self.specs().iter();
+            specs
                 .find(|spec| spec.synonyms.iter().any(|synonym| folded(synonym) == name))
                 .map(Target::of)
-        })
+        };
+        // A column for each currency, called by its code.
+        let currency = || {
+            let code = name.parse::<Currency>().ok().filter(|_| self == Self::Rates)?;
+            self.target(&format!("rate.{}", code.code()))
+        };
+        self.target(name).or_else(synonym).or_else(currency)
     }
 }
 

@@ -1,9 +1,11 @@
-//! `GET /exports/leads`: leads as a file, made as it is read.
+//! `GET /exports/leads`: leads as a file, made as it is read; the audit log; `reports`.
 //!
 //! Either with a token in `Authorization` and the query `format` (csv, ndjson, xlsx), `filter` (JSON), `columns` (names
 //! between commas), all of which may be left out; or with `link`, as `leadsExport` answers it, and nothing else.
 //! Failures are shaped as GraphQL's errors: 400, 401, 403, 405, 503. What fails after the first byte breaks the answer
 //! off: its end is missing, which every client tells from a whole file.
+
+mod reports;
 
 use std::sync::Arc;
 
@@ -17,7 +19,7 @@ use entity::Timestamp;
 use futures_util::TryStreamExt as _;
 use serde::Deserialize;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
+use tower_http::compression::predicate::{And, DefaultPredicate, NotForContentType, Predicate as _};
 
 use super::access::{Beside, ServerGateway};
 use super::fault::Fault;
@@ -26,7 +28,7 @@ use crate::app::App;
 use crate::error::{Error, Failure};
 use crate::identity::audit::{self, AuditFilter, AuditFormat};
 use crate::insight::scoring::ExportScores;
-use crate::leads::export::{self, Content, ExportFormat, ExportProblem, ExportRequest, ScoreSource};
+use crate::leads::export::{self, Content, ExportFormat, ExportRequest, ScoreSource};
 
 /// Gives leads out as files.
 #[derive(Clone)]
@@ -119,41 +121,20 @@ impl Exports {
 
     /// The route to mount at `/exports/leads`.
     pub fn route<S: Clone + Send + Sync + 'static>(self) -> MethodRouter<S> {
-        // A workbook is compressed already.
-        let text = DefaultPredicate::new().and(NotForContentType::const_new(ExportFormat::Xlsx.media_type()));
         any(move |request: Request| {
             let this = self.clone();
             let (parts, _) = request.into_parts();
             async move { this.answer(&parts).await }
         })
-        .layer(CompressionLayer::new().compress_when(text))
+        .layer(compressed())
     }
 
     async fn answer(&self, request: &Parts) -> Response {
-        let request_id = RequestId::from_headers(&request.headers);
-        match self.open(request).await {
-            Ok(content) => file(content),
-            Err(fault) => {
-                let is_method = fault.status == StatusCode::METHOD_NOT_ALLOWED;
-                let mut response = fault.answer(&request_id);
-                if is_method {
-                    response
-                        .headers_mut()
-                        .insert(header::ALLOW, HeaderValue::from_static("GET"));
-                }
-                response
-            }
-        }
+        answered(request, self.open(request).await.map(file))
     }
 
     async fn open(&self, request: &Parts) -> Result<Content, Fault> {
-        if request.method != Method::GET {
-            return Err(Fault::new(
-                StatusCode::METHOD_NOT_ALLOWED,
-                "BAD_USER_INPUT",
-                format!("method {} is not allowed; send GET", request.method),
-            ));
-        }
+        is_get(request)?;
         let asked = Query::<Asked>::try_from_uri(&request.uri);
         if let Ok(Query(Asked {
             format,
@@ -167,7 +148,8 @@ impl Exports {
                     "a link says all: leave `format`, `filter` and `columns` out beside `link`".into(),
                 ));
             }
-            return Ok(export::open_link(&self.app, link, Arc::clone(&self.scores)).await?);
+            let content = export::open_link(&self.app, link, Arc::clone(&self.scores)).await;
+            return content.map_err(refused);
         }
         let caller = self.gateway.caller(request, Beside::Export).await?;
         let Query(Asked {
@@ -178,8 +160,40 @@ impl Exports {
         }) = asked
             .map_err(|error| Fault::input(format!("the query cannot be read: {}", error.body_text())))?;
         let request = ExportRequest::read(format.as_deref(), filter.as_deref(), columns.as_deref())?;
-        Ok(export::open(&self.app, &caller, request, Arc::clone(&self.scores)).await?)
+        let content = export::open(&self.app, &caller, request, Arc::clone(&self.scores)).await;
+        content.map_err(refused)
     }
+}
+
+/// Compresses lines; a workbook is compressed already.
+fn compressed() -> CompressionLayer<And<DefaultPredicate, NotForContentType>> {
+    let text = DefaultPredicate::new().and(NotForContentType::const_new(ExportFormat::Xlsx.media_type()));
+    CompressionLayer::new().compress_when(text)
+}
+
+/// Refuses what is no GET.
+fn is_get(request: &Parts) -> Result<(), Fault> {
+    if request.method == Method::GET {
+        return Ok(());
+    }
+    Err(Fault::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "BAD_USER_INPUT",
+        format!("method {} is not allowed; send GET", request.method),
+    ))
+}
+
+fn answered(request: &Parts, outcome: Result<Response, Fault>) -> Response {
+    outcome.unwrap_or_else(|fault| {
+        let is_method = fault.status == StatusCode::METHOD_NOT_ALLOWED;
+        let mut response = fault.answer(&RequestId::from_headers(&request.headers));
+        if is_method {
+            response
+                .headers_mut()
+                .insert(header::ALLOW, HeaderValue::from_static("GET"));
+        }
+        response
+    })
 }
 
 /// The query of an export of the audit log.
@@ -194,14 +208,12 @@ struct AuditAsked {
     until: Option<String>,
 }
 
-impl From<Failure<ExportProblem>> for Fault {
-    fn from(failure: Failure<ExportProblem>) -> Self {
-        match failure {
-            Failure::Error(error) => error.into(),
-            Failure::Problems(problems) => {
-                let messages: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
-                Self::input(messages.join("; "))
-            }
+fn refused<C>(failure: Failure<C>) -> Fault {
+    match failure {
+        Failure::Error(error) => error.into(),
+        Failure::Problems(problems) => {
+            let messages: Vec<_> = problems.into_iter().map(|problem| problem.message).collect();
+            Fault::input(messages.join("; "))
         }
     }
 }
@@ -220,7 +232,11 @@ fn file(content: Content) -> Response {
             tracing::error!(?source, leads, "an export broke off half-way");
         }
     });
-    let mut response = Response::new(Body::from_stream(chunks));
+    attachment(Body::from_stream(chunks), format, &file_name, length)
+}
+
+fn attachment(body: Body, format: ExportFormat, file_name: &str, length: Option<u64>) -> Response {
+    let mut response = Response::new(body);
     let headers = response.headers_mut();
     let disposition = format!("attachment; filename=\"{file_name}\"");
     let text: [(HeaderName, &'static str); 4] = [

@@ -1,9 +1,16 @@
-//! Texts in cells of CSV and Excel files: a spreadsheet program must not take one for a formula.
+//! Cells of CSV, NDJSON and Excel files: what stands in them (`value`), how Excel has it (`excel`), and that a spreadsheet
+//! program takes no text for a formula.
 //!
 //! A text that could be one gets an apostrophe before it, and whoever reads the file takes it off again. A text that
 //! begins with an apostrophe and could then be one gets a further apostrophe, so that nothing is lost on the way.
 
+mod excel;
+mod value;
+
 use std::borrow::Cow;
+
+pub use excel::{MOST_UNITS, put};
+pub use value::Value;
 
 /// With what a cell begins that some spreadsheet program takes for a formula (OWASP, "CSV Injection").
 const BEGINNINGS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
