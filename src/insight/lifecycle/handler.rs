@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use entity::id::{ConversionId, LeadId};
-use entity::{ConversionKind, EventKind, Stage, Timestamp};
+use entity::{ConversionKind, DealChange, EventKind, Stage, Timestamp};
 use serde::Deserialize;
 
 use super::model::{
@@ -63,6 +63,14 @@ struct FieldsView {
     fields: Vec<String>,
 }
 
+/// What `DEAL_CHANGED` says, as far as the lifecycle depends on it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct DealView {
+    change: DealChange,
+    opened_micros: i64,
+}
+
 /// What a batch of events says.
 #[derive(Default)]
 struct Told {
@@ -105,6 +113,12 @@ fn read(events: &[Event]) -> Result<Told, Error> {
                     told.conversions.push(id);
                 }
             }
+            EventKind::DealChanged => {
+                let view: DealView = serde_json::from_str(&event.payload)?;
+                if view.change == DealChange::Opened {
+                    hint(Hint::Deal(Timestamp(view.opened_micros)));
+                }
+            }
             EventKind::ScoreChanged => {
                 let ScoreView { current } = serde_json::from_str(&event.payload)?;
                 hint(Hint::Score(event.at, current));
@@ -128,6 +142,7 @@ impl Handler for LifecycleHandler {
             EventKind::LeadErased,
             EventKind::EngagementRecorded,
             EventKind::ConversionRecorded,
+            EventKind::DealChanged,
             EventKind::ScoreChanged,
         ]
     }

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use entity::{AdLevel, SyncKind, Timestamp};
+use entity::{AdLevel, CostKind, SyncKind, Timestamp, ad_result};
 
 use super::model::{Kept, is_same, kept};
 use super::store;
 use crate::app::App;
 use crate::db::Tx;
 use crate::error::Error;
+use crate::identity::{Actor, Caller};
+use crate::insight::revenue::{CostAnswer, NewCost, record_costs};
 use crate::platforms::connections::{Consumer, Items, Live, Refusal, Written};
 
 /// Takes results of advertisements. Those of a day replace those that were read before.
@@ -64,6 +66,35 @@ impl Consumer for AdConsumer {
             (&left.external_id, left.day).cmp(&(&right.external_id, right.day))
         });
         store::put(tx, &changed).await?;
+        let actor = Actor::of_id(&of.row.id.to_string());
+        let spent = changed.iter().map(|(row, _)| cost(row, of)).collect();
+        for answer in record_costs(tx, &Caller::on_behalf_of(actor), now, spent).await? {
+            if let CostAnswer::Refused(problems) = answer {
+                tracing::warn!(
+                    ?problems,
+                    "what advertisements cost is not counted among the costs"
+                );
+            }
+        }
         Ok(written)
+    }
+}
+
+/// What a campaign cost on a day, as costs have it: spent on the source that leads of the platform have.
+fn cost(row: &ad_result::Model, of: &Live) -> NewCost {
+    let name = row.name.chars().take(200).collect();
+    NewCost {
+        kind: CostKind::AdSpend,
+        amount_minor: row.spend_minor,
+        currency: row.currency.clone(),
+        day: row.day,
+        source: Some(of.row.platform.clone()),
+        campaign: Some(name),
+        note: None,
+        connection_id: Some(row.connection_id),
+        dedupe_key: Some(format!(
+            "ad:{}:{}:{}",
+            row.connection_id, row.external_id, row.day
+        )),
     }
 }

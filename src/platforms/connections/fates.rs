@@ -44,7 +44,7 @@ impl Fates {
             match change.as_str() {
                 "DELETED" => fates.removed.push(id),
                 // One that is in use and yet does not work is left alone.
-                "ACTIVE" | "AUTHORIZED" | "UPDATED" if problem.is_none() => fates.mended.push(id),
+                "ACTIVE" | "AUTHORIZED" | "TESTED" | "UPDATED" if problem.is_none() => fates.mended.push(id),
                 _ => {}
             }
         }

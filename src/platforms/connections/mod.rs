@@ -16,6 +16,7 @@ mod refreshing;
 mod service;
 mod store;
 mod sweep;
+mod switching;
 pub mod sync;
 pub mod webhook;
 
@@ -32,11 +33,9 @@ pub use self::model::{
     ConnectionChange, ConnectionDraft, ConnectionOrder, ConnectionProblem, MOST_CONNECTIONS, Mapping,
     SecretValues,
 };
-pub use self::service::{
-    Checked, create, delete, disable, enable, find, get_many, list, missing_scopes, secret_names, test,
-    update,
-};
+pub use self::service::{Checked, create, find, get_many, list, missing_scopes, secret_names, test, update};
 pub use self::sweep::ConnectionSweep;
+pub use self::switching::{delete, disable, enable};
 pub use self::sync::{Sync, SyncJob, SyncRequest, SyncSchedule, find as find_sync, start as start_sync};
 pub use self::webhook::{Refused, Taken, WebhookIntake, WebhookProcessor};
 pub use self::webhook::{address as webhook_address, register as register_webhooks};

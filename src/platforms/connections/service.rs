@@ -1,10 +1,9 @@
-//! Use cases of connections themselves: made, changed, tried, switched off and on, removed.
+//! Use cases of connections themselves: made, changed, tried, looked at.
 
 use std::collections::HashMap;
 
 use entity::id::ConnectionId;
 use entity::{Area, ConnectionState, EventKind, Timestamp};
-use integrations::facet::Facets;
 use integrations::{Account, Authentication, Integration, Kind};
 use serde_json::{Map, Value, json};
 
@@ -19,7 +18,6 @@ use crate::db::{CallKey, Once, Page, PageRequest, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Scope};
-use crate::jobs;
 use crate::leads::import::check_lead_fields;
 use crate::vault::Place;
 
@@ -44,13 +42,13 @@ pub struct Checked {
     pub problem: Option<(String, String)>,
 }
 
-fn may_write(caller: &Caller) -> Result<(), Error> {
+pub(super) fn require_write(caller: &Caller) -> Result<(), Error> {
     caller.require(Scope::Write(Area::Connections))?;
     // What comes in by a connection is outside of any row filter.
     caller.require_all_rows()
 }
 
-fn may_read(caller: &Caller) -> Result<(), Error> {
+pub(super) fn require_read(caller: &Caller) -> Result<(), Error> {
     caller.require(Scope::Read(Area::Connections))?;
     caller.require_all_rows()
 }
@@ -117,7 +115,7 @@ pub async fn create(
     draft: ConnectionDraft,
     key: Option<&CallKey>,
 ) -> Outcome<Connection, ConnectionProblem> {
-    may_write(caller)?;
+    require_write(caller)?;
     let now = app.clock().now();
     let once = Once::new(key, &caller.actor.id, "connectionCreate")?;
     if let Some(before) = before(app, &once, now).await? {
@@ -220,7 +218,7 @@ fn refused(error: &integrations::Error) -> Problem<ConnectionProblem> {
 }
 
 /// Whether nothing can be done before the owner consents.
-fn waits_for_consent(integration: &dyn Integration, secrets: &Map<String, Value>) -> bool {
+pub(super) fn waits_for_consent(integration: &dyn Integration, secrets: &Map<String, Value>) -> bool {
     integration.manifest().authentication == Authentication::OAuth2
         && integration.facets().oauth.is_some()
         && !secrets.contains_key("accessToken")
@@ -298,7 +296,7 @@ pub async fn update(
     id: ConnectionId,
     change: ConnectionChange,
 ) -> Outcome<Connection, ConnectionProblem> {
-    may_write(caller)?;
+    require_write(caller)?;
     let now = app.clock().now();
     let Some(seen) = store::find(app.db().write(), id).await? else {
         return Err(missing(id).into());
@@ -401,7 +399,7 @@ fn changed_meanwhile(id: ConnectionId) -> Error {
 /// # Errors
 /// [`ConnectionProblem`]s; a missing scope `connections:write`; the database's. That the platform fails is an answer.
 pub async fn test(app: &App, caller: &Caller, id: ConnectionId) -> Outcome<Checked, ConnectionProblem> {
-    may_write(caller)?;
+    require_write(caller)?;
     let Some(live) = live::look(app, id).await? else {
         return Err(missing(id).into());
     };
@@ -420,11 +418,15 @@ pub async fn test(app: &App, caller: &Caller, id: ConnectionId) -> Outcome<Check
     take_account(&mut row, outcome.as_ref().ok());
     begin_anew(&tx, account.as_deref(), &row).await?;
     note(&mut row, outcome.as_ref().map(drop), now);
-    if (row.state, row.problem_kind.clone()) != before {
+    let change = if (row.state, row.problem_kind.clone()) == before {
+        // Told all the same: what rests for a while is tried again by whoever hears that it works.
+        "TESTED"
+    } else {
         row.version += 1;
         row.updated_at = now;
-        tell(&tx, &caller.actor.id, now, &row, row.state.as_str()).await?;
-    }
+        row.state.as_str()
+    };
+    tell(&tx, &caller.actor.id, now, &row, change).await?;
     store::update(&tx, row.clone()).await?;
     if outcome.is_ok() {
         store::wake_deliveries(&tx, id, now).await?;
@@ -471,137 +473,6 @@ pub fn missing_scopes(integration: &dyn Integration, row: &Connection) -> Vec<St
         .collect()
 }
 
-/// Switches a connection off: nothing is read of it, told to it or taken from it. A reading that goes on is cancelled.
-///
-/// # Errors
-/// As [`update`].
-pub async fn disable(app: &App, caller: &Caller, id: ConnectionId) -> Outcome<Connection, ConnectionProblem> {
-    switch(app, caller, id, ConnectionState::Disabled).await
-}
-
-/// Switches a connection on again.
-///
-/// # Errors
-/// As [`update`].
-pub async fn enable(app: &App, caller: &Caller, id: ConnectionId) -> Outcome<Connection, ConnectionProblem> {
-    switch(app, caller, id, ConnectionState::Active).await
-}
-
-async fn switch(
-    app: &App,
-    caller: &Caller,
-    id: ConnectionId,
-    to: ConnectionState,
-) -> Outcome<Connection, ConnectionProblem> {
-    may_write(caller)?;
-    let now = app.clock().now();
-    let seen = live::look(app, id).await?;
-    let needs_consent = match &seen {
-        Some(live) => {
-            let secrets = live::opened(app, app.db().write(), &live.row).await?;
-            let integration = live.integration(app);
-            integration.is_some_and(|integration| waits_for_consent(integration, &secrets))
-        }
-        None => false,
-    };
-    let tx = app.db().begin().await?;
-    let Some(mut row) = store::locked(&tx, id).await? else {
-        return Err(missing(id).into());
-    };
-    let is_done = match to {
-        ConnectionState::Disabled => row.state == to,
-        // One that waits for consent or does not work is not mended by switching it on.
-        _ => row.state != ConnectionState::Disabled,
-    };
-    if is_done {
-        return Ok(row);
-    }
-    row.state = match to {
-        ConnectionState::Disabled => to,
-        _ if row.credentials.is_none() && needs_consent => ConnectionState::Pending,
-        _ => to,
-    };
-    row.version += 1;
-    row.updated_at = now;
-    row.next_sync_at = row.sync_every_seconds.map(|_| now);
-    store::update(&tx, row.clone()).await?;
-    tell(&tx, &caller.actor.id, now, &row, row.state.as_str()).await?;
-    let reading = match to {
-        ConnectionState::Disabled => super::sync::stop_open(&tx, &caller.actor.id, id, now).await?,
-        _ => None,
-    };
-    tx.commit().await?;
-    live::forget(app, id);
-    if let Some(job) = reading {
-        jobs::interrupt(app, job);
-    }
-    Ok(row)
-}
-
-/// Removes a connection with its secrets; what came by it stays, a reading that goes on is cancelled. Its webhooks are taken
-/// back at the platform where that can be done; where not, the platform is told that nobody is there. Removing it again
-/// changes nothing.
-///
-/// # Errors
-/// [`ConnectionProblem::NotFound`]; a missing scope `connections:write`; the database's.
-pub async fn delete(
-    app: &App,
-    caller: &Caller,
-    public_url: &str,
-    id: ConnectionId,
-) -> Outcome<ConnectionId, ConnectionProblem> {
-    may_write(caller)?;
-    let now = app.clock().now();
-    let found = live::look(app, id).await?;
-    if let Some(live) = &found
-        && live.is_active()
-        && let Facets {
-            webhooks: Some(webhooks),
-            ..
-        } = live.facets(app)
-        && let Some(url) = super::webhook::address(public_url, id)
-    {
-        let context = live.context(app);
-        let taken_back = webhooks.unsubscribe(&context, &url);
-        match tokio::time::timeout(std::time::Duration::from_secs(5), taken_back).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                tracing::warn!(connection = %id, %error, "webhooks could not be taken back at the platform");
-            }
-            Err(_) => {
-                tracing::warn!(connection = %id, "webhooks could not be taken back at the platform in time");
-            }
-        }
-    }
-    let tx = app.db().begin().await?;
-    let Some(mut row) = store::locked(&tx, id).await? else {
-        let before = store::by_ids(&*tx, &[id]).await?;
-        return if before.contains_key(&id) {
-            Ok(id)
-        } else {
-            Err(missing(id).into())
-        };
-    };
-    row.secrets = None;
-    row.credentials = None;
-    row.credentials_until = None;
-    row.state = ConnectionState::Disabled;
-    row.next_sync_at = None;
-    row.deleted_at = Some(now);
-    row.version += 1;
-    row.updated_at = now;
-    store::forget_cursors(&tx, id).await?;
-    tell(&tx, &caller.actor.id, now, &row, "DELETED").await?;
-    store::update(&tx, row).await?;
-    let reading = super::sync::stop_open(&tx, &caller.actor.id, id, now).await?;
-    tx.commit().await?;
-    live::forget(app, id);
-    if let Some(job) = reading {
-        jobs::interrupt(app, job);
-    }
-    Ok(id)
-}
-
 /// The names of the secrets that were entered.
 ///
 /// # Errors
@@ -616,7 +487,7 @@ pub async fn secret_names(app: &App, row: &Connection) -> Result<Vec<String>, Er
 /// # Errors
 /// A missing scope `connections:read`; a caller who does not see all rows; the database's.
 pub async fn find(app: &App, caller: &Caller, id: ConnectionId) -> Result<Option<Connection>, Error> {
-    may_read(caller)?;
+    require_read(caller)?;
     Ok(store::find(app.db().read(), id).await?)
 }
 
@@ -641,14 +512,6 @@ pub async fn list(
     platform: Option<&str>,
     page: &PageRequest,
 ) -> Result<Page<Connection>, Error> {
-    may_read(caller)?;
+    require_read(caller)?;
     Ok(store::list(app.db().read(), platform, page).await?)
-}
-
-pub(super) fn require_write(caller: &Caller) -> Result<(), Error> {
-    may_write(caller)
-}
-
-pub(super) fn require_read(caller: &Caller) -> Result<(), Error> {
-    may_read(caller)
 }

@@ -4,6 +4,7 @@
 //! Of what was asked for and written nothing is kept but a keyed hash, and the text itself (sealed) for as long as the
 //! deployment says.
 
+mod booking;
 mod flight;
 pub mod graphql;
 mod jobs;
@@ -16,6 +17,7 @@ mod writing;
 pub use entity::text_budget::Model as Budget;
 pub use entity::text_generation::Model as Generation;
 
+pub use self::booking::TextCosts;
 pub use self::jobs::TextUpkeep;
 pub use self::model::{
     GenerationFilter, Said, TextCursor, TextDraft, TextProblem, USUAL_TOKENS, dollars, free_again,

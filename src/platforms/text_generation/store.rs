@@ -1,6 +1,6 @@
 //! All SQL of generated texts.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use entity::id::{ConnectionId, TextId};
 use entity::{
@@ -243,8 +243,10 @@ pub(super) async fn reserve(
     day: Day,
     estimate: Estimate,
 ) -> Result<bool, DbErr> {
+    // Locks the row. PostgreSQL, where an UPDATE had to wait for another one, asks NOT EXISTS no second time of what the
+    // other one wrote: two at once would both find room for the last text.
     let row = "INSERT INTO text_spending (connection_id, day, cost, tokens) VALUES (?, ?, 0, 0) \
-               ON CONFLICT (connection_id, day) DO NOTHING";
+               ON CONFLICT (connection_id, day) DO UPDATE SET cost = text_spending.cost";
     let values = [connection.0.into(), day.0.into()];
     tx.execute_raw(sql(tx.backend(), row, values)).await?;
     let Estimate { tokens, cost } = estimate;
@@ -297,6 +299,26 @@ pub(super) async fn spending(
         (row.connection_id, Estimate { tokens, cost })
     });
     Ok(spent.collect())
+}
+
+/// What connections have spent on texts that have ended, by connection and day, from a day on.
+pub(super) async fn spent_since(
+    db: &impl ConnectionTrait,
+    from: Day,
+) -> Result<BTreeMap<ConnectionId, Vec<(Day, i64)>>, DbErr> {
+    let text = "SELECT s.connection_id, s.day, CAST(s.cost - COALESCE((SELECT SUM(g.counted_cost) FROM text_generation g \
+                WHERE g.alive_until IS NOT NULL AND g.connection_id = s.connection_id AND g.day = s.day), 0) AS BIGINT) AS cost \
+                FROM text_spending s WHERE s.day >= ? ORDER BY s.connection_id, s.day";
+    let mut spent: BTreeMap<ConnectionId, Vec<(Day, i64)>> = BTreeMap::new();
+    for row in db
+        .query_all_raw(sql(db.get_database_backend(), text, [from.0.into()]))
+        .await?
+    {
+        let day = Day(row.try_get("", "day")?);
+        let of = spent.entry(row.try_get("", "connection_id")?).or_default();
+        of.push((day, row.try_get("", "cost")?));
+    }
+    Ok(spent)
 }
 
 pub(super) async fn budget(

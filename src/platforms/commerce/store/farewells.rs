@@ -3,7 +3,8 @@
 use entity::id::{ConnectionId, LeadId};
 use entity::{ConsentChannel, Timestamp, connection, shop_farewell};
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 use shop_farewell::{Column, Entity};
 
@@ -63,6 +64,25 @@ pub(in crate::platforms::commerce) async fn due_farewells(
         .limit(limit)
         .all(db)
         .await
+}
+
+/// What a shop does not take: how many words, and the first of them.
+pub(in crate::platforms::commerce) async fn refused_farewells(
+    db: &impl ConnectionTrait,
+    connection: ConnectionId,
+    first: u64,
+) -> Result<(u64, Vec<Farewell>), DbErr> {
+    let refused = Entity::find()
+        .filter(Column::ConnectionId.eq(connection))
+        .filter(Column::DueAt.is_null());
+    let count = refused.clone().count(db).await?;
+    let rows = refused
+        .order_by_asc(Column::CustomerId)
+        .order_by_asc(Column::Channel)
+        .limit(first)
+        .all(db)
+        .await?;
+    Ok((count, rows))
 }
 
 /// A word as it is now, that no other transaction changes until this one ends.

@@ -13,7 +13,7 @@ use crate::jobs::graphql::Job;
 use crate::platforms::connections::sync::{self, Started, SyncRequest};
 use crate::platforms::connections::{
     self as room, Checked, ConnectionChange, ConnectionDraft, ConnectionProblem, Mapping, SecretValues,
-    service, webhook,
+    service, switching, webhook,
 };
 
 user_errors!(
@@ -307,7 +307,7 @@ impl ConnectionMutation {
         ctx: &Context<'_>,
         input: ConnectionInput,
     ) -> Result<ConnectionPayload> {
-        payload(service::disable(ctx.app(), ctx.caller()?, input.id).await)
+        payload(switching::disable(ctx.app(), ctx.caller()?, input.id).await)
     }
 
     /// Switches a connection on again.
@@ -317,7 +317,7 @@ impl ConnectionMutation {
         ctx: &Context<'_>,
         input: ConnectionInput,
     ) -> Result<ConnectionPayload> {
-        payload(service::enable(ctx.app(), ctx.caller()?, input.id).await)
+        payload(switching::enable(ctx.app(), ctx.caller()?, input.id).await)
     }
 
     /// Removes a connection with its secrets; what came by it stays, a reading that goes on is cancelled. Its webhooks are taken
@@ -328,7 +328,7 @@ impl ConnectionMutation {
         ctx: &Context<'_>,
         input: ConnectionInput,
     ) -> Result<ConnectionDeletePayload> {
-        let outcome = service::delete(ctx.app(), ctx.caller()?, ctx.public_url(), input.id).await;
+        let outcome = switching::delete(ctx.app(), ctx.caller()?, ctx.public_url(), input.id).await;
         let (deleted_id, user_errors) = ConnectionUserError::split(outcome)?;
         Ok(ConnectionDeletePayload {
             deleted_id,

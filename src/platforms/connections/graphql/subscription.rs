@@ -40,7 +40,7 @@ impl ConnectionChanged {
     async fn at(&self) -> Timestamp {
         self.event.at
     }
-    /// What happened: `CREATED`, `UPDATED`, `AUTHORIZED`, `DELETED`, or the state that it came to.
+    /// What happened: `CREATED`, `UPDATED`, `TESTED`, `AUTHORIZED`, `DELETED`, or the state that it came to.
     async fn change(&self) -> &str {
         &self.then.change
     }

@@ -200,6 +200,9 @@ mod tests {
             )
         };
         let conversion = Conversion {
+            reporting_minor: None,
+            reporting_refunded_minor: None,
+            reporting_currency: None,
             id: ConversionId::at(Timestamp(1)),
             lead_id: lead.id,
             kind: ConversionKind::Purchase,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use entity::id::{ConversionId, LeadId};
-use entity::{Area, ConversionKind, EventKind, Timestamp};
+use entity::{Area, ConversionKind, Day, EventKind, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -14,6 +14,7 @@ use crate::error::{Error, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Rows, Scope};
 use crate::insight::engagement::LeadKey;
+use crate::insight::revenue::rates::Reporting;
 use crate::leads::contact::Currency;
 use crate::leads::lead;
 use crate::leads::visible::{self, Visible};
@@ -263,6 +264,11 @@ pub async fn record_many(
     now: Timestamp,
     items: Vec<NewConversion>,
 ) -> Result<Vec<Answer>, Error> {
+    let upper = |mut item: NewConversion| {
+        item.currency = item.currency.map(|code| code.trim().to_uppercase());
+        item
+    };
+    let items: Vec<_> = items.into_iter().map(upper).collect();
     let (mut ids, mut identities) = (HashSet::new(), HashSet::new());
     for item in &items {
         match &item.lead {
@@ -281,6 +287,11 @@ pub async fn record_many(
         let inside = seen.those_in(tx, &leads).await?;
         hidden.extend(leads.into_iter().filter(|lead| !inside.contains(lead)));
     }
+    let amounts = items.iter().filter_map(|item| {
+        item.value_minor?;
+        Some((item.currency.as_deref()?, item.occurred_at.day()))
+    });
+    let reporting = Reporting::of(tx, amounts).await?;
     let mut fresh = Vec::new();
     let mut answers = Vec::with_capacity(items.len());
     for item in items {
@@ -311,7 +322,8 @@ pub async fn record_many(
             });
             continue;
         }
-        let row = row_of(item, lead_id, now);
+        let mut row = row_of(item, lead_id, now);
+        value(&mut row, &reporting);
         if let Some(key) = &row.dedupe_key {
             known.insert(key.clone(), row.clone());
         }
@@ -322,6 +334,21 @@ pub async fn record_many(
     let log = fresh.iter().map(recorded).collect();
     events::append(tx, &caller.actor.id, now, log).await?;
     Ok(answers)
+}
+
+/// What a conversion counts in its own currency, and of which day.
+pub(in crate::insight::revenue) fn amount(row: &Conversion) -> Option<(i64, &str, Day)> {
+    Some((row.value_minor?, row.currency.as_deref()?, row.occurred_at.day()))
+}
+
+/// Tells what a conversion is worth in the reporting currency.
+pub(super) fn value(row: &mut Conversion, reporting: &Reporting) {
+    let worth = amount(row).and_then(|(minor, currency, day)| {
+        let refunded = reporting.amount(row.refunded_minor, currency, day)?;
+        Some((reporting.amount(minor, currency, day)?, refunded))
+    });
+    (row.reporting_minor, row.reporting_refunded_minor) = worth.unzip();
+    row.reporting_currency = worth.map(|_| reporting.currency().to_owned());
 }
 
 fn row_of(item: NewConversion, lead_id: LeadId, now: Timestamp) -> Conversion {
@@ -341,81 +368,16 @@ fn row_of(item: NewConversion, lead_id: LeadId, now: Timestamp) -> Conversion {
         kind,
         custom_name: custom_name.map(|name| name.trim().to_owned()),
         value_minor,
-        currency: currency.map(|code| code.to_uppercase()),
+        currency,
         metadata: Value::Object(metadata).to_string(),
         occurred_at,
         received_at: now,
         dedupe_key,
         refunded_minor: 0,
+        reporting_minor: None,
+        reporting_refunded_minor: None,
+        reporting_currency: None,
         voided_at: None,
-    }
-}
-
-/// What was given back of a conversion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reversal {
-    /// The dedupe key of the conversion.
-    pub dedupe_key: String,
-    /// What is left of its value, in minor units.
-    pub left_minor: i64,
-    /// It was called off as a whole.
-    pub is_void: bool,
-}
-
-/// Takes back what conversions counted, within the transaction; the same again changes nothing. Keys that are not known are
-/// passed over. Answers how many changed.
-///
-/// # Errors
-/// The database's.
-pub async fn reverse_many(
-    tx: &Tx,
-    caller: &Caller,
-    now: Timestamp,
-    reversals: &[Reversal],
-) -> Result<usize, Error> {
-    let keys: Vec<String> = reversals
-        .iter()
-        .map(|reversal| reversal.dedupe_key.clone())
-        .collect();
-    let mut known = store::by_dedupe_keys(tx, &keys).await?;
-    let mut log = Vec::new();
-    let mut changed = Vec::new();
-    for reversal in reversals {
-        let Some(mut row) = known.remove(&reversal.dedupe_key) else {
-            continue;
-        };
-        let before = (row.refunded_minor, row.voided_at.is_some());
-        let value = row.value_minor.unwrap_or_default();
-        let refunded = if reversal.is_void {
-            value
-        } else {
-            value - reversal.left_minor
-        };
-        row.refunded_minor = refunded.clamp(0, value);
-        row.voided_at = reversal.is_void.then(|| row.voided_at.unwrap_or(now));
-        if (row.refunded_minor, row.voided_at.is_some()) == before {
-            continue;
-        }
-        log.push(reversed(&row, row.refunded_minor - before.0));
-        changed.push(row);
-    }
-    store::reverse(tx, &changed).await?;
-    events::append(tx, &caller.actor.id, now, log).await?;
-    Ok(changed.len())
-}
-
-/// The event of a reversal; journeys read it. `minor`: what more was given back, negative where less.
-fn reversed(row: &Conversion, minor: i64) -> NewEvent {
-    NewEvent {
-        kind: EventKind::ConversionReversed,
-        lead_id: Some(row.lead_id),
-        subject: row.id.to_string(),
-        payload: json!({
-            "kind": row.kind,
-            "minor": minor,
-            "currency": row.currency,
-            "isVoid": row.voided_at.is_some(),
-        }),
     }
 }
 

@@ -2,13 +2,20 @@
 
 use std::collections::HashMap;
 
-use entity::conversion;
 use entity::id::{ConversionId, LeadId};
+use entity::{Timestamp, conversion, conversion_reversal};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryTrait};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
+};
 
 use super::{Conversion, ConversionFilter};
-use crate::db::{Conflict, Direction, Page, PageRequest, Tx, insert_many, newest_of_leads, padded};
+use crate::db::{
+    Conflict, Direction, KeyType, Page, PageRequest, Tx, insert_many, key_table, newest_of_leads, padded,
+    sql, upsert_many,
+};
+use crate::insight::revenue::Revalued;
 use crate::leads::visible::Visible;
 
 /// Conversions of a lead that are shown at most.
@@ -18,14 +25,31 @@ pub(super) async fn insert(tx: &Tx, rows: &[Conversion]) -> Result<(), DbErr> {
     insert_many(tx, rows, Conflict::Fail).await.map(drop)
 }
 
-/// Writes what was given back.
-pub(super) async fn reverse(tx: &Tx, rows: &[Conversion]) -> Result<(), DbErr> {
+/// Writes what was given back, and when.
+pub(super) async fn reverse(tx: &Tx, rows: &[Conversion], now: Timestamp) -> Result<(), DbErr> {
+    let history = rows.iter().map(|row| conversion_reversal::Model {
+        conversion_id: row.id,
+        at: now,
+        refunded_minor: row.refunded_minor,
+        is_void: row.voided_at.is_some(),
+    });
+    let history: Vec<_> = history.collect();
+    upsert_many(tx, &history, "conversion_id, at").await?;
     for row in rows {
         conversion::Entity::update_many()
             .col_expr(conversion::Column::RefundedMinor, row.refunded_minor.into())
+            .col_expr(conversion::Column::ReportingMinor, Expr::val(row.reporting_minor))
+            .col_expr(
+                conversion::Column::ReportingRefundedMinor,
+                Expr::val(row.reporting_refunded_minor),
+            )
+            .col_expr(
+                conversion::Column::ReportingCurrency,
+                Expr::val(row.reporting_currency.clone()),
+            )
             .col_expr(
                 conversion::Column::VoidedAt,
-                Expr::val(row.voided_at.map(entity::Timestamp::micros)),
+                Expr::val(row.voided_at.map(Timestamp::micros)),
             )
             .filter(conversion::Column::Id.eq(row.id))
             .exec(&**tx)
@@ -60,6 +84,71 @@ pub(super) async fn by_ids(
         .all(db)
         .await?;
     Ok(found.into_iter().map(|row| (row.id, row)).collect())
+}
+
+/// A conversion, held until the transaction ends.
+pub(super) async fn locked(
+    tx: &Tx,
+    visible: &Visible,
+    id: ConversionId,
+) -> Result<Option<Conversion>, DbErr> {
+    if tx.backend() == DbBackend::Postgres {
+        let text = "SELECT id FROM conversion WHERE id = ? FOR UPDATE";
+        tx.query_one_raw(sql(tx.backend(), text, [id.0.into()])).await?;
+    }
+    Ok(by_ids(&**tx, visible, &[id]).await?.remove(&id))
+}
+
+/// The next conversions in the order of their ids.
+pub(in crate::insight::revenue) async fn page_after(
+    tx: &Tx,
+    after: Option<ConversionId>,
+    limit: u64,
+) -> Result<Vec<Conversion>, DbErr> {
+    conversion::Entity::find()
+        .apply_if(after, |select, after| {
+            select.filter(conversion::Column::Id.gt(after))
+        })
+        .order_by_asc(conversion::Column::Id)
+        .limit(limit)
+        .all(&**tx)
+        .await
+}
+
+/// Writes what conversions are worth by now, but for those that have changed since they were read.
+pub(in crate::insight::revenue) async fn revalue(
+    tx: &Tx,
+    rows: &[Revalued<ConversionId>],
+    currency: &str,
+) -> Result<(), DbErr> {
+    for chunk in rows.chunks(512) {
+        let mut values = Vec::new();
+        let keys = chunk.iter().map(|row| {
+            let Revalued {
+                id,
+                was,
+                reporting,
+                refunded,
+            } = *row;
+            [id.0.into(), was.into(), reporting.into(), refunded.into()]
+        });
+        let columns = [
+            ("id", KeyType::Uuid),
+            ("was", KeyType::BigInt),
+            ("reporting", KeyType::BigInt),
+            ("refunded", KeyType::BigInt),
+        ];
+        let table = key_table(tx.backend(), "k", columns, keys, &mut values);
+        let text = format!(
+            "WITH {table} UPDATE conversion SET reporting_minor = k.reporting, \
+             reporting_refunded_minor = k.refunded, \
+             reporting_currency = CASE WHEN k.reporting IS NULL THEN NULL ELSE ? END \
+             FROM k WHERE conversion.id = k.id AND conversion.refunded_minor = k.was"
+        );
+        values.push(currency.into());
+        tx.execute_raw(sql(tx.backend(), &text, values)).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn of_leads(
@@ -133,4 +222,21 @@ pub(super) async fn blank(tx: &Tx, leads: &[LeadId]) -> Result<(), DbErr> {
         .exec(&**tx)
         .await
         .map(drop)
+}
+
+/// The leads of conversions, and when those were.
+pub(in crate::insight::revenue) async fn leads_between(
+    tx: &Tx,
+    after: Option<ConversionId>,
+    up_to: ConversionId,
+) -> Result<Vec<(LeadId, Timestamp)>, DbErr> {
+    let mut select = conversion::Entity::find()
+        .select_only()
+        .column(conversion::Column::LeadId)
+        .column(conversion::Column::OccurredAt)
+        .filter(conversion::Column::Id.lte(up_to));
+    if let Some(after) = after {
+        select = select.filter(conversion::Column::Id.gt(after));
+    }
+    select.into_tuple().all(&**tx).await
 }

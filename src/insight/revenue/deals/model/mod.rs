@@ -1,0 +1,4 @@
+//! The pure rules of deals.
+
+pub mod forecast;
+pub mod rules;
