@@ -365,11 +365,11 @@ pub struct ChannelCount {
 
 /// How many engagements on a day.
 #[derive(SimpleObject)]
-struct DayCount {
-    /// The UTC day.
-    day: Day,
+pub struct DayCount {
+    /// The day: of UTC, unless a report is asked for in another time zone.
+    pub day: Day,
     /// How many.
-    count: i64,
+    pub count: i64,
 }
 
 impl From<Stats> for EngagementStats {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_graphql::dataloader::{DataLoader, Loader};
 use async_graphql::{Context, Enum, Object, Result, SimpleObject, Subscription};
 use entity::id::LeadId;
-use entity::{Area, Day, EventKind, Stage, Timestamp, Trend};
+use entity::{Area, AttributionModel, Day, EventKind, Stage, Timestamp, Trend};
 use futures_util::{Stream, StreamExt};
 
 use super::handler::KINDS;
@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::events::{Event, Filter};
 use crate::identity::Scope;
+use crate::insight::attribution::graphql::{JourneyTouchpoint, of_journey};
 use crate::insight::engagement::graphql::{ChannelCount, TypeCount};
 use crate::insight::scoring;
 use crate::leads::lead::{self, graphql as lead_graphql};
@@ -116,6 +117,7 @@ fn money(sums: &super::model::Money) -> Vec<Money> {
         .collect()
 }
 
+#[scoped]
 #[Object(name = "Journey")]
 impl JourneyNode {
     /// The lead whose journey it is.
@@ -194,6 +196,18 @@ impl JourneyNode {
         let mut sums = self.journey.facts.revenue.clone();
         sums.merge(&self.journey.facts.conversions);
         money(&sums)
+    }
+    /// The touches that conversions have come after, with what these owe to them by a model: the newest 100, newest first, of the
+    /// newest 50 conversions. `MARKOV` tells of all journeys at once, and is not to be had here.
+    #[scope("engagement:read")]
+    #[graphql(complexity = "20 + 20 * child_complexity")]
+    async fn touchpoints(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "By which model.", default_with = "AttributionModel::Linear")]
+        model: AttributionModel,
+    ) -> Result<Vec<JourneyTouchpoint>> {
+        of_journey(ctx, self.lead.id, model).await
     }
     /// Engagements of the last 30 days against the 30 before.
     async fn trend(&self) -> Trend {

@@ -1,12 +1,12 @@
 //! Keeping journeys and days true as events come.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use entity::id::LeadId;
 use entity::{Day, EventKind};
 
-use super::model::{DeploymentActivity, Happening, LeadFold, contribution};
+use super::model::{Deployment, Happening, LeadFold};
 use super::store;
 use crate::app::App;
 use crate::db::Tx;
@@ -18,6 +18,8 @@ use crate::insight::engagement::{Recorded, Reweighed};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JourneysHandler;
 
+/// The name of its cursor.
+pub const NAME: &str = "journeys";
 /// The events that change journeys.
 pub(super) const KINDS: &[EventKind] = &[
     EventKind::EngagementRecorded,
@@ -42,7 +44,7 @@ pub(super) fn read(event: &Event) -> Result<Option<Happening<'_>>, Error> {
 #[async_trait]
 impl Handler for JourneysHandler {
     fn name(&self) -> &'static str {
-        "journeys"
+        NAME
     }
 
     fn kinds(&self) -> &'static [EventKind] {
@@ -65,28 +67,18 @@ impl Handler for JourneysHandler {
             })
             .collect();
         let mut folds: HashMap<LeadId, (LeadFold, Position)> = HashMap::with_capacity(leads.len());
-        for (lead, facts) in store::facts(tx, &leads).await? {
+        for (lead, facts) in store::facts(&**tx, leads.iter().copied()).await? {
             folds.entry(lead).or_default().0.facts = facts;
         }
         for (lead, day, activity) in store::days(&**tx, &days).await? {
             folds.entry(lead).or_default().0.days.insert(day, activity);
         }
-        let mut deployment: BTreeMap<Day, DeploymentActivity> = BTreeMap::new();
+        let mut deployment = Deployment::default();
         for (lead, position, happening) in &read_events {
             let (fold, last) = folds.entry(*lead).or_default();
             fold.take(happening);
             *last = *position;
-            match happening {
-                Happening::Engaged(recorded) => deployment
-                    .entry(recorded.occurred_at().day())
-                    .or_default()
-                    .fold(&contribution(recorded)),
-                Happening::Moved(moved) => deployment
-                    .entry(entity::Timestamp(moved.entered_micros).day())
-                    .or_default()
-                    .note_move(moved.to),
-                Happening::Reweighed(_) | Happening::Converted(_) | Happening::Reversed(_) => {}
-            }
+            deployment.take(happening);
         }
         store::write(tx, &folds).await?;
         store::add_to_deployment(tx, deployment).await?;

@@ -8,13 +8,19 @@
 pub mod graphql;
 mod handler;
 pub mod model;
+mod rollups;
 mod service;
 mod store;
 #[cfg(test)]
 mod tests;
 
-pub use handler::JourneysHandler;
-pub use model::{Converted, DayActivity, DeploymentActivity, JourneyFacts, Milestone, Period};
+pub use handler::{JourneysHandler, NAME as HANDLER};
+pub use model::{
+    Converted, DayActivity, DeploymentActivity, JourneyFacts, JourneySettings, Milestone, Period, churn_risk,
+    is_high_risk, reaches_at, trend,
+};
+pub use rollups::{DaysVerified, is_far_behind, retell_moves, retell_next_day, verify_deployment};
 pub use service::{
-    ActivityOf, Journey, Overview, activity, check_range, deployment, engagement_stats, journeys, overview,
+    ActivityOf, Going, Journey, Overview, activity, check_range, deployment, deployment_in, engagement_stats,
+    engagements_in, goings, journeys, overview,
 };

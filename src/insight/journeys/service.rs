@@ -12,6 +12,7 @@ use super::model::{
 };
 use super::store::{self, Stored};
 use crate::app::App;
+use crate::db::ConnectionTrait;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
 use crate::insight::engagement::{self, EngagementFilter, Stats};
@@ -78,8 +79,7 @@ impl Journey {
 pub async fn journeys(app: &App, leads: &[LeadId]) -> Result<HashMap<LeadId, Arc<Journey>>, Error> {
     let db = app.db();
     let now = app.clock().now();
-    let span = i64::from(JourneySettings::default().trend_days);
-    let (middle, start) = (now.plus_days(-span), now.plus_days(-2 * span));
+    let spans = model::spans(now, &JourneySettings::default());
     let mut stored = store::with_pending(db.read(), leads, KINDS).await?;
     if stored.values().any(|stored| !stored.pending.is_empty()) {
         // Rarely: what is pending needs the days, of the same moment as the journeys.
@@ -101,11 +101,11 @@ pub async fn journeys(app: &App, leads: &[LeadId]) -> Result<HashMap<LeadId, Arc
         }
         stored = all;
     }
-    let recent = store::recent(db.read(), leads, middle, start, now).await?;
+    let recent = store::recent(db.read(), leads, spans, now).await?;
     Ok(stored
         .into_iter()
         .map(|(lead, stored)| {
-            let (last, before) = recent.get(&lead).copied().unwrap_or_default();
+            let store::Recent { last, before, .. } = recent.get(&lead).copied().unwrap_or_default();
             let journey = Journey {
                 facts: stored.facts,
                 last,
@@ -403,4 +403,76 @@ pub async fn overview(app: &App, caller: &Caller) -> Result<Overview, Error> {
     overview.mean_days = days / count;
     overview.mean_touch_points = touches as f64 / count;
     Ok(overview)
+}
+
+/// What all leads did on UTC days, both ends included, and in quarters of an hour before and behind them. Whoever asks has
+/// asked for the scope.
+///
+/// # Errors
+/// The database's.
+pub async fn deployment_in(
+    db: &impl ConnectionTrait,
+    days: &[(Day, Day)],
+    quarters: &[(i32, i32)],
+) -> Result<Vec<(Timestamp, DeploymentActivity)>, Error> {
+    let mut all = Vec::new();
+    for (from, to) in days {
+        let found = store::deployment(db, *from, *to).await?.into_iter();
+        all.extend(found.map(|(day, activity)| (day.start(), activity)));
+    }
+    for (from, to) in quarters {
+        let found = store::quarters(db, *from, *to).await?.into_iter();
+        let at = |quarter: i32| Timestamp(i64::from(quarter) * entity::time::QUARTER_MICROS);
+        all.extend(found.map(|(quarter, activity)| (at(quarter), activity)));
+    }
+    Ok(all)
+}
+
+/// How many engagements all leads had in some spans of quarters of an hour, each with its number, both ends included. Whoever
+/// asks has asked for the scope.
+///
+/// # Errors
+/// The database's.
+pub async fn engagements_in(
+    db: &impl ConnectionTrait,
+    spans: &[(i32, i32, i32)],
+) -> Result<Vec<(i32, i64)>, Error> {
+    Ok(store::engagements_in(db, spans).await?)
+}
+
+/// How a lead goes, as far as the handler has taken in what it did.
+#[derive(Clone, Debug, Default)]
+pub struct Going {
+    /// What is kept of its journey.
+    pub facts: JourneyFacts,
+    /// Engagements of the last 30 days.
+    pub last: i64,
+    /// Engagements of the 30 days before.
+    pub before: i64,
+    /// When these numbers will be others although nothing happens.
+    pub next: Option<Timestamp>,
+}
+
+/// How leads go; those that have done nothing are left out.
+///
+/// # Errors
+/// The database's.
+pub async fn goings(
+    db: &impl ConnectionTrait,
+    leads: &[LeadId],
+    now: Timestamp,
+) -> Result<HashMap<LeadId, Going>, Error> {
+    let settings = JourneySettings::default();
+    let mut goings: HashMap<LeadId, Going> = HashMap::new();
+    for (lead, facts) in store::facts(db, leads.iter().copied()).await? {
+        goings.entry(lead).or_default().facts = facts;
+    }
+    for (lead, recent) in store::recent(db, leads, model::spans(now, &settings), now).await? {
+        let going = goings.entry(lead).or_default();
+        (going.last, going.before) = (recent.last, recent.before);
+        let leaving = recent.oldest.iter().zip(1..);
+        let leaving = leaving.filter_map(|(at, spans)| Some(model::leaves_at((*at)?, spans, &settings)));
+        going.next = leaving.min();
+    }
+    Ok(goings)
 }

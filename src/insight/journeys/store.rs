@@ -4,27 +4,32 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use entity::id::LeadId;
 use entity::{
-    Day, EventKind, Stage, Timestamp, activity_day, deployment_day, journey, score_history, stage_stay,
+    Day, EventKind, Stage, Timestamp, activity_day, deployment_day, deployment_quarter, journey,
+    score_history, stage_stay,
 };
 use sea_orm::sea_query::Value;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
-use super::model::{DayActivity, DeploymentActivity, JourneyFacts, LeadFold};
+use super::model::{DayActivity, Deployment, DeploymentActivity, JourneyFacts, LeadFold};
 use crate::db::{KeyType, Tx, among, key_table, padded, sql, upsert_many};
 use crate::error::Error;
-use crate::events::{Event, Position};
+use crate::events::{Event, Position, waiting};
 use crate::leads::visible::Visible;
 
 /// The journeys of some leads; a lead without one is left out.
-pub(super) async fn facts(tx: &Tx, leads: &HashSet<LeadId>) -> Result<Vec<(LeadId, JourneyFacts)>, Error> {
-    if leads.is_empty() {
+pub(super) async fn facts(
+    db: &impl ConnectionTrait,
+    leads: impl ExactSizeIterator<Item = LeadId>,
+) -> Result<Vec<(LeadId, JourneyFacts)>, Error> {
+    if leads.len() == 0 {
         return Ok(Vec::new());
     }
+    let backend = db.get_database_backend();
     let mut values = Vec::new();
-    let keys = leads.iter().map(|lead| lead.0.into());
-    let among = among(tx.backend(), "lead_id", KeyType::Uuid, keys, &mut values);
+    let keys = leads.map(|lead| lead.0.into());
+    let among = among(backend, "lead_id", KeyType::Uuid, keys, &mut values);
     let text = format!("SELECT lead_id, facts FROM journey WHERE {among}");
-    let rows = tx.query_all_raw(sql(tx.backend(), &text, values)).await?;
+    let rows = db.query_all_raw(sql(backend, &text, values)).await?;
     rows.iter()
         .map(|row| {
             let lead = row.try_get_by_index(0)?;
@@ -92,34 +97,104 @@ pub(super) async fn write(tx: &Tx, folds: &HashMap<LeadId, (LeadFold, Position)>
     Ok(())
 }
 
-/// Adds to the days of the deployment.
-pub(super) async fn add_to_deployment(
-    tx: &Tx,
-    mut new: BTreeMap<Day, DeploymentActivity>,
-) -> Result<(), Error> {
-    if new.is_empty() {
-        return Ok(());
+/// What events tell of all leads that the handler has not come to, in PostgreSQL's outbox included; `None` where that is more
+/// than [`MOST_WAITING`].
+pub(super) async fn pending(db: &impl ConnectionTrait, name: &str) -> Result<Option<Vec<Event>>, Error> {
+    let kinds = [EventKind::EngagementRecorded, EventKind::StageChanged];
+    let events = waiting(db, name, &kinds, MOST_WAITING + 1).await?;
+    Ok((events.len() <= MOST_WAITING).then_some(events))
+}
+
+/// Most events that are taken account of while they wait: bounds what is in memory.
+const MOST_WAITING: usize = 20_000;
+
+/// Adds to what is kept of all leads.
+pub(super) async fn add_to_deployment(tx: &Tx, mut new: Deployment) -> Result<(), Error> {
+    let days: Vec<Day> = new.days.keys().copied().collect();
+    for (day, stored) in days_of_deployment(tx, &days).await? {
+        new.days.entry(day).or_default().merge(&stored);
     }
-    let keys: Vec<Day> = new.keys().copied().collect();
-    let stored = deployment_day::Entity::find()
-        .filter(deployment_day::Column::Day.is_in(padded(&keys)))
-        .all(&**tx)
-        .await?;
-    for row in stored {
-        if let Some(activity) = new.get_mut(&row.day) {
-            activity.merge(&DeploymentActivity::from_json(&row.activity)?);
+    let quarters: Vec<i32> = new.quarters.keys().copied().collect();
+    for (quarter, stored) in quarters_of_deployment(tx, &quarters).await? {
+        new.quarters.entry(quarter).or_default().merge(&stored);
+    }
+    write_deployment(tx, &new).await
+}
+
+/// Writes days and quarters as they are; those in which nothing happened are taken away.
+pub(super) async fn write_deployment(tx: &Tx, deployment: &Deployment) -> Result<(), Error> {
+    let mut days = Vec::with_capacity(deployment.days.len());
+    let mut empty: Vec<Day> = Vec::new();
+    for (day, activity) in &deployment.days {
+        if activity.is_empty() {
+            empty.push(*day);
+            continue;
         }
-    }
-    let rows: Vec<_> = new
-        .iter()
-        .map(|(day, activity)| deployment_day::Model {
+        days.push(deployment_day::Model {
             day: *day,
             activity: activity.to_json(),
-        })
-        .collect();
-    upsert_many(tx, &rows, "day").await?;
+        });
+    }
+    upsert_many(tx, &days, "day").await?;
+    if !empty.is_empty() {
+        deployment_day::Entity::delete_many()
+            .filter(deployment_day::Column::Day.is_in(padded(&empty)))
+            .exec(&**tx)
+            .await?;
+    }
+    let mut quarters = Vec::with_capacity(deployment.quarters.len());
+    let mut empty: Vec<i32> = Vec::new();
+    for (quarter, activity) in &deployment.quarters {
+        if activity.is_empty() {
+            empty.push(*quarter);
+            continue;
+        }
+        quarters.push(deployment_quarter::Model {
+            quarter: *quarter,
+            engagements: activity.total(),
+            activity: activity.to_json(),
+        });
+    }
+    upsert_many(tx, &quarters, "quarter").await?;
+    if !empty.is_empty() {
+        deployment_quarter::Entity::delete_many()
+            .filter(deployment_quarter::Column::Quarter.is_in(padded(&empty)))
+            .exec(&**tx)
+            .await?;
+    }
     Ok(())
 }
+
+async fn days_of_deployment(tx: &Tx, days: &[Day]) -> Result<Vec<(Day, DeploymentActivity)>, Error> {
+    let mut found = Vec::with_capacity(days.len());
+    for chunk in days.chunks(MOST_KEYS) {
+        let rows = deployment_day::Entity::find()
+            .filter(deployment_day::Column::Day.is_in(padded(chunk)))
+            .all(&**tx)
+            .await?;
+        for row in rows {
+            found.push((row.day, DeploymentActivity::from_json(&row.activity)?));
+        }
+    }
+    Ok(found)
+}
+
+async fn quarters_of_deployment(tx: &Tx, quarters: &[i32]) -> Result<Vec<(i32, DeploymentActivity)>, Error> {
+    let mut found = Vec::with_capacity(quarters.len());
+    for chunk in quarters.chunks(MOST_KEYS) {
+        let rows = deployment_quarter::Entity::find()
+            .filter(deployment_quarter::Column::Quarter.is_in(padded(chunk)))
+            .all(&**tx)
+            .await?;
+        for row in rows {
+            found.push((row.quarter, DeploymentActivity::from_json(&row.activity)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Keys of one statement.
+const MOST_KEYS: usize = 4_096;
 
 /// The days of the deployment in a range, both ends included.
 pub(super) async fn deployment(
@@ -136,6 +211,92 @@ pub(super) async fn deployment(
     rows.into_iter()
         .map(|row| Ok((row.day, DeploymentActivity::from_json(&row.activity)?)))
         .collect()
+}
+
+/// The quarters of the deployment in a range, both ends included.
+pub(super) async fn quarters(
+    db: &impl ConnectionTrait,
+    from: i32,
+    to: i32,
+) -> Result<Vec<(i32, DeploymentActivity)>, Error> {
+    let rows = deployment_quarter::Entity::find()
+        .filter(deployment_quarter::Column::Quarter.gte(from))
+        .filter(deployment_quarter::Column::Quarter.lte(to))
+        .order_by_asc(deployment_quarter::Column::Quarter)
+        .all(db)
+        .await?;
+    rows.into_iter()
+        .map(|row| Ok((row.quarter, DeploymentActivity::from_json(&row.activity)?)))
+        .collect()
+}
+
+/// How many engagements there were in some spans of quarters, each with its number, both ends included; a span without any
+/// is left out.
+pub(super) async fn engagements_in(
+    db: &impl ConnectionTrait,
+    spans: &[(i32, i32, i32)],
+) -> Result<Vec<(i32, i64)>, DbErr> {
+    let backend = db.get_database_backend();
+    let mut found = Vec::with_capacity(spans.len());
+    for chunk in spans.chunks(MOST_KEYS) {
+        let mut values = Vec::new();
+        let columns = [
+            ("place", KeyType::Integer),
+            ("first", KeyType::Integer),
+            ("last", KeyType::Integer),
+        ];
+        let keys = chunk
+            .iter()
+            .map(|(place, first, last)| [(*place).into(), (*first).into(), (*last).into()]);
+        let table = key_table(backend, "k", columns, keys, &mut values);
+        let text = format!(
+            "WITH {table} SELECT k.place, CAST(sum(q.engagements) AS BIGINT) FROM k CROSS JOIN deployment_quarter q \
+             WHERE q.quarter >= k.first AND q.quarter <= k.last GROUP BY k.place"
+        );
+        for row in db.query_all_raw(sql(backend, &text, values)).await? {
+            found.push((row.try_get_by_index(0)?, row.try_get_by_index(1)?));
+        }
+    }
+    Ok(found)
+}
+
+/// The engagements of a UTC day by their rows themselves.
+pub(super) async fn engagements_of(db: &impl ConnectionTrait, day: Day) -> Result<Deployment, DbErr> {
+    let backend = db.get_database_backend();
+    let (from, to) = (day.start(), day.start().plus_days(1));
+    let text = "SELECT (occurred_at - (occurred_at % 900000000 + 900000000) % 900000000) / 900000000 AS quarter, \
+                engagement_type, channel, CASE WHEN revenue_minor IS NULL THEN NULL ELSE currency END AS money, count(*), \
+                CAST(COALESCE(sum(revenue_minor), 0) AS BIGINT) FROM engagement \
+                WHERE occurred_at >= ? AND occurred_at < ? GROUP BY 1, 2, 3, 4";
+    let values = [from.micros().into(), to.micros().into()];
+    let mut told = Deployment::default();
+    for row in db.query_all_raw(sql(backend, text, values)).await? {
+        let quarter: i64 = row.try_get_by_index(0)?;
+        let currency: Option<String> = row.try_get_by_index(3)?;
+        let (kind, channel) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
+        let (number, minor): (i64, i64) = (row.try_get_by_index(4)?, row.try_get_by_index(5)?);
+        let money = currency.as_deref().map(|currency| (currency, minor));
+        let quarter = Timestamp(quarter * entity::time::QUARTER_MICROS).quarter();
+        let quarter = told.quarters.entry(quarter).or_default();
+        quarter.add(kind, channel, number, money);
+        told.days
+            .entry(day)
+            .or_default()
+            .add(kind, channel, number, money);
+    }
+    Ok(told)
+}
+
+/// The first UTC day after another one of which anything is kept, or that has engagements.
+pub(super) async fn next_day(db: &impl ConnectionTrait, after: Option<Day>) -> Result<Option<Day>, DbErr> {
+    let backend = db.get_database_backend();
+    let text = "SELECT min(day) FROM (SELECT min(day) * 86400000000 AS day FROM deployment_day WHERE day > ? UNION ALL \
+                SELECT min(occurred_at) FROM engagement WHERE occurred_at >= ?) AS next";
+    let from = after.map_or(i64::MIN, |day| day.start().plus_days(1).micros());
+    let values = [after.map_or(i32::MIN, |day| day.0).into(), from.into()];
+    let row = db.query_one_raw(sql(backend, text, values)).await?;
+    let next: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?.flatten();
+    Ok(next.map(|micros| Timestamp(micros).day()))
 }
 
 /// A journey as it is stored, and the events of its lead that are not in it yet, in their order.
@@ -204,23 +365,32 @@ pub(super) async fn with_pending(
     Ok(found)
 }
 
+/// Engagements of a lead in the span up to now and in the one before it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Recent {
+    pub(super) last: i64,
+    pub(super) before: i64,
+    /// The oldest one of each.
+    pub(super) oldest: [Option<Timestamp>; 2],
+}
+
 /// Engagements of leads in the span up to now and in the one before it; read from the index alone.
 pub(super) async fn recent(
     db: &impl ConnectionTrait,
     leads: &[LeadId],
-    middle: Timestamp,
-    start: Timestamp,
+    (middle, start): (Timestamp, Timestamp),
     now: Timestamp,
-) -> Result<HashMap<LeadId, (i64, i64)>, DbErr> {
+) -> Result<HashMap<LeadId, Recent>, DbErr> {
     let backend = db.get_database_backend();
     let mut values = Vec::new();
     let keys = leads.iter().map(|lead| [lead.0.into()]);
     let table = key_table(backend, "k", [("lead_id", KeyType::Uuid)], keys, &mut values);
-    for moment in [middle, start, now] {
+    for moment in [middle, middle, start, now] {
         values.push(moment.micros().into());
     }
     let text = format!(
-        "WITH {table} SELECT k.lead_id, CAST(sum(CASE WHEN e.occurred_at > ? THEN 1 ELSE 0 END) AS BIGINT), count(*) \
+        "WITH {table} SELECT k.lead_id, CAST(sum(CASE WHEN e.occurred_at > ? THEN 1 ELSE 0 END) AS BIGINT), count(*), \
+         min(CASE WHEN e.occurred_at > ? THEN e.occurred_at END), min(e.occurred_at) \
          FROM k CROSS JOIN engagement e WHERE e.lead_id = k.lead_id AND e.occurred_at > ? AND e.occurred_at <= ? \
          GROUP BY k.lead_id"
     );
@@ -228,7 +398,14 @@ pub(super) async fn recent(
     rows.iter()
         .map(|row| {
             let (last, both): (i64, i64) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
-            Ok((row.try_get_by_index(0)?, (last, both - last)))
+            let (later, oldest): (Option<Timestamp>, Option<Timestamp>) =
+                (row.try_get_by_index(3)?, row.try_get_by_index(4)?);
+            let recent = Recent {
+                last,
+                before: both - last,
+                oldest: [later, oldest.filter(|at| *at <= middle)],
+            };
+            Ok((row.try_get_by_index(0)?, recent))
         })
         .collect()
 }

@@ -83,10 +83,13 @@ fn read(events: &[Event]) -> Result<BTreeMap<LeadId, News>, Error> {
     Ok(all)
 }
 
+/// The name of the cursor of [`ScoringHandler`].
+pub const HANDLER: &str = "scoring";
+
 #[async_trait]
 impl Handler for ScoringHandler {
     fn name(&self) -> &'static str {
-        "scoring"
+        HANDLER
     }
 
     fn kinds(&self) -> &'static [EventKind] {

@@ -24,7 +24,7 @@ pub use entity::lead_score::Model as StoredScore;
 pub use entity::score_history::Model as ScoreEntry;
 pub use entity::score_model::Model as StoredModel;
 pub use export::{ExportScores, ScoreScales};
-pub use handler::{ScoreUpkeep, ScoringHandler};
+pub use handler::{HANDLER, ScoreUpkeep, ScoringHandler};
 pub use jobs::{
     BacktestKind, BacktestResult, RecalculateKind, Sample, Side, backtest, backtest_result, recalculate,
 };

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use entity::{Channel, EngagementType, Stage};
+use entity::{Channel, Day, EngagementType, Stage, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Contribution, Money};
+use super::fold::{Happening, contribution};
 
 /// Place of a type and of a channel in their vocabularies, and a currency (empty for none).
 type Key = (usize, usize, String);
@@ -112,6 +113,35 @@ impl DeploymentActivity {
         }
     }
 
+    /// Takes away what happened elsewhere. What is nothing then is left out, so that what is equal looks equal.
+    pub fn take_away(&mut self, other: &Self) {
+        for (key, (number, minor)) in &other.sums {
+            let sum = self.sums.entry(key.clone()).or_default();
+            sum.0 -= number;
+            sum.1 -= minor;
+        }
+        for (stage, number) in &other.moves {
+            *self.moves.entry(*stage).or_default() -= number;
+        }
+        self.sums.retain(|_, sum| *sum != (0, 0));
+        self.moves.retain(|_, number| *number != 0);
+    }
+
+    /// The engagements of one and the moves of another.
+    #[must_use]
+    pub fn of_both(engagements: &Self, moves: &Self) -> Self {
+        Self {
+            sums: engagements.sums.clone(),
+            moves: moves.moves.clone(),
+        }
+    }
+
+    /// Whether nothing happened.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.sums.is_empty() && self.moves.is_empty()
+    }
+
     /// The sums, in the order of the vocabularies.
     pub fn sums(&self) -> impl Iterator<Item = Sum<'_>> {
         self.sums
@@ -164,10 +194,63 @@ impl DeploymentActivity {
     }
 }
 
+/// What all leads did, by UTC day and by quarter of an hour. The quarters have no moves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deployment {
+    /// By UTC day.
+    pub days: BTreeMap<Day, DeploymentActivity>,
+    /// By quarter of an hour, counted from 1970 on.
+    pub quarters: BTreeMap<i32, DeploymentActivity>,
+}
+
+impl Deployment {
+    /// Takes in what happened, on the day on which it did, however late it arrives.
+    pub fn take(&mut self, happening: &Happening<'_>) {
+        match happening {
+            Happening::Engaged(recorded) => {
+                let (at, engagement) = (recorded.occurred_at(), contribution(recorded));
+                self.days.entry(at.day()).or_default().fold(&engagement);
+                self.quarters.entry(at.quarter()).or_default().fold(&engagement);
+            }
+            Happening::Moved(moved) => {
+                let day = Timestamp(moved.entered_micros).day();
+                self.days.entry(day).or_default().note_move(moved.to);
+            }
+            Happening::Reweighed(_) | Happening::Converted(_) | Happening::Reversed(_) => {}
+        }
+    }
+
+    /// Takes away what is in another one.
+    pub fn take_away(&mut self, other: &Self) {
+        for (day, activity) in &other.days {
+            self.days.entry(*day).or_default().take_away(activity);
+        }
+        for (quarter, activity) in &other.quarters {
+            self.quarters.entry(*quarter).or_default().take_away(activity);
+        }
+        self.days.retain(|_, activity| !activity.is_empty());
+        self.quarters.retain(|_, activity| !activity.is_empty());
+    }
+
+    /// What lies on a UTC day.
+    #[must_use]
+    pub fn on(&self, day: Day) -> Self {
+        let (first, next) = (day.start().quarter(), day.start().plus_days(1).quarter());
+        let quarters = self.quarters.range(first..next);
+        Self {
+            days: self
+                .days
+                .get_key_value(&day)
+                .into_iter()
+                .map(|(day, of)| (*day, of.clone()))
+                .collect(),
+            quarters: quarters.map(|(quarter, of)| (*quarter, of.clone())).collect(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use entity::Timestamp;
-
     use super::*;
 
     #[test]

@@ -1,6 +1,7 @@
 //! Which way a journey goes and how likely it is to end.
 
-use entity::{Timestamp, Trend, time::DAY_MICROS};
+use entity::time::{DAY_MICROS, HOUR_MICROS};
+use entity::{Timestamp, Trend};
 use serde::{Deserialize, Serialize};
 
 use super::facts::JourneyFacts;
@@ -42,6 +43,24 @@ impl Default for JourneySettings {
     }
 }
 
+/// Where the two spans that a trend compares begin at a moment: the later one, and the one before it. They move on with each
+/// hour (UTC), so that a trend changes once an hour at most while nothing happens.
+#[must_use]
+pub fn spans(now: Timestamp, settings: &JourneySettings) -> (Timestamp, Timestamp) {
+    let hour = Timestamp(now.micros() - now.micros().rem_euclid(HOUR_MICROS));
+    let days = i64::from(settings.trend_days);
+    (hour.plus_days(-days), hour.plus_days(-2 * days))
+}
+
+/// When an engagement that lies in one of the spans will lie in it no more: `spans` is 1 for the later one, 2 for the other.
+#[must_use]
+pub fn leaves_at(occurred_at: Timestamp, spans: u32, settings: &JourneySettings) -> Timestamp {
+    let at = occurred_at
+        .plus_days(i64::from(spans * settings.trend_days))
+        .micros();
+    Timestamp(at + (HOUR_MICROS - at.rem_euclid(HOUR_MICROS)).rem_euclid(HOUR_MICROS))
+}
+
 /// Which way a journey goes, by the number of engagements in the last span and in the one before it.
 ///
 /// Whole numbers are compared, so that a fifth more is exactly a fifth. Anything after nothing is increasing.
@@ -60,6 +79,49 @@ pub fn trend(last: u64, before: u64, settings: &JourneySettings) -> Trend {
     }
 }
 
+/// When the risk of a lead that does nothing will have come to a higher one, unless its trend changes before; `None` where it
+/// never does.
+#[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a moment; the cast saturates"
+)]
+pub fn reaches_at(
+    risk: f64,
+    facts: &JourneyFacts,
+    created_at: Timestamp,
+    trend: Trend,
+    settings: &JourneySettings,
+) -> Option<Timestamp> {
+    let left = 1.0 - (risk - part(trend, settings));
+    if left <= 0.0 {
+        return None;
+    }
+    let (since, patience) = (idle_since(facts, created_at), patience(facts, settings));
+    let idle = -left.ln().min(0.0) * patience * DAY_MICROS as f64;
+    Some(Timestamp(since.micros().saturating_add(idle as i64)))
+}
+
+fn idle_since(facts: &JourneyFacts, created_at: Timestamp) -> Timestamp {
+    let last = facts.last_inbound_at();
+    last.unwrap_or_else(|| facts.started_at(created_at))
+}
+
+fn patience(facts: &JourneyFacts, settings: &JourneySettings) -> f64 {
+    let gaps = facts.mean_gap_days();
+    gaps.map_or(0.0, |gap| gap * settings.patience_gaps)
+        .max(settings.shortest_patience_days)
+}
+
+const fn part(trend: Trend, settings: &JourneySettings) -> f64 {
+    match trend {
+        Trend::Declining => settings.trend_risk,
+        Trend::Stable => 0.0,
+        Trend::Increasing => -settings.trend_risk,
+    }
+}
+
 /// How likely the lead is lost, 0–1: r = 1 − exp(−idle / max(30, 3 × mean gap between active days)), then the trend's
 /// part. Idle days are those since the last inbound engagement, else since the journey's beginning.
 #[must_use]
@@ -71,21 +133,10 @@ pub fn churn_risk(
     settings: &JourneySettings,
     now: Timestamp,
 ) -> f64 {
-    let since = facts
-        .last_inbound_at()
-        .unwrap_or_else(|| facts.started_at(created_at));
-    let idle = now.micros().saturating_sub(since.micros()).max(0) as f64 / DAY_MICROS as f64;
-    let patience = facts
-        .mean_gap_days()
-        .map_or(0.0, |gap| gap * settings.patience_gaps)
-        .max(settings.shortest_patience_days);
-    let risk = 1.0 - (-idle / patience).exp();
-    let part = match trend {
-        Trend::Declining => settings.trend_risk,
-        Trend::Stable => 0.0,
-        Trend::Increasing => -settings.trend_risk,
-    };
-    (risk + part).clamp(0.0, 1.0)
+    let idle = now.micros() - idle_since(facts, created_at).micros();
+    let idle = idle.max(0) as f64 / DAY_MICROS as f64;
+    let risk = 1.0 - (-idle / patience(facts, settings)).exp();
+    (risk + part(trend, settings)).clamp(0.0, 1.0)
 }
 
 /// Whether a risk is high.
@@ -179,6 +230,35 @@ mod tests {
             prop_assert!((0.0..=1.0).contains(&at(0)));
             prop_assert!(at(later) >= at(0));
             prop_assert!((0.0..=100.0).contains(&health(at(later), score, &settings)));
+        }
+    }
+
+    #[test]
+    fn risk_reaches_what_it_is_said_to_reach() {
+        let settings = JourneySettings::default();
+        for trend in [Trend::Declining, Trend::Stable, Trend::Increasing] {
+            let facts = seen(&[40, 3]);
+            let created = NOW.plus_days(-60);
+            for wanted in [0.2, 0.5, 0.7, 0.85] {
+                let at = reaches_at(wanted, &facts, created, trend, &settings).unwrap();
+                let risk = |at| churn_risk(&facts, created, trend, &settings, at);
+                assert!((risk(at) - wanted).abs() < 1e-9, "{trend} {wanted} {}", risk(at));
+            }
+        }
+        // Without the trend's part it comes up to 1 in no time that there is.
+        assert_eq!(reaches_at(1.0, &seen(&[]), NOW, Trend::Stable, &settings), None);
+    }
+
+    #[test]
+    fn what_leaves_a_span_has_left_it() {
+        let settings = JourneySettings::default();
+        for minutes in [0, 1, 59, 60] {
+            let at = NOW.plus_seconds(minutes * 60);
+            let left = leaves_at(at, 1, &settings);
+            assert!(spans(left, &settings).0 >= at, "{minutes}");
+            assert!(spans(Timestamp(left.micros() - 1), &settings).0 < at, "{minutes}");
+            let left = leaves_at(at, 2, &settings);
+            assert!(spans(left, &settings).1 >= at && spans(Timestamp(left.micros() - 1), &settings).1 < at);
         }
     }
 }

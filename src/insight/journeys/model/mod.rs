@@ -10,7 +10,7 @@ pub mod fold;
 pub mod health;
 
 pub use days::{DayActivity, Period, by_period};
-pub use deployment::DeploymentActivity;
+pub use deployment::{Deployment, DeploymentActivity};
 pub use facts::{Contribution, JourneyFacts, Milestone, Money};
 pub use fold::{Converted, Happening, LeadFold, Moved, contribution};
-pub use health::{JourneySettings, churn_risk, health, is_high_risk, trend};
+pub use health::{JourneySettings, churn_risk, health, is_high_risk, leaves_at, reaches_at, spans, trend};

@@ -1,0 +1,140 @@
+//! Attribution in GraphQL.
+
+mod journey;
+mod one;
+mod settings;
+mod sums;
+
+use async_graphql::{Context, Object, Result, SimpleObject};
+use entity::id::ConversionId;
+use entity::{AttributionDimension, AttributionModel, ConversionKind, Timestamp};
+
+pub use journey::{CreditLoader, JourneyTouchpoint, of_journey};
+pub use one::Attribution;
+pub use settings::AttributionMutation;
+use settings::AttributionSettings;
+use sums::{AttributionComparison, AttributionSummary, DateRangeInput};
+
+use super::{Asked, SummaryRequest};
+use crate::api::types::{Access, TimeZone, scoped};
+use crate::error::Error;
+
+/// The settings of attribution.
+#[derive(SimpleObject)]
+struct AttributionSettingsState {
+    /// The newest settings; one conversion is told by them.
+    settings: AttributionSettings,
+    /// Those by which sums are told: others while the newest ones are being summed up.
+    answering: AttributionSettings,
+}
+
+/// Queries about attribution.
+#[derive(Default)]
+pub struct AttributionQuery;
+
+#[scoped]
+#[Object]
+impl AttributionQuery {
+    /// What led to a conversion, and how much of it each touch is credited with; null when there is no such conversion, or
+    /// it was called off.
+    #[scope("engagement:read")]
+    #[graphql(complexity = "20 + 5 * child_complexity")]
+    async fn attribution(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The conversion.")] conversion_id: ConversionId,
+        #[graphql(
+            desc = "By which models; all when absent. `MARKOV` learns from all journeys as they are now: a token that shows a part \
+                    of the leads does not get it, nor does who asks with `asOf`."
+        )]
+        models: Option<Vec<AttributionModel>>,
+        #[graphql(
+            desc = "By what was known at this moment: touches, refunds and settings. Now when absent. How surely a person made a \
+                    touch is told as it is known now."
+        )]
+        as_of: Option<Timestamp>,
+    ) -> Result<Option<Attribution>> {
+        let asked = Asked {
+            conversion: conversion_id,
+            models: models.unwrap_or_default(),
+            as_of,
+        };
+        let found = super::attribution(ctx.app(), ctx.caller()?, asked).await?;
+        Ok(found.map(Attribution::new))
+    }
+
+    /// What the conversions of some days owe to channels, sources, campaigns or kinds of touches, by one model. Read from sums
+    /// that are kept by UTC day; in another time zone the ends are added from the conversions of up to two days.
+    #[scope("revenue:read", all_rows)]
+    #[graphql(complexity = "200 + child_complexity")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a report")]
+    async fn attribution_summary(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The days of the conversions.")] range: DateRangeInput,
+        #[graphql(desc = "Whose days they are; UTC when absent.")] time_zone: Option<TimeZone>,
+        #[graphql(desc = "By which model.")] model: AttributionModel,
+        #[graphql(desc = "By what.")] by: AttributionDimension,
+        #[graphql(desc = "Only conversions of these kinds; all when absent.")] kinds: Option<
+            Vec<ConversionKind>,
+        >,
+        #[graphql(desc = "Rows at most, 1–1,000; 100 when absent. The others are taken together.")]
+        first: Option<i32>,
+    ) -> Result<AttributionSummary> {
+        let request = request(range, time_zone, by, kinds)?;
+        let first = rows(first)?;
+        // Rules do without journeys, which are much to read.
+        let with_journeys = ctx.look_ahead().field("journeys").exists();
+        let summary = super::summary(ctx.app(), ctx.caller()?, &request, model, first, with_journeys).await?;
+        Ok(AttributionSummary::new(model, by, summary))
+    }
+
+    /// All models side by side, and how far they differ.
+    #[scope("revenue:read", all_rows)]
+    #[graphql(complexity = "1_000 + child_complexity")]
+    async fn attribution_compare(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The days of the conversions.")] range: DateRangeInput,
+        #[graphql(desc = "Whose days they are; UTC when absent.")] time_zone: Option<TimeZone>,
+        #[graphql(desc = "By what.", default_with = "AttributionDimension::Channel")]
+        by: AttributionDimension,
+        #[graphql(desc = "Only conversions of these kinds; all when absent.")] kinds: Option<
+            Vec<ConversionKind>,
+        >,
+    ) -> Result<AttributionComparison> {
+        let request = request(range, time_zone, by, kinds)?;
+        let compared = super::compare(ctx.app(), ctx.caller()?, &request).await?;
+        Ok(AttributionComparison::new(by, compared))
+    }
+
+    /// The settings of attribution.
+    #[scope("revenue:read", all_rows)]
+    async fn attribution_settings(&self, ctx: &Context<'_>) -> Result<AttributionSettingsState> {
+        let (settings, answering) = super::settings(ctx.app(), ctx.caller()?).await?;
+        Ok(AttributionSettingsState {
+            settings: settings.into(),
+            answering: answering.into(),
+        })
+    }
+}
+
+fn request(
+    range: DateRangeInput,
+    zone: Option<TimeZone>,
+    by: AttributionDimension,
+    kinds: Option<Vec<ConversionKind>>,
+) -> Result<SummaryRequest, Error> {
+    Ok(SummaryRequest {
+        range: range.within(zone)?,
+        by,
+        kinds: kinds.unwrap_or_default(),
+    })
+}
+
+fn rows(first: Option<i32>) -> Result<usize, Error> {
+    let first = first.map_or(Ok(100), usize::try_from).ok();
+    first
+        .filter(|first| (1..=super::sums::MOST_ROWS).contains(first))
+        .ok_or_else(|| Error::BadInput(format!("`first` lies between 1 and {}", super::sums::MOST_ROWS)))
+}

@@ -1,0 +1,31 @@
+//! What led to conversions: the touches of each, their credit by eight models, and the sums by channel, source, campaign and
+//! type.
+//!
+//! - `model`: the rules, pure.
+//! - `keeping`: trails of conversions and sums of days, kept as engagements, conversions and stages come (`handler`), and made
+//!   anew by other settings (`recompute`).
+//! - `one`: a conversion explained; `sums`: those of a range, models side by side; `settings`.
+//! - `verify`: whether what is kept is what the rows say.
+
+pub mod graphql;
+mod handler;
+mod journey;
+mod keeping;
+pub mod model;
+mod one;
+mod range;
+mod recompute;
+mod settings;
+mod store;
+mod sums;
+mod verify;
+
+pub use handler::AttributionHandler;
+pub use journey::{Credited, JourneyCredit, of_journeys};
+pub use model::sums::Total;
+pub use one::{Asked, Attributed, Basis, Touched, Verdict, Why, attribution};
+pub use range::DateRange;
+pub use recompute::{Recompute, RecomputeChore};
+pub use settings::{Change, Settings, SettingsProblem, rebuild, settings, update_settings};
+pub use sums::{CompareRow, Compared, Journeys, Name, Row, Summary, SummaryRequest, compare, summary};
+pub use verify::{Verified, verify};

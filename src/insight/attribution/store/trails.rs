@@ -1,0 +1,121 @@
+//! Trails: the touches of each conversion, and those that none has come after.
+
+use entity::id::LeadId;
+use entity::{Timestamp, attribution_trail};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use uuid::Uuid;
+
+use super::facts::since_table;
+use crate::db::{PageRequest, Tx, newest_of_leads, padded, sql, upsert_many};
+use crate::error::Error;
+use crate::insight::attribution::model::trail::{End, Trail};
+
+/// A trail as it is stored.
+pub(in crate::insight::attribution) type StoredTrail = attribution_trail::Model;
+
+/// The stored trails of leads, each from a moment on, and those that no conversion has ended.
+pub(in crate::insight::attribution) async fn trails(
+    db: &impl ConnectionTrait,
+    version: i32,
+    since: &[(LeadId, Timestamp)],
+) -> Result<Vec<StoredTrail>, DbErr> {
+    let mut values = Vec::new();
+    let table = since_table(db, since, &mut values);
+    values.push(version.into());
+    let text = format!(
+        "WITH {table} SELECT t.* FROM k CROSS JOIN attribution_trail t WHERE t.lead_id = k.lead_id AND t.version = ? \
+         AND (t.at >= k.since OR t.ended_in IS NULL)"
+    );
+    let found = attribution_trail::Entity::find().from_raw_sql(sql(db.get_database_backend(), &text, values));
+    found.all(db).await
+}
+
+/// The newest trails of each lead that a conversion has ended.
+pub(in crate::insight::attribution) async fn newest_trails(
+    db: &impl ConnectionTrait,
+    version: i32,
+    leads: &[LeadId],
+    most: u64,
+) -> Result<Vec<StoredTrail>, DbErr> {
+    let page = PageRequest::first(most);
+    let also = ("AND version = ? AND ended_in IS NOT NULL", vec![version.into()]);
+    let order = ("at", "id");
+    let lead_of = |row: &StoredTrail| row.lead_id;
+    let table = "attribution_trail";
+    let found =
+        newest_of_leads::<attribution_trail::Entity, _>(db, table, order, leads, &page, also, lead_of)
+            .await?;
+    Ok(found.into_values().flat_map(|page| page.items).collect())
+}
+
+/// A stored trail, read.
+pub(in crate::insight::attribution) fn read(row: &StoredTrail) -> Result<Trail, Error> {
+    let end = row.ended_in.map_or(End::Lost, |kind| End::Converted {
+        kind,
+        value: row.value_minor,
+        opportunity_at: row.opportunity_at,
+    });
+    Ok(Trail {
+        at: row.at,
+        end,
+        touches: serde_json::from_str(&row.touches)?,
+    })
+}
+
+/// A trail to be stored under the id of its conversion, or of its lead.
+pub(in crate::insight::attribution) fn written(
+    version: i32,
+    id: Uuid,
+    lead_id: LeadId,
+    trail: &Trail,
+) -> Result<StoredTrail, Error> {
+    let (ended_in, value_minor, opportunity_at) = match trail.end {
+        End::Converted {
+            kind,
+            value,
+            opportunity_at,
+        } => (Some(kind), value, opportunity_at),
+        End::Lost => (None, None, None),
+    };
+    Ok(StoredTrail {
+        version,
+        id,
+        lead_id,
+        at: trail.at,
+        ended_in,
+        value_minor,
+        opportunity_at,
+        touches: serde_json::to_string(&trail.touches)?,
+    })
+}
+
+/// Writes trails, and takes others away.
+pub(in crate::insight::attribution) async fn write_trails(
+    tx: &Tx,
+    version: i32,
+    changed: &[StoredTrail],
+    gone: &[Uuid],
+) -> Result<(), DbErr> {
+    for chunk in gone.chunks(512) {
+        attribution_trail::Entity::delete_many()
+            .filter(attribution_trail::Column::Version.eq(version))
+            .filter(attribution_trail::Column::Id.is_in(padded(chunk)))
+            .exec(&**tx)
+            .await?;
+    }
+    upsert_many(tx, changed, "version, id").await.map(drop)
+}
+
+/// The trails that ended in a span: at or after its begin, before its end.
+pub(in crate::insight::attribution) async fn trails_between(
+    db: &impl ConnectionTrait,
+    version: i32,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<Vec<StoredTrail>, DbErr> {
+    attribution_trail::Entity::find()
+        .filter(attribution_trail::Column::Version.eq(version))
+        .filter(attribution_trail::Column::At.gte(from))
+        .filter(attribution_trail::Column::At.lt(to))
+        .all(db)
+        .await
+}

@@ -1,0 +1,439 @@
+//! Sums of a range: by one model, or by all side by side.
+
+use std::collections::BTreeMap;
+
+use entity::{Area, AttributionDimension, AttributionModel, ConversionKind};
+
+use super::model::agreement::{Agreement, agreement};
+use super::model::money::split;
+use super::model::named::{NamedPaths, Numbered};
+use super::model::paths::Outcome;
+use super::model::shapley::{Sampling, Worth, shapley};
+use super::model::sums::{Credit, PARTS, Sums, Total};
+use super::one::removal;
+use super::range::{DateRange, Parts};
+use super::settings::{Settings, answering};
+use super::store;
+use crate::app::App;
+use crate::error::Error;
+use crate::identity::{Caller, Scope};
+use crate::insight::revenue;
+
+/// Most rows of one answer; the others are taken together.
+pub const MOST_ROWS: usize = 1_000;
+
+/// Which sums are asked for.
+#[derive(Clone, Debug)]
+pub struct SummaryRequest {
+    /// The days of the conversions.
+    pub range: DateRange,
+    /// By what.
+    pub by: AttributionDimension,
+    /// Of which kinds; of all where none is named.
+    pub kinds: Vec<ConversionKind>,
+}
+
+/// What a sum is of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// The word of a channel or type, the name of a source or campaign.
+    Known(String),
+    /// Touches of which it is not known: without a source, or that no campaign brought about.
+    Unknown,
+    /// All that is not named by itself.
+    Others,
+}
+
+/// What one of them is credited with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Which.
+    pub name: Name,
+    /// Conversions, in fractions.
+    pub conversions: f64,
+    /// Money, in minor units of the currency of the reports.
+    pub minor: i64,
+}
+
+/// The credit of a range by one model.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// By which settings.
+    pub settings: Settings,
+    /// ISO 4217, of all money.
+    pub currency: String,
+    /// The conversions of the range, by kind.
+    pub totals: BTreeMap<ConversionKind, Total>,
+    /// Those credited most first.
+    pub rows: Vec<Row>,
+    /// What the models that look at all journeys have learnt from; none where neither they nor this was asked for.
+    pub journeys: Option<Journeys>,
+}
+
+/// Journeys of a range with a touch that a person is likely to have made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Journeys {
+    /// That ended in a conversion.
+    pub converted: i64,
+    /// That have ended in none.
+    pub lost: i64,
+}
+
+/// One of a comparison.
+#[derive(Clone, Debug)]
+pub struct CompareRow {
+    /// Which.
+    pub name: Name,
+    /// What each model credits it with: conversions, money, share of all credited conversions.
+    pub results: Vec<(AttributionModel, Row, f64)>,
+    /// How far the models differ on that share.
+    pub agreement: Agreement,
+}
+
+/// Models side by side.
+#[derive(Clone, Debug)]
+pub struct Compared {
+    /// By which settings.
+    pub settings: Settings,
+    /// ISO 4217, of all money.
+    pub currency: String,
+    /// The conversions of the range, by kind.
+    pub totals: BTreeMap<ConversionKind, Total>,
+    /// Those credited most, on average, first.
+    pub rows: Vec<CompareRow>,
+    /// What the models that look at all journeys have learnt from.
+    pub journeys: Journeys,
+}
+
+/// Adds up rows of the same name; they stay in the order in which they come.
+fn together(rows: impl Iterator<Item = Row>) -> Vec<Row> {
+    let mut all: Vec<Row> = Vec::new();
+    for row in rows {
+        match all
+            .iter_mut()
+            .rfind(|known| known.name == row.name && row.name == Name::Others)
+        {
+            Some(known) => {
+                known.conversions += row.conversions;
+                known.minor += row.minor;
+            }
+            None => all.push(row),
+        }
+    }
+    all
+}
+
+/// The credit of a range by one model: the first rows, and the others as one. Rules need no journeys: these are read for models
+/// that look at all of them, and `with_journeys`.
+///
+/// # Errors
+/// A missing scope `revenue:read`; a row filter; the database's.
+pub async fn summary(
+    app: &App,
+    caller: &Caller,
+    request: &SummaryRequest,
+    model: AttributionModel,
+    first: usize,
+    with_journeys: bool,
+) -> Result<Summary, Error> {
+    // Before: whoever holds one connection waits for no other.
+    let currency = revenue::reporting_currency(app).await?;
+    let sums = Reading::begin(app, caller, request).await?;
+    let learns = matches!(model, AttributionModel::Markov | AttributionModel::Shapley);
+    let learnt = match with_journeys || learns {
+        true => Some(sums.learnt().await?),
+        false => None,
+    };
+    let mut rows = sums.credited(model, learnt.as_ref()).await?;
+    rows.sort_by(|one, other| {
+        (other.minor.cmp(&one.minor))
+            .then(other.conversions.total_cmp(&one.conversions))
+            .then(one.name.cmp(&other.name))
+    });
+    let rest = rows.split_off(rows.len().min(first));
+    let rows = together(rows.into_iter().chain(rest.into_iter().map(|row| Row {
+        name: Name::Others,
+        ..row
+    })));
+    Ok(Summary {
+        rows,
+        totals: sums.totals().await?,
+        journeys: learnt.map(|learnt| learnt.journeys()),
+        currency,
+        settings: sums.settings,
+    })
+}
+
+/// All models side by side.
+///
+/// # Errors
+/// As [`summary`].
+pub async fn compare(app: &App, caller: &Caller, request: &SummaryRequest) -> Result<Compared, Error> {
+    let currency = revenue::reporting_currency(app).await?;
+    let sums = Reading::begin(app, caller, request).await?;
+    let learnt = sums.learnt().await?;
+    let mut by_name: BTreeMap<Name, Vec<(AttributionModel, Row)>> = BTreeMap::new();
+    for model in AttributionModel::ALL {
+        // What some models take together is taken together for all.
+        let rows = sums.credited(*model, Some(&learnt)).await?.into_iter();
+        let rows = rows.map(|row| {
+            if learnt.is_named(&row.name) {
+                row
+            } else {
+                Row {
+                    name: Name::Others,
+                    ..row
+                }
+            }
+        });
+        for row in together(rows) {
+            by_name.entry(row.name.clone()).or_default().push((*model, row));
+        }
+    }
+    let mut totals = BTreeMap::new();
+    for (model, row) in by_name.values().flatten() {
+        *totals.entry(*model).or_insert(0.0) += row.conversions;
+    }
+    let share = |model: AttributionModel, conversions: f64| match totals.get(&model) {
+        Some(total) if *total > 0.0 => conversions / total,
+        _ => 0.0,
+    };
+    let mut rows: Vec<CompareRow> = Vec::with_capacity(by_name.len());
+    for (name, found) in by_name {
+        let results: Vec<_> = AttributionModel::ALL
+            .iter()
+            .map(|model| {
+                let row = found
+                    .iter()
+                    .find(|(of, _)| of == model)
+                    .map(|(_, row)| row.clone());
+                let row = row.unwrap_or_else(|| Row {
+                    name: name.clone(),
+                    conversions: 0.0,
+                    minor: 0,
+                });
+                let share = share(*model, row.conversions);
+                (*model, row, share)
+            })
+            .collect();
+        let shares: Vec<Vec<f64>> = results.iter().map(|(.., share)| vec![*share]).collect();
+        let agreement = agreement(&shares).into_iter().next();
+        if let Some(agreement) = agreement {
+            rows.push(CompareRow {
+                name,
+                results,
+                agreement,
+            });
+        }
+    }
+    rows.sort_by(|one, other| {
+        other
+            .agreement
+            .mean
+            .total_cmp(&one.agreement.mean)
+            .then(one.name.cmp(&other.name))
+    });
+    Ok(Compared {
+        rows,
+        totals: sums.totals().await?,
+        journeys: learnt.journeys(),
+        currency,
+        settings: sums.settings,
+    })
+}
+
+/// The sums of a range, of one moment.
+struct Reading {
+    db: store::Snapshot,
+    settings: Settings,
+    by: AttributionDimension,
+    /// Whole UTC days.
+    asked: Option<store::Asked>,
+    /// What lies at the ends.
+    edges: Sums,
+}
+
+/// What models that look at all journeys learn from.
+struct Learnt {
+    /// The journeys of the range, however they ended, under numbers.
+    numbered: Numbered,
+    /// What became of them.
+    outcome: Outcome,
+}
+
+impl Reading {
+    async fn begin(app: &App, caller: &Caller, request: &SummaryRequest) -> Result<Self, Error> {
+        caller.require(Scope::Read(Area::Revenue))?;
+        caller.require_all_rows()?;
+        let SummaryRequest { range, by, kinds } = request;
+        let Parts { days, edges: spans } = range.checked()?.parts();
+        let db = app.db().snapshot().await?;
+        let kept = store::kept(&db).await?;
+        let settings = Settings::read(answering(&kept)?.clone())?;
+        let asked = days.map(|days| store::Asked {
+            version: settings.version,
+            days,
+            kinds: kinds.clone(),
+        });
+        let mut edges = Sums::default();
+        for span in spans {
+            for row in store::trails_between(&db, settings.version, span).await? {
+                let is_asked = row
+                    .ended_in
+                    .is_none_or(|kind| kinds.is_empty() || kinds.contains(&kind));
+                if is_asked {
+                    edges.add(&store::read(&row)?, 1, &settings.settings);
+                }
+            }
+        }
+        Ok(Self {
+            db,
+            settings,
+            by: *by,
+            asked,
+            edges,
+        })
+    }
+
+    async fn learnt(&self) -> Result<Learnt, Error> {
+        let mut paths = match &self.asked {
+            Some(asked) => store::paths(&self.db, asked, self.by).await?,
+            None => NamedPaths::default(),
+        };
+        for ((dimension, ..), more) in &self.edges.paths {
+            if *dimension == self.by {
+                paths.merge(more.clone());
+            }
+        }
+        Ok(Learnt {
+            outcome: paths.total(),
+            numbered: paths.numbered(),
+        })
+    }
+
+    async fn totals(&self) -> Result<BTreeMap<ConversionKind, Total>, Error> {
+        let mut totals = match &self.asked {
+            Some(asked) => store::totals(&self.db, asked).await?,
+            None => BTreeMap::new(),
+        };
+        for ((_, kind), more) in &self.edges.totals {
+            let total = totals.entry(*kind).or_default();
+            total.conversions += more.conversions;
+            total.minor += more.minor;
+            total.unvalued += more.unvalued;
+            total.untouched += more.untouched;
+            total.untouched_minor += more.untouched_minor;
+        }
+        Ok(totals)
+    }
+
+    /// What each is credited with by a model, in the order of their names.
+    async fn credited(&self, model: AttributionModel, learnt: Option<&Learnt>) -> Result<Vec<Row>, Error> {
+        match (model, learnt) {
+            (AttributionModel::Markov, Some(learnt)) => learnt.by_removal(),
+            (AttributionModel::Shapley, Some(learnt)) => Ok(learnt.by_sets()),
+            (model, _) => self.by_rule(model).await,
+        }
+    }
+
+    async fn by_rule(&self, model: AttributionModel) -> Result<Vec<Row>, Error> {
+        let mut credits = match &self.asked {
+            Some(asked) => store::credits(&self.db, asked, model, self.by).await?,
+            None => BTreeMap::new(),
+        };
+        for (key, more) in &self.edges.credits {
+            if key.model == model && key.dimension == self.by {
+                let credit = credits.entry(key.name.clone()).or_default();
+                credit.parts += more.parts;
+                credit.minor += more.minor;
+            }
+        }
+        Ok(rows(credits.into_iter().map(
+            |(name, Credit { parts, minor })| {
+                #[expect(
+                    clippy::cast_precision_loss,
+                    reason = "nine decimals of up to a million conversions"
+                )]
+                let conversions = parts as f64 / PARTS as f64;
+                (Some(name), conversions, minor)
+            },
+        )))
+    }
+}
+
+impl Learnt {
+    const fn journeys(&self) -> Journeys {
+        Journeys {
+            converted: self.outcome.converted,
+            lost: self.outcome.lost,
+        }
+    }
+
+    fn by_removal(&self) -> Result<Vec<Row>, Error> {
+        let (numbered, total) = (&self.numbered, self.outcome);
+        let Some(removal) = removal(numbered, total.converted)? else {
+            return Ok(Vec::new());
+        };
+        let money = i64::try_from(total.value).map_err(Error::internal)?;
+        #[expect(clippy::cast_precision_loss, reason = "a count of conversions")]
+        let conversions = removal.conversion_credits(total.converted as f64);
+        let money = removal.value_credits(money);
+        let names = removal
+            .effects
+            .iter()
+            .map(|effect| numbered.names[usize::from(effect.channel)].clone());
+        Ok(rows(
+            names
+                .zip(conversions)
+                .zip(money)
+                .map(|((name, conversions), minor)| (name, conversions, minor)),
+        ))
+    }
+
+    fn by_sets(&self) -> Vec<Row> {
+        let numbered = &self.numbered;
+        // Exact: both worths have a closed form.
+        let of = |worth| shapley(&numbered.sets, worth, Sampling::default());
+        let (conversions, value) = (of(Worth::Conversions), of(Worth::Value));
+        let total = i64::try_from(self.outcome.value).unwrap_or(i64::MAX);
+        let weights: Vec<f64> = value.values.iter().map(|each| each.value).collect();
+        let money = split(total, &weights);
+        let found = conversions.values.iter().zip(money).map(|(each, minor)| {
+            (
+                numbered.names[usize::from(each.channel)].clone(),
+                each.value,
+                minor,
+            )
+        });
+        rows(found)
+    }
+
+    /// Whether the models that look at all journeys name it by itself: there are many names then.
+    fn is_named(&self, name: &Name) -> bool {
+        let Name::Known(name) = name else {
+            return true;
+        };
+        let names = &self.numbered.names;
+        !names.contains(&None) || names.iter().any(|known| known.as_ref() == Some(name))
+    }
+}
+
+/// Rows by name.
+fn rows(found: impl Iterator<Item = (Option<String>, f64, i64)>) -> Vec<Row> {
+    let mut rows: BTreeMap<Name, Row> = BTreeMap::new();
+    for (name, conversions, minor) in found {
+        let name = match name {
+            None => Name::Others,
+            Some(name) if name.is_empty() => Name::Unknown,
+            Some(name) => Name::Known(name),
+        };
+        let row = rows.entry(name.clone()).or_insert(Row {
+            name,
+            conversions: 0.0,
+            minor: 0,
+        });
+        row.conversions += conversions;
+        row.minor += minor;
+    }
+    rows.into_values().collect()
+}
