@@ -1,8 +1,10 @@
 //! What Leadline concludes about a lead from what the lead does.
 //!
-//! Rooms, each knowing only those before it: [`engagement`] ← `lifecycle`, `scoring` ← `journeys` ← `attribution`,
-//! `revenue` ← `analytics`. A room's `model` holds its rules: pure functions of facts, settings and a moment.
+//! Rooms, each knowing only those before it: [`engagement`] ← `lifecycle`, `scoring` ← `journeys` ← `revenue` ←
+//! `attribution` ← `analytics`. A room's `model` holds its rules: pure functions of facts, settings and a moment.
 
+pub mod analytics;
+pub mod attribution;
 pub mod engagement;
 pub mod journeys;
 pub mod lifecycle;

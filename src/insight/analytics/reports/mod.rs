@@ -1,0 +1,322 @@
+//! What is asked for: reports on a range of days, and on the one before it.
+
+mod engagement;
+mod leads;
+mod revenue;
+
+use chrono_tz::Tz;
+use entity::{Area, Day, ReportMeasure as M, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use engagement::{Engagements, MOST_TOP, engagements};
+pub use leads::{Cohorts, Days, Journeys, Sources, cohorts, funnel, journeys, quality, sources};
+pub use revenue::{Sales, sales};
+
+use super::model::cohorts::today;
+use super::model::spans::{ALL, FINE, Span, made};
+use super::model::sums::Sums;
+use super::store;
+use crate::app::App;
+use crate::error::Error;
+use crate::identity::{Caller, Scope};
+use crate::insight::attribution::DateRange;
+use crate::insight::scoring::{self, ScoresCache};
+use crate::leads::filter::{LeadFilter, ScoreScale, Terms};
+use crate::leads::lead;
+use crate::leads::visible::Visible;
+
+/// Outlines that are read at once: bounds what is in memory.
+const PAGE: u64 = 5_000;
+/// Most cohorts of one answer.
+pub const MOST_COHORTS: usize = 120;
+/// Most days of a report that tells each day.
+pub const MOST_DAYS: i32 = 366;
+
+/// Which days are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DaysAsked {
+    /// So many, today being the last one.
+    Last(i32),
+    /// From one to another, both included.
+    Between(Day, Day),
+}
+
+impl DaysAsked {
+    /// Those given: either so many, or the first and the last.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for anything else.
+    pub fn given(last: Option<i32>, from: Option<Day>, to: Option<Day>) -> Result<Self, Error> {
+        match (last, from, to) {
+            (Some(days), None, None) => Ok(Self::Last(days)),
+            (None, Some(from), Some(to)) => Ok(Self::Between(from, to)),
+            _ => {
+                let message = "a range has either `lastDays`, or `from` and `to`";
+                Err(Error::BadInput(message.to_owned()))
+            }
+        }
+    }
+
+    /// As seen from a moment in a time zone.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for less than a day, and what [`DateRange::checked`] says.
+    pub fn until(self, now: Timestamp, zone: Tz) -> Result<DateRange, Error> {
+        let (from, to) = match self {
+            Self::Last(days) if days < 1 => {
+                return Err(Error::BadInput("`lastDays` is 1 or more".to_owned()));
+            }
+            Self::Last(days) => {
+                let today = today(now, zone);
+                (Day(today.0.saturating_sub(days - 1)), today)
+            }
+            Self::Between(from, to) => (from, to),
+        };
+        DateRange { from, to, zone }.checked()
+    }
+}
+
+/// What a report is asked of.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The days: on which leads became known, or on which something happened.
+    pub range: DateRange,
+    /// Only these leads.
+    pub filter: Option<LeadFilter>,
+    /// The range of the same length before it, too.
+    pub with_previous: bool,
+}
+
+impl Asked {
+    /// The range, and before it the one before it where that is asked for.
+    fn ranges(&self) -> Vec<DateRange> {
+        match self.with_previous {
+            true => vec![before(self.range), self.range],
+            false => vec![self.range],
+        }
+    }
+
+    /// Whether not all leads are meant.
+    pub(super) fn has_filter(&self) -> bool {
+        let filter = self.filter.as_ref();
+        filter.is_some_and(|filter| *filter != LeadFilter::default())
+    }
+}
+
+/// How a report was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// From sums.
+    Sums,
+    /// From each lead, as there is a filter, or the caller sees a part of them.
+    Leads,
+}
+
+/// A report.
+#[derive(Clone, Debug)]
+pub struct Report<T> {
+    /// What is asked for.
+    pub range: DateRange,
+    /// What it says.
+    pub current: T,
+    /// The range before it and what is said of that, where it is asked for.
+    pub previous: Option<(DateRange, T)>,
+    /// As of when.
+    pub at: Timestamp,
+    /// Whether all leads are counted: not while they are looked at for the first time, or anew.
+    pub is_complete: bool,
+    /// How it was read.
+    pub reading: Reading,
+}
+
+/// Each day of a range by itself.
+///
+/// # Errors
+/// [`Error::BadInput`] for more than [`MOST_DAYS`].
+fn each_day(range: DateRange) -> Result<Vec<DateRange>, Error> {
+    if range.to.0 - range.from.0 >= MOST_DAYS {
+        return Err(Error::BadInput(format!(
+            "days are told of a range of at most {MOST_DAYS} days"
+        )));
+    }
+    let day = |day: i32| DateRange {
+        from: Day(day),
+        to: Day(day),
+        zone: range.zone,
+    };
+    Ok((range.from.0..=range.to.0).map(day).collect())
+}
+
+/// The range of the same length that ends where another begins.
+fn before(range: DateRange) -> DateRange {
+    let days = range.to.0 - range.from.0 + 1;
+    DateRange {
+        from: Day(range.from.0 - days),
+        to: Day(range.from.0 - 1),
+        zone: range.zone,
+    }
+}
+
+/// What ranges are put together of, each under the place of its range.
+struct Parts {
+    spans: Vec<(store::Period, Span)>,
+    edges: Vec<(store::Period, (Timestamp, Timestamp))>,
+}
+
+impl Parts {
+    /// Sums, and what has to be counted at the ends; by day: each range is a day, and no more is asked for than is kept by the hour.
+    fn of(ranges: &[DateRange], by_day: bool) -> Self {
+        let (mut spans, mut edges) = (Vec::new(), Vec::new());
+        for (place, range) in ranges.iter().enumerate() {
+            let parts = made(range.moments(), if by_day { &FINE } else { &ALL });
+            spans.extend(parts.spans.into_iter().map(|span| (number(place), span)));
+            edges.extend(parts.edges.into_iter().map(|edge| (number(place), edge)));
+        }
+        Self { spans, edges }
+    }
+
+    /// Everything is counted.
+    fn counted(ranges: &[DateRange]) -> Self {
+        let edge = |(place, range): (usize, &DateRange)| (number(place), range.moments());
+        Self {
+            spans: Vec::new(),
+            edges: ranges.iter().enumerate().map(edge).collect(),
+        }
+    }
+}
+
+fn number(place: usize) -> store::Period {
+    store::Period::try_from(place).expect("few ranges")
+}
+
+fn place(number: store::Period) -> usize {
+    usize::try_from(number).expect("a place")
+}
+
+/// What a report reads, of one moment. It holds a connection: what needs another one is read before it is begun, or many reports
+/// at once would wait for each other.
+struct ReadingOf<'a> {
+    db: store::Snapshot,
+    /// The leads that are read one by one, where sums do not tell.
+    few: Option<store::Leads>,
+    asked: &'a Asked,
+    at: Timestamp,
+    is_complete: bool,
+}
+
+impl<'a> ReadingOf<'a> {
+    async fn begin(app: &App, caller: &Caller, area: Area, asked: &'a Asked) -> Result<Self, Error> {
+        caller.require(Scope::Read(area))?;
+        asked.range.checked()?;
+        let visible = Visible::of(app, &caller.rows).await?;
+        let at = app.clock().now();
+        let filter = asked.filter.as_ref().filter(|_| asked.has_filter());
+        if filter.is_some() {
+            // What holds for a lead is told by who may read leads.
+            caller.require(Scope::Read(Area::Leads))?;
+        }
+        let few = if filter.is_none() && visible.is_all() {
+            None
+        } else {
+            let filter = match filter {
+                None => None,
+                Some(filter) => {
+                    lead::check_filter(app, filter).await?;
+                    let scale = match filter.reads_scores() {
+                        true => scoring::scale(app, &ScoresCache::default()).await?,
+                        false => ScoreScale::default(),
+                    };
+                    Some((filter, Terms { now: at, scale }))
+                }
+            };
+            Some(store::Leads::of(
+                &visible,
+                filter.as_ref().map(|(filter, terms)| (*filter, terms)),
+                app.db(),
+            ))
+        };
+        let db = app.db().snapshot().await?;
+        let state = store::state(&db).await?;
+        Ok(Self {
+            db,
+            few,
+            asked,
+            at,
+            is_complete: state.built >= state.wanted,
+        })
+    }
+
+    /// The sums of some ranges, which do not overlap; by day: each is a day, and no more is asked for than is kept by the hour.
+    async fn sums(&self, measures: &[M], ranges: &[DateRange], by_day: bool) -> Result<Vec<Sums>, Error> {
+        let mut all = vec![Sums::default(); ranges.len()];
+        if let Some(few) = &self.few {
+            let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else {
+                return Ok(all);
+            };
+            let begins: Vec<Timestamp> = ranges.iter().map(|range| range.moments().0).collect();
+            let whole = (first.moments().0, last.moments().1);
+            let mut after = None;
+            loop {
+                let page = store::outlines(&self.db, few, whole, after, PAGE).await?;
+                for (_, outline) in &page {
+                    let place = begins.partition_point(|begin| *begin <= outline.created_at) - 1;
+                    all[place].take(outline);
+                }
+                match page.last() {
+                    Some((lead, outline)) if page.len() as u64 == PAGE => {
+                        after = Some((outline.created_at, *lead))
+                    }
+                    _ => return Ok(all),
+                }
+            }
+        }
+        let parts = Parts::of(ranges, by_day);
+        self.kept(measures, &parts, &mut all).await?;
+        for chunk in parts.edges.chunks(500) {
+            for (period, outline) in store::edges(&self.db, chunk).await? {
+                all[place(period)].take(&outline);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Adds the sums that are kept.
+    async fn kept(&self, measures: &[M], parts: &Parts, all: &mut [Sums]) -> Result<(), Error> {
+        // A statement has so many keys at most.
+        for chunk in parts.spans.chunks(2_000) {
+            for (period, sums) in store::sums(&self.db, measures, chunk).await? {
+                all[place(period)].merge(&sums);
+            }
+        }
+        Ok(())
+    }
+
+    /// A report of what is told of each of [`ranges`](Asked::ranges).
+    fn report_of<T: Default>(&self, mut told: Vec<T>) -> Report<T> {
+        let current = told.pop().unwrap_or_default();
+        let previous = told.pop().map(|told| (before(self.asked.range), told));
+        self.report(current, previous)
+    }
+
+    /// The sums of the range, and of the one before it.
+    async fn both(&self, measures: &[M]) -> Result<(Sums, Option<(DateRange, Sums)>), Error> {
+        let range = self.asked.range;
+        let mut sums = self.sums(measures, &self.asked.ranges(), false).await?;
+        let current = sums.pop().unwrap_or_default();
+        Ok((current, sums.pop().map(|sums| (before(range), sums))))
+    }
+
+    fn report<T>(&self, current: T, previous: Option<(DateRange, T)>) -> Report<T> {
+        Report {
+            range: self.asked.range,
+            current,
+            previous,
+            at: self.at,
+            is_complete: self.is_complete,
+            reading: match self.few {
+                Some(_) => Reading::Leads,
+                None => Reading::Sums,
+            },
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! What reports read.
+
+use std::collections::{BTreeMap, HashMap};
+
+use entity::id::LeadId;
+use entity::{Day, ReportMeasure, Timestamp, lead, report_lead};
+use sea_orm::sea_query::{Condition, Expr, ExprTrait, Order, Query};
+use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::db::{Db, KeyType, key_table, sql};
+use crate::error::Error;
+use crate::insight::analytics::model::outline::Outline;
+use crate::insight::analytics::model::sold::Cost;
+use crate::insight::analytics::model::sources::Spent;
+use crate::insight::analytics::model::spans::Span;
+use crate::insight::analytics::model::sums::Sums;
+use crate::leads::filter::{self, LeadFilter, Terms};
+use crate::leads::visible::Visible;
+
+/// Which part of a report something is for.
+pub(in crate::insight::analytics) type Period = i32;
+
+/// The sums of spans, for each period.
+pub(in crate::insight::analytics) async fn sums(
+    db: &impl ConnectionTrait,
+    measures: &[ReportMeasure],
+    spans: &[(Period, Span)],
+) -> Result<HashMap<Period, Sums>, DbErr> {
+    let mut found: HashMap<Period, Sums> = HashMap::new();
+    if spans.is_empty() {
+        return Ok(found);
+    }
+    let backend = db.get_database_backend();
+    let mut values = Vec::new();
+    let columns = [
+        ("period", KeyType::Integer),
+        ("level", KeyType::Text),
+        ("first", KeyType::Integer),
+        ("last", KeyType::Integer),
+    ];
+    let rows = spans.iter().map(|(period, span)| {
+        [
+            (*period).into(),
+            span.level.as_str().into(),
+            span.from.into(),
+            span.to.into(),
+        ]
+    });
+    let table = key_table(backend, "k", columns, rows, &mut values);
+    let words: Vec<String> = measures.iter().map(|measure| format!("'{measure}'")).collect();
+    let words = words.join(",");
+    let text = format!(
+        "WITH {table} SELECT k.period, s.measure, s.name, CAST(sum(s.amount) AS BIGINT) FROM k CROSS JOIN report_sum s \
+         WHERE s.level = k.level AND s.measure IN ({words}) AND s.unit >= k.first AND s.unit <= k.last \
+         GROUP BY k.period, s.measure, s.name"
+    );
+    for row in db.query_all_raw(sql(backend, &text, values)).await? {
+        let name: String = row.try_get_by_index(2)?;
+        let sums = found.entry(row.try_get_by_index(0)?).or_default();
+        sums.add(row.try_get_by_index(1)?, &name, row.try_get_by_index(3)?);
+    }
+    Ok(found)
+}
+
+/// The outlines of all leads that became known in some spans, each at or after its begin and before its end.
+pub(in crate::insight::analytics) async fn edges(
+    db: &impl ConnectionTrait,
+    spans: &[(Period, (Timestamp, Timestamp))],
+) -> Result<Vec<(Period, Outline)>, Error> {
+    if spans.is_empty() {
+        return Ok(Vec::new());
+    }
+    let backend = db.get_database_backend();
+    let mut values = Vec::new();
+    let columns = [
+        ("period", KeyType::Integer),
+        ("since", KeyType::BigInt),
+        ("until", KeyType::BigInt),
+    ];
+    let rows = spans
+        .iter()
+        .map(|(period, (from, to))| [(*period).into(), from.micros().into(), to.micros().into()]);
+    let table = key_table(backend, "k", columns, rows, &mut values);
+    let text = format!(
+        "WITH {table} SELECT k.period, r.created_at, r.outline FROM k CROSS JOIN report_lead r \
+         WHERE r.created_at >= k.since AND r.created_at < k.until"
+    );
+    let rows = db.query_all_raw(sql(backend, &text, values)).await?;
+    rows.iter()
+        .map(|row| {
+            let text: String = row.try_get_by_index(2)?;
+            Ok((row.try_get_by_index(0)?, read(row.try_get_by_index(1)?, &text)?))
+        })
+        .collect()
+}
+
+/// A stored outline, read.
+fn read(created_at: Timestamp, text: &str) -> Result<Outline, Error> {
+    Ok(Outline {
+        created_at,
+        ..serde_json::from_str(text)?
+    })
+}
+
+/// Some of the leads: those for which a condition on `lead` holds.
+pub(in crate::insight::analytics) struct Leads(Condition);
+
+impl Leads {
+    /// Those that somebody sees and for which a checked filter holds.
+    pub(in crate::insight::analytics) fn of(
+        visible: &Visible,
+        filter: Option<(&LeadFilter, &Terms)>,
+        db: &Db,
+    ) -> Self {
+        let condition = filter.map(|(filter, terms)| filter::condition(filter, terms, db.backend()));
+        let all = Condition::all().add_option(visible.condition());
+        Self(all.add_option(condition))
+    }
+
+    /// All.
+    pub(super) fn all() -> Self {
+        Self(Condition::all())
+    }
+
+    /// What holds for them in `lead`.
+    pub(super) fn condition(&self) -> &Condition {
+        &self.0
+    }
+}
+
+/// The next outlines of such leads that became known in a span, by moment and id, with the place of the last one.
+pub(in crate::insight::analytics) async fn outlines(
+    db: &impl ConnectionTrait,
+    leads: &Leads,
+    (from, to): (Timestamp, Timestamp),
+    after: Option<(Timestamp, LeadId)>,
+    limit: u64,
+) -> Result<Vec<(LeadId, Outline)>, Error> {
+    let created = || Expr::col((report_lead::Entity, report_lead::Column::CreatedAt));
+    let id = || Expr::col((report_lead::Entity, report_lead::Column::LeadId));
+    let mut query = Query::select();
+    query
+        .columns([
+            (report_lead::Entity, report_lead::Column::LeadId),
+            (report_lead::Entity, report_lead::Column::CreatedAt),
+            (report_lead::Entity, report_lead::Column::Outline),
+        ])
+        .from(report_lead::Entity)
+        .inner_join(lead::Entity, id().equals((lead::Entity, lead::Column::Id)))
+        .and_where(created().gte(from))
+        .and_where(created().lt(to))
+        .cond_where(leads.0.clone())
+        .order_by((report_lead::Entity, report_lead::Column::CreatedAt), Order::Asc)
+        .order_by((report_lead::Entity, report_lead::Column::LeadId), Order::Asc)
+        .limit(limit);
+    if let Some((at, last)) = after {
+        query
+            .and_where(created().gte(at))
+            .cond_where(Condition::any().add(created().gt(at)).add(id().gt(last)));
+    }
+    let rows = db.query_all(&query).await?;
+    rows.iter()
+        .map(|row| {
+            let text: String = row.try_get_by_index(2)?;
+            Ok((row.try_get_by_index(0)?, read(row.try_get_by_index(1)?, &text)?))
+        })
+        .collect()
+}
+
+/// What was spent on some days, both included, by source of leads; an empty name for what names none.
+pub(in crate::insight::analytics) async fn costs(
+    db: &impl ConnectionTrait,
+    (from, to): (Day, Day),
+) -> Result<BTreeMap<String, Spent>, DbErr> {
+    let text = "SELECT COALESCE(source, ''), CAST(COALESCE(sum(reporting_minor), 0) AS BIGINT), \
+                CAST(sum(CASE WHEN reporting_minor IS NULL THEN 1 ELSE 0 END) AS BIGINT) \
+                FROM cost WHERE day >= ? AND day <= ? AND voided_at IS NULL GROUP BY 1";
+    let rows = db
+        .query_all_raw(sql(db.get_database_backend(), text, [from.0.into(), to.0.into()]))
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let spent = Spent {
+                minor: row.try_get_by_index(1)?,
+                unvalued: row.try_get_by_index(2)?,
+            };
+            Ok((row.try_get_by_index(0)?, spent))
+        })
+        .collect()
+}
+
+/// What was spent on some days, both included, by day, kind, source and campaign.
+pub(in crate::insight::analytics) async fn costs_by(
+    db: &impl ConnectionTrait,
+    (from, to): (Day, Day),
+) -> Result<Vec<Cost>, DbErr> {
+    let text = "SELECT day, kind, COALESCE(source, ''), COALESCE(campaign, ''), \
+                CAST(COALESCE(sum(reporting_minor), 0) AS BIGINT), \
+                CAST(sum(CASE WHEN reporting_minor IS NULL THEN 1 ELSE 0 END) AS BIGINT) \
+                FROM cost WHERE day >= ? AND day <= ? AND voided_at IS NULL GROUP BY 1, 2, 3, 4";
+    let rows = db
+        .query_all_raw(sql(db.get_database_backend(), text, [from.0.into(), to.0.into()]))
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Cost {
+                day: row.try_get_by_index(0)?,
+                kind: row.try_get_by_index(1)?,
+                source: row.try_get_by_index(2)?,
+                campaign: row.try_get_by_index(3)?,
+                spent: Spent {
+                    minor: row.try_get_by_index(4)?,
+                    unvalued: row.try_get_by_index(5)?,
+                },
+            })
+        })
+        .collect()
+}
+
+/// The leads at high risk that became known in a span and whose conversions are worth most, each with how much: of some leads,
+/// or of all.
+pub(in crate::insight::analytics) async fn at_risk(
+    db: &impl ConnectionTrait,
+    leads: Option<&Leads>,
+    (from, to): (Timestamp, Timestamp),
+    limit: u64,
+) -> Result<Vec<(LeadId, i64)>, DbErr> {
+    let of = |column| Expr::col((report_lead::Entity, column));
+    let mut query = Query::select();
+    query
+        .columns([
+            (report_lead::Entity, report_lead::Column::LeadId),
+            (report_lead::Entity, report_lead::Column::AtRiskMinor),
+        ])
+        .from(report_lead::Entity)
+        .and_where(of(report_lead::Column::AtRiskMinor).is_not_null())
+        .and_where(of(report_lead::Column::CreatedAt).gte(from))
+        .and_where(of(report_lead::Column::CreatedAt).lt(to))
+        .order_by(
+            (report_lead::Entity, report_lead::Column::AtRiskMinor),
+            Order::Desc,
+        )
+        .order_by((report_lead::Entity, report_lead::Column::LeadId), Order::Asc)
+        .limit(limit);
+    if let Some(leads) = leads {
+        let id = of(report_lead::Column::LeadId);
+        query
+            .inner_join(lead::Entity, id.equals((lead::Entity, lead::Column::Id)))
+            .cond_where(leads.0.clone());
+    }
+    let rows = db.query_all(&query).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+        .collect()
+}
