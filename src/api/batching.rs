@@ -14,6 +14,8 @@ use pin_project_lite::pin_project;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep_until};
 
+use crate::db;
+
 /// From so many requests at once the server is busy, and fetches of one loader begin at most once in [`PACE`]: what is asked
 /// for meanwhile is one statement. A server at rest fetches at once.
 const BUSY: usize = 8;
@@ -87,7 +89,7 @@ impl<E: Future> Future for Gathering<E> {
 
     fn poll(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<E::Output> {
         let _asked = Asked::begin();
-        self.project().execution.poll(task)
+        db::for_operation(|| self.project().execution.poll(task))
     }
 }
 
@@ -96,7 +98,7 @@ impl<E: Stream> Stream for Gathering<E> {
 
     fn poll_next(self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<E::Item>> {
         let _asked = Asked::begin();
-        self.project().execution.poll_next(task)
+        db::for_operation(|| self.project().execution.poll_next(task))
     }
 }
 
@@ -116,7 +118,8 @@ impl Asked {
 impl Drop for Asked {
     fn drop(&mut self) {
         for fetch in ASKED.replace(self.outer.take()).into_iter().flatten() {
-            tokio::spawn(fetch);
+            // Its statements are the operation's.
+            tokio::spawn(Gathering::new(fetch));
         }
     }
 }

@@ -8,7 +8,7 @@ use super::timeline::LeadTimelineFields;
 use crate::insight::engagement::graphql::EngagementFields;
 use crate::insight::journeys::graphql::JourneyFields;
 use crate::insight::lifecycle::graphql::LeadLifecycle;
-use crate::insight::revenue::graphql::LeadConversionFields;
+use crate::insight::revenue::graphql::{LeadConversionFields, LeadDealFields, LeadLifetimeFields};
 use crate::insight::scoring::graphql::LeadScoring;
 use crate::leads::{consent, lead, notes, tags};
 use crate::outreach::delivery::graphql::LeadMessageFields;
@@ -27,6 +27,8 @@ pub struct Lead(
     EngagementFields,
     JourneyFields,
     LeadConversionFields,
+    LeadDealFields,
+    LeadLifetimeFields,
     LeadTimelineFields,
     LeadCommerceFields,
     LeadAudienceFields,
@@ -48,6 +50,8 @@ impl Lead {
             EngagementFields(id),
             JourneyFields(lead),
             LeadConversionFields(id),
+            LeadDealFields(id),
+            LeadLifetimeFields(id),
             LeadTimelineFields(id),
             LeadCommerceFields(id),
             LeadAudienceFields(id),

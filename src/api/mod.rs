@@ -30,4 +30,4 @@ pub use lead::Lead;
 pub use scan::{fingerprint, scan};
 pub use schema::{Api, sdl, with_caller};
 pub use shape::sdl_for;
-pub use sharing::shared_by;
+pub use sharing::{Shared, shared_by};

@@ -14,8 +14,8 @@ use async_graphql::{
 };
 use entity::Area;
 use entity::id::{
-    AnyId, ConsentId, ConversionId, CustomFieldId, JobId, LeadId, NoteId, ScoreModelId, StageStayId, TagId,
-    UploadId,
+    AnyId, ConsentId, ConversionId, CustomFieldId, DealId, JobId, LeadId, NoteId, ScoreModelId, StageStayId,
+    TagId, UploadId,
 };
 
 use super::types::{Access, scoped};
@@ -25,7 +25,7 @@ use crate::error::Error;
 use crate::identity::{Caller, Rows, Scope};
 use crate::insight::engagement::graphql::{self as engagement, EngagementNode};
 use crate::insight::lifecycle::{self, StageStay, graphql::StageStayNode};
-use crate::insight::revenue::{self, graphql::Conversion};
+use crate::insight::revenue::{self, graphql::Conversion, graphql::Deal};
 use crate::insight::scoring::{self, StoredModel, graphql::ScoreModel};
 use crate::jobs::{self, graphql::Job};
 use crate::leads::consent::{self, graphql::ConsentRecord};
@@ -117,6 +117,7 @@ nodes! {
     ConsentRecord of Leads,
     EngagementNode of Engagement,
     Conversion of Engagement,
+    Deal of Engagement,
     StageStayNode of Lifecycle,
     ScoreModel of Scoring,
     Job of Jobs,
@@ -179,6 +180,7 @@ loaders! {
     NoteId => notes::Note, notes::get_many;
     ConsentId => consent::ConsentRecord, consent::get_many;
     ConversionId => revenue::Conversion, revenue::get_many;
+    DealId => revenue::Deal, revenue::deals_by_id;
     StageStayId => StageStay, lifecycle::get_many;
 }
 
@@ -254,6 +256,7 @@ async fn find(ctx: &Context<'_>, id: AnyId) -> Result<Option<Node>> {
             load_apart(ctx, id, own, Upload).await
         }
         AnyId::ConversionId(id) => load(ctx, id, Conversion).await,
+        AnyId::DealId(id) => load(ctx, id, Deal).await,
         AnyId::StageStayId(id) => load(ctx, id, StageStayNode).await,
         AnyId::ScoreModelId(id) => load_apart(ctx, id, by_all, ScoreModel).await,
         AnyId::JobId(id) => {
@@ -262,6 +265,8 @@ async fn find(ctx: &Context<'_>, id: AnyId) -> Result<Option<Node>> {
         }
         // They lie with their lead, or are found by fields of their own, which the caller may not know.
         AnyId::ScoreEntryId(_)
+        | AnyId::DealStageId(_)
+        | AnyId::CostId(_)
         | AnyId::TokenId(_)
         | AnyId::UserId(_)
         | AnyId::SessionId(_)
@@ -297,7 +302,7 @@ pub struct NodeQuery;
 #[Object]
 impl NodeQuery {
     /// Anything by its id; null when it is not there. What is found asks for the scope to read it: leads, tags, notes,
-    /// custom fields, consent records and uploads `leads:read`, engagements and conversions `engagement:read`, stays
+    /// custom fields, consent records and uploads `leads:read`, engagements, conversions and deals `engagement:read`, stays
     /// `lifecycle:read`, score models `scoring:read`, jobs `jobs:read`.
     #[scope("any")]
     async fn node(

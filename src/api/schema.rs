@@ -20,8 +20,8 @@ use super::meta::MetaQuery;
 use super::node::{NodeLoader, NodeQuery};
 use super::sight::LeadSight;
 use super::timeline::TimelineLoader;
-use super::types::{CallerData, Door, PublicUrl, Sight};
-use super::{errors, nulls, order, shape};
+use super::types::{CallerData, Door, PublicUrl, Remarks, Sight};
+use super::{errors, nulls, order, shape, sharing};
 use crate::app::App;
 use crate::config::{GraphqlLimits, GraphqlSettings};
 use crate::identity::Caller;
@@ -33,6 +33,8 @@ use crate::identity::role::graphql as role;
 use crate::identity::session::graphql as session;
 use crate::identity::token::graphql as token;
 use crate::identity::user::graphql as user;
+use crate::insight::analytics::graphql as analytics;
+use crate::insight::attribution::graphql as attribution;
 use crate::insight::engagement::graphql as engagement;
 use crate::insight::journeys::graphql as journeys;
 use crate::insight::lifecycle::graphql as lifecycle;
@@ -71,7 +73,14 @@ pub struct Query(
     tags::TagQuery,
     import::ImportQuery,
     journeys::JourneyQuery,
+    attribution::AttributionQuery,
+    analytics::ReportQuery,
     revenue::ConversionQuery,
+    revenue::DealQuery,
+    revenue::ForecastQuery,
+    revenue::CostQuery,
+    revenue::CurrencyQuery,
+    revenue::LifetimeQuery,
     LogQuery,
     user::UserQuery,
     role::RoleQuery,
@@ -98,11 +107,17 @@ pub struct Mutation(
     lifecycle::LifecycleMutation,
     scoring::ScoringMutation,
     engagement::EngagementMutation,
+    attribution::AttributionMutation,
     revenue::ConversionMutation,
+    revenue::DealMutation,
+    revenue::CostMutation,
+    revenue::CurrencyMutation,
+    revenue::LifetimeMutation,
     notes::NoteMutation,
     tags::TagMutation,
     import::ImportMutation,
     export::ExportMutation,
+    analytics::ReportExportMutation,
     session::SessionMutation,
     account::AccountMutation,
     user::UserMutation,
@@ -131,6 +146,8 @@ pub struct Subscription(
     scoring::ScoringSubscription,
     engagement::EngagementSubscription,
     journeys::JourneySubscription,
+    revenue::DealSubscription,
+    analytics::ReportSubscription,
     connections::ConnectionSubscription,
     audiences::AudienceSubscription,
     conversions::ConversionSharingSubscription,
@@ -205,6 +222,9 @@ impl Api {
             .data(batched(engagement::EngagementLoader(app.clone())))
             .data(batched(engagement::NewestLoader(app.clone())))
             .data(batched(revenue::ConversionLoader(app.clone())))
+            .data(batched(revenue::DealLoader(app.clone())))
+            .data(batched(revenue::LifetimeLoader(app.clone())))
+            .data(batched(attribution::CreditLoader(app.clone())))
             .data(batched(tags::LeadTagsLoader(app.clone())))
             .data(batched(tags::TagCountLoader(app.clone())))
             .data(batched(consent::ConsentLoader(app.clone())))
@@ -308,6 +328,8 @@ impl Executor for Api {
     async fn execute(&self, mut request: Request) -> Response {
         let begun = Instant::now();
         let bill = Bill::of(&request);
+        let remarks = Remarks::default();
+        request = request.data(remarks.clone());
         let mut response = match Asked::new(&mut request, self) {
             Ok(asked) => {
                 let _counted = Counted::new();
@@ -317,6 +339,7 @@ impl Executor for Api {
             }
             Err(refused) => *refused,
         };
+        remarks.write(&mut response);
         if let Some(bill) = bill {
             bill.settle(&mut response);
         }
@@ -335,10 +358,28 @@ impl Executor for Api {
             Ok(asked) => asked,
             Err(refused) => return futures_util::stream::once(std::future::ready(*refused)).boxed(),
         };
+        let tells_changes = sharing::tells_a_state(&mut request);
+        let remarks = Remarks::default();
+        request = request.data(remarks.clone());
         let responses: Box<dyn Stream<Item = Response> + Send + Unpin> =
             Box::new(Executor::execute_stream(&self.schema, request, session_data));
-        Gathering::new(responses)
-            .map(move |response| asked.finish(response))
-            .boxed()
+        let responses = Gathering::new(responses).map(move |response| {
+            let mut response = asked.finish(response);
+            remarks.write(&mut response);
+            response
+        });
+        if !tells_changes {
+            return responses.boxed();
+        }
+        let mut last = None;
+        let changes = responses.filter(move |response| {
+            // An error of the server names the execution that met it, and is none the newer for that.
+            let errors: Vec<_> = response.errors.iter().map(|error| error.path.clone()).collect();
+            let told = Some((response.data.clone(), errors));
+            let is_new = told != last;
+            last = told;
+            std::future::ready(is_new)
+        });
+        changes.boxed()
     }
 }

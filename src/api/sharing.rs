@@ -10,6 +10,7 @@ const READING_THE_LOG: &[&str] = &[
     "audienceChanged",
     "connectionChanged",
     "conversionDeliveryChanged",
+    "dealChanged",
     "engagementRecorded",
     "events",
     "jobProgressed",
@@ -21,12 +22,26 @@ const READING_THE_LOG: &[&str] = &[
     "syncProgressed",
 ];
 
+/// The subscriptions that tell how something is, and how it is whenever that changes: their results depend on nothing but their
+/// arguments, the rights of the caller and the moment.
+const TELLING_A_STATE: &[&str] = &["dashboardUpdated"];
+
+/// How a request is run once for all who ask for the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    /// What must be the same of two callers.
+    pub rights: String,
+    /// Who joins is told the last result at once.
+    pub is_state: bool,
+}
+
 /// Those of them that depend on who asks as well, where the caller does not see all rows: jobs are shown to whom they belong.
 const OF_THE_ACTOR: &[&str] = &["jobProgressed"];
 
 /// What must be the same of two callers for whom a request is run once; `None` for one that is not shared.
-pub fn shared_by(caller: &Caller, request: &mut Request) -> Option<String> {
-    if !reads_the_log_from_now_on(request) {
+pub fn shared_by(caller: &Caller, request: &mut Request) -> Option<Shared> {
+    let is_state = tells_a_state(request);
+    if !is_state && !reads_the_log_from_now_on(request) {
         return None;
     }
     let Caller {
@@ -44,7 +59,19 @@ pub fn shared_by(caller: &Caller, request: &mut Request) -> Option<String> {
     } else {
         Some(actor)
     };
-    Some(format!("{scopes:?} {rows:?} {actor:?}"))
+    Some(Shared {
+        rights: format!("{scopes:?} {rows:?} {actor:?}"),
+        is_state,
+    })
+}
+
+/// Whether a request is a subscription to how something is: the same result again is no news.
+pub(super) fn tells_a_state(request: &mut Request) -> bool {
+    let fields = root_fields(request);
+    !fields.is_empty()
+        && fields
+            .iter()
+            .all(|field| TELLING_A_STATE.contains(&field.as_str()))
 }
 
 /// The names of the fields at the root of all operations.
@@ -179,6 +206,15 @@ mod tests {
             key(caller("token_b", &Rows::All), jobs)
         );
         assert_eq!(key(caller("token_a", &one), "subscription { tick }"), None);
+        let reports = "subscription { dashboardUpdated { funnelReport(range: { lastDays: 7 }) { current { leads } } } }";
+        let shared = key(caller("token_a", &one), reports).unwrap();
+        assert!(shared.is_state);
+        assert_eq!(Some(shared), key(caller("token_b", &one), reports));
+        assert_ne!(
+            key(caller("token_a", &one), reports),
+            key(caller("token_a", &other), reports)
+        );
+        assert!(!key(caller("token_a", &one), changes).unwrap().is_state);
     }
 
     #[test]

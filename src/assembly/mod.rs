@@ -27,6 +27,8 @@ use crate::http::origin::Surroundings;
 use crate::http::server::{self, Sockets};
 use crate::identity::mail::MailSender;
 use crate::identity::token::Usage;
+use crate::insight::analytics::{ReportRebuild, ReportUpkeep, ReportsHandler};
+use crate::insight::attribution::{AttributionHandler, Recompute, RecomputeChore};
 use crate::insight::engagement;
 use crate::insight::journeys::JourneysHandler;
 use crate::insight::lifecycle::LifecycleHandler;
@@ -48,7 +50,7 @@ use crate::platforms::connections::{
 };
 use crate::platforms::conversions::{BackfillJob, ConversionHandler, ConversionSender, ConversionSweep};
 use crate::platforms::sourcing::LeadConsumer;
-use crate::platforms::text_generation::TextUpkeep;
+use crate::platforms::text_generation::{TextCosts, TextUpkeep};
 use crate::telemetry::Metrics;
 use crate::vault::CheckError;
 
@@ -60,7 +62,10 @@ pub fn handlers() -> Vec<Arc<dyn Handler>> {
         Arc::new(ScoringHandler::default()),
         Arc::new(engagement::Erasure),
         Arc::new(revenue::ConversionErasure),
+        Arc::new(revenue::DealErasure),
         Arc::new(JourneysHandler),
+        Arc::new(AttributionHandler),
+        Arc::new(ReportsHandler::default()),
         Arc::new(CommerceErasure),
         Arc::new(FarewellHandler),
         Arc::new(AudienceWatch),
@@ -99,7 +104,16 @@ pub fn jobs(event_days: u32, audit_days: u32) -> JobRegistry {
             ImportKind::Engagements,
             engagement::EngagementSink,
         ))
-        .add(ImportJob::new(ImportKind::Conversions, revenue::ConversionSink));
+        .add(ImportJob::new(ImportKind::Conversions, revenue::ConversionSink))
+        .add(ImportJob::new(ImportKind::Costs, revenue::CostSink))
+        .add(ImportJob::new(ImportKind::Rates, revenue::RateSink));
+    jobs.add(revenue::Revaluation)
+        .add(revenue::LifetimeFit)
+        .add_chore(revenue::LifetimeChore)
+        .add(Recompute)
+        .add_chore(RecomputeChore)
+        .add(ReportRebuild::default())
+        .add_chore(ReportUpkeep::default());
     jobs.add_chore(MailSender::default());
     jobs.add(SyncJob::new(consumers()))
         .add_chore(SyncSchedule)
@@ -111,6 +125,7 @@ pub fn jobs(event_days: u32, audit_days: u32) -> JobRegistry {
         .add_chore(ConversionSweep)
         .add_chore(StraySweep);
     jobs.add_chore(TextUpkeep);
+    jobs.add_chore(TextCosts);
     jobs
 }
 

@@ -1,4 +1,4 @@
-//! `leadline import`: leads, engagements or conversions from a CSV or Excel file.
+//! `leadline import`: leads, engagements, conversions, costs or rates of exchange from a CSV or Excel file.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -20,7 +20,7 @@ use crate::db::Tx;
 use crate::error::Error;
 use crate::identity::Caller;
 use crate::insight::engagement::EngagementSink;
-use crate::insight::revenue::ConversionSink;
+use crate::insight::revenue::{ConversionSink, CostSink, RateSink};
 use crate::leads::import::{
     FileError, ImportChoices, ImportKind, ImportSpec, LeadSink, Preview, Rejection, RejectionLog, Sink, Step,
     Watcher, drive, open, preview,
@@ -33,7 +33,7 @@ const SHOWN: usize = 20;
 const GO_ON: &str =
     "what the report counts is in; run the same command again for the rest: nothing is created twice";
 
-/// Import leads, engagements or conversions from a CSV or Excel file
+/// Import leads, engagements, conversions, costs or rates of exchange from a CSV or Excel file
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -48,6 +48,10 @@ enum What {
     Engagements(Choices),
     /// Conversions of leads that are there
     Conversions(Choices),
+    /// Costs: the same row twice is one cost
+    Costs(Choices),
+    /// Rates of exchange: a day, a currency and its rate in a row, or a day and a column for each currency
+    Rates(Choices),
 }
 
 #[derive(Debug, clap::Args)]
@@ -108,6 +112,8 @@ pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<(), Failu
         What::Leads(choices) => import(ImportKind::Leads, &LeadSink, choices, settings),
         What::Engagements(choices) => import(ImportKind::Engagements, &EngagementSink, choices, settings),
         What::Conversions(choices) => import(ImportKind::Conversions, &ConversionSink, choices, settings),
+        What::Costs(choices) => import(ImportKind::Costs, &CostSink, choices, settings),
+        What::Rates(choices) => import(ImportKind::Rates, &RateSink, choices, settings),
     }
 }
 

@@ -10,6 +10,7 @@ mod mail;
 mod migrate;
 mod output;
 mod platforms;
+mod rollups;
 mod runtime;
 mod schema;
 mod serve;
@@ -55,6 +56,7 @@ enum Command {
     Export(export::Arguments),
     /// Look over the deployment: each line says ok, warning or error, and how to mend it; exit code 1 on errors
     Doctor,
+    Rollups(rollups::Arguments),
     User(user::Arguments),
     Token(token::Arguments),
     Mail(mail::Arguments),
@@ -91,6 +93,7 @@ fn run(arguments: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
         Command::Import(arguments) => import::run(*arguments, &settings),
         Command::Export(arguments) => export::run(arguments, &settings),
         Command::Doctor => doctor::run(&settings),
+        Command::Rollups(arguments) => rollups::run(&arguments, &settings),
         Command::User(arguments) => user::run(arguments, &settings),
         Command::Token(arguments) => token::run(arguments, &settings),
         Command::Mail(arguments) => mail::run(arguments, &settings),

@@ -9,12 +9,13 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use entity::Day;
 use entity::id::{LeadId, TagId};
+use entity::{CostKind, Day};
 use rust_decimal::Decimal;
 
 use super::model::{
-    DAYS, DataSet, DemoLead, FIELDS, FieldDefinition, NAMESPACE, Person, TAGS, TagDefinition, What,
+    CameTo, DAYS, DataSet, Dealt, DemoLead, FIELDS, FieldDefinition, NAMESPACE, Person, TAGS, TagDefinition,
+    What,
 };
 use crate::app::App;
 use crate::error::{Error, Failure, Outcome};
@@ -22,7 +23,7 @@ use crate::events::{self, Handler, behind};
 use crate::identity::Caller;
 use crate::insight::engagement::{self, LeadKey, NewEngagement};
 use crate::insight::lifecycle::{self, StageChange};
-use crate::insight::revenue::{self, NewConversion};
+use crate::insight::revenue::{self, DealCall, DealClosing, NewConversion, NewCost, NewDeal, NewRate};
 use crate::leads::consent::{self, NewConsent};
 use crate::leads::custom_fields::{self, NewCustomField};
 use crate::leads::lead::{self, ExternalId, ItemOutcome, LeadChange, Patch, UpsertMode};
@@ -32,6 +33,8 @@ use crate::leads::visible::Visible;
 
 /// Leads or engagements of one transaction.
 const BATCH: usize = 1_000;
+/// Deals that are opened.
+const MOST_DEALS: usize = 80;
 /// How often it is asked whether derived state has caught up.
 const LOOK: Duration = Duration::from_millis(5);
 /// How long no handler may move before the filling is given up.
@@ -98,6 +101,9 @@ pub async fn fill(
         filling.filled.part = (u64::try_from(n).expect("not negative") + 1) * PARTS;
         (filling.told)(filling.filled);
     }
+    filling.money().await?;
+    filling.deals().await?;
+    settled(app, handlers).await?;
     Ok(filling.filled)
 }
 
@@ -171,6 +177,108 @@ impl Filling<'_> {
             };
             let made = expected("tag", name, tags::create(self.app, self.caller, new, None).await)?;
             self.tags.insert(name, made.id);
+        }
+        Ok(())
+    }
+
+    /// What was spent, and what currencies were worth. The job that tells amounts anew is done by whoever works next.
+    async fn money(&mut self) -> Result<(), Error> {
+        let rates = self.set.rates().map(|rate| NewRate {
+            currency: rate.currency.to_owned(),
+            day: rate.day,
+            rate: Decimal::new(rate.milli, 3),
+        });
+        let (answers, _) = revenue::record_rates(self.app, self.caller, rates.collect(), None).await?;
+        for answer in answers {
+            answer.map_err(|problems| refused("rate", "of exchange", &problems))?;
+        }
+        let costs = self.set.spent().map(|spent| NewCost {
+            kind: CostKind::AdSpend,
+            amount_minor: spent.cents,
+            currency: "EUR".to_owned(),
+            day: spent.day,
+            source: Some(spent.source.to_owned()),
+            campaign: Some(spent.campaign.to_owned()),
+            note: None,
+            connection_id: None,
+            dedupe_key: None,
+        });
+        let tx = self.app.db().begin().await?;
+        let now = self.app.clock().now();
+        for answer in revenue::record_costs(&tx, self.caller, now, costs.collect()).await? {
+            if let revenue::CostAnswer::Refused(problems) = answer {
+                return Err(refused("cost", "of advertising", &problems));
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The deals of a few leads: enough for a forecast that rests on what became of earlier ones.
+    async fn deals(&mut self) -> Result<(), Error> {
+        let stages = revenue::deal_stages(self.app, self.caller).await?.stages;
+        for dealt in self.set.deals(MOST_DEALS) {
+            let Dealt {
+                lead,
+                name,
+                value: (minor, currency),
+                opened_at,
+                expected_close,
+                came_to,
+            } = dealt;
+            let lead = usize::try_from(lead).expect("it is there");
+            // What was won stands in the order.
+            let is_won = matches!(came_to, CameTo::Won(_));
+            let new = NewDeal {
+                lead_id: self.ids[lead],
+                name,
+                stage_id: None,
+                value_minor: (!is_won).then_some(minor),
+                currency: (!is_won).then(|| currency.to_owned()),
+                expected_close: Some(expected_close),
+                owner: None,
+                opened_at: Some(opened_at),
+            };
+            let deal = expected(
+                "deal",
+                "",
+                revenue::deal_create(self.app, self.caller, new, None).await,
+            )?;
+            let call = DealCall {
+                id: deal.id,
+                expected_version: None,
+                key: None,
+            };
+            let further = match came_to {
+                CameTo::Stage(stage) => stage,
+                CameTo::Won(_) | CameTo::Lost(_) => 1,
+            };
+            for stage in stages.iter().skip(1).take(further) {
+                expected(
+                    "deal",
+                    &stage.name,
+                    revenue::deal_move(self.app, self.caller, call, stage.id).await,
+                )?;
+            }
+            let closing = |at, reason: &str| DealClosing {
+                reason: Some(reason.to_owned()),
+                closed_at: Some(at),
+            };
+            match came_to {
+                CameTo::Stage(_) => {}
+                CameTo::Won(at) => {
+                    let won =
+                        revenue::deal_win(self.app, self.caller, call, closing(at, "signed for a year"))
+                            .await;
+                    expected("deal", "won", won)?;
+                }
+                CameTo::Lost(at) => {
+                    let lost =
+                        revenue::deal_lose(self.app, self.caller, call, closing(at, "chose another one"))
+                            .await;
+                    expected("deal", "lost", lost)?;
+                }
+            }
         }
         Ok(())
     }

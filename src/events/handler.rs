@@ -113,26 +113,24 @@ impl HandlerRunner {
         if from >= last {
             return Ok(false);
         }
-        let next = store::page(db.read(), from, Some(last), self.handler.kinds(), None, 1).await?;
-        if next.is_empty() && last - cursor < IDLE_CURSOR_LAG {
+        // What is in the log stays as it is: it is read before the transaction, which is short then.
+        let events = store::page(db.read(), from, None, self.handler.kinds(), None, limit).await?;
+        if events.is_empty() && last - cursor < IDLE_CURSOR_LAG {
             self.scanned = last;
             return Ok(false);
         }
-        let tx = db.begin().await?;
-        let Some(cursor) = store::lock_cursor(&tx, name).await? else {
-            tx.rollback().await?;
-            return Ok(false);
-        };
-        let events = store::page(&*tx, cursor, None, self.handler.kinds(), None, limit).await?;
         let full = events.len() as u64 == limit;
         let reached = match events.last() {
             Some(event) if full => event.position,
             Some(event) => event.position.max(last),
             None => last,
         };
-        if reached <= cursor {
+        let tx = db.begin().await?;
+        let locked = store::lock_cursor(&tx, name).await?;
+        if locked != Some(cursor) {
+            // Another process has it, or was faster.
             tx.rollback().await?;
-            return Ok(false);
+            return Ok(locked.is_some());
         }
         if !events.is_empty() {
             self.handler.handle(&self.app, &tx, &events).await?;

@@ -20,7 +20,10 @@ pub use bus::{Bus, Filter, Place, StreamError};
 pub use entity::event::Model as Event;
 pub use handler::{Handler, HandlerRunner, Progress, behind, progress};
 pub use nats::{Announcer, NatsError, connect_nats, follow_nats};
-pub use store::{head, is_waiting, last_of_lead, latest, of_leads, page, place, prune, relay};
+pub use store::{
+    Positions, handled, head, hold, is_waiting, last_of_lead, latest, of_leads, page, place, positions,
+    prune, relay, waiting, waiting_leads,
+};
 
 use crate::db::Tx;
 

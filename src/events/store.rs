@@ -1,6 +1,6 @@
 //! All SQL of the event log.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use entity::id::LeadId;
 use entity::{EventKind, Timestamp, audit_entry, event, event_cursor, event_head};
@@ -355,6 +355,106 @@ pub(super) async fn cursor(
     name: &str,
 ) -> Result<Option<event_cursor::Model>, DbErr> {
     event_cursor::Entity::find_by_id(name.to_owned()).one(db).await
+}
+
+/// The position up to which a handler has handled all there was for it; 0 for one that has not begun.
+///
+/// # Errors
+/// The database's.
+pub async fn handled(db: &impl ConnectionTrait, name: &str) -> Result<Position, DbErr> {
+    Ok(cursor(db, name).await?.map_or(0, |cursor| cursor.position))
+}
+
+/// The leads of which a handler of some kinds of events has not handled all there is.
+///
+/// # Errors
+/// The database's.
+pub async fn waiting_leads(
+    db: &impl ConnectionTrait,
+    name: &str,
+    kinds: &[EventKind],
+) -> Result<HashSet<LeadId>, DbErr> {
+    let words: Vec<String> = kinds.iter().map(|kind| format!("'{kind}'")).collect();
+    let words = words.join(",");
+    let backend = db.get_database_backend();
+    let outbox = if backend == DbBackend::Postgres {
+        format!(" UNION SELECT lead_id FROM event_outbox WHERE kind IN ({words}) AND lead_id IS NOT NULL")
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "SELECT lead_id FROM event WHERE kind IN ({words}) AND lead_id IS NOT NULL \
+         AND position > COALESCE((SELECT position FROM event_cursor WHERE name = ?), 0){outbox}"
+    );
+    let rows = db.query_all_raw(sql(backend, &text, [name.into()])).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// The events of some kinds that a handler has not come to, those of PostgreSQL's outbox included, so many at most: what they say
+/// and whom it is of; their order and who did it are left out.
+///
+/// # Errors
+/// The database's.
+pub async fn waiting(
+    db: &impl ConnectionTrait,
+    name: &str,
+    kinds: &[EventKind],
+    limit: usize,
+) -> Result<Vec<Event>, DbErr> {
+    let words: Vec<String> = kinds.iter().map(|kind| format!("'{kind}'")).collect();
+    let words = words.join(",");
+    let backend = db.get_database_backend();
+    let outbox = if backend == DbBackend::Postgres {
+        format!(" UNION ALL SELECT kind, lead_id, payload FROM event_outbox WHERE kind IN ({words})")
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "SELECT kind, lead_id, payload FROM event WHERE kind IN ({words}) \
+         AND position > COALESCE((SELECT position FROM event_cursor WHERE name = ?), 0){outbox} LIMIT {limit}"
+    );
+    let rows = db.query_all_raw(sql(backend, &text, [name.into()])).await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Event {
+                position: 0,
+                kind: row.try_get_by_index(0)?,
+                lead_id: row.try_get_by_index(1)?,
+                subject: String::new(),
+                actor: String::new(),
+                payload: row.try_get_by_index(2)?,
+                at: Timestamp(0),
+            })
+        })
+        .collect()
+}
+
+/// How far the log has got, and how far each handler: what is derived is the same while this is.
+pub type Positions = Vec<(String, Position)>;
+
+/// How far the log has got, and how far each handler.
+///
+/// # Errors
+/// The database's.
+pub async fn positions(db: &impl ConnectionTrait) -> Result<Positions, DbErr> {
+    let text = "SELECT name, position FROM event_cursor UNION ALL SELECT '', last_position FROM event_head ORDER BY 1";
+    let rows = db.query_all_raw(sql(db.get_database_backend(), text, [])).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+        .collect()
+}
+
+/// Keeps a handler from going on until the transaction ends: waits for what it is at.
+///
+/// # Errors
+/// The database's.
+pub async fn hold(tx: &Tx, name: &str) -> Result<(), DbErr> {
+    // SQLite has one transaction that writes at a time.
+    if tx.backend() == DbBackend::Postgres {
+        let text = "SELECT position FROM event_cursor WHERE name = ? FOR UPDATE";
+        tx.query_one_raw(sql(tx.backend(), text, [name.into()])).await?;
+    }
+    Ok(())
 }
 
 /// Where a handler stands, locked until the transaction ends; `None` when another process has it.

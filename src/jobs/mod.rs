@@ -26,7 +26,7 @@ pub use entity::job::Model as Job;
 pub use hub::Hub;
 pub use kind::{Chore, JobKind, JobOutcome, JobRegistry};
 pub use service::{
-    JobFilter, JobProblem, cancel, cancel_within, enqueue, find, get_many, interrupt, kind_of, list,
-    queued_before, wake,
+    JobFilter, JobProblem, cancel, cancel_within, enqueue, enqueue_unless_queued, find, get_many, interrupt,
+    kind_of, list, queued_before, wake,
 };
 pub use worker::Worker;

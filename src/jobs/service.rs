@@ -90,6 +90,24 @@ pub async fn enqueue(
     Ok(job)
 }
 
+/// The same unless a job of this kind waits already. What asks for the work must be locked by the caller's transaction, and
+/// read under that lock by the job when it begins: then the one that waits sees what this transaction writes.
+///
+/// # Errors
+/// As [`enqueue`].
+pub async fn enqueue_unless_queued(
+    tx: &Tx,
+    caller: &Caller,
+    now: Timestamp,
+    kind: &str,
+    input: &impl Serialize,
+) -> Result<Option<Job>, Error> {
+    if store::is_queued(tx, kind).await? {
+        return Ok(None);
+    }
+    enqueue(tx, caller, now, kind, input, None).await.map(Some)
+}
+
 /// Wakes a worker for a job whose transaction is committed. Where that fails the job waits for the next sweep.
 pub async fn wake(app: &App, id: JobId) {
     let pushed = match app.jobs().queue(app).await {

@@ -212,6 +212,13 @@ pub(super) async fn due(
         .collect()
 }
 
+/// Whether a job of a kind waits for a worker.
+pub(super) async fn is_queued(tx: &Tx, kind: &str) -> Result<bool, DbErr> {
+    let text = "SELECT 1 AS one FROM job WHERE state = 'QUEUED' AND kind = ? LIMIT 1";
+    let row = tx.query_one_raw(sql(tx.backend(), text, [kind.into()])).await?;
+    Ok(row.is_some())
+}
+
 /// Takes it upon oneself to wake a worker for a queued job; false when somebody else has done so.
 pub(super) async fn take_wake(db: &Db, id: JobId, now: Timestamp, next: Timestamp) -> Result<bool, DbErr> {
     let result = db

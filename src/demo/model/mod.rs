@@ -7,6 +7,7 @@ mod definitions;
 mod dice;
 mod live;
 mod mail;
+mod money;
 mod names;
 mod permission;
 mod person;
@@ -20,6 +21,7 @@ use entity::{Day, Timestamp};
 pub use arc::Outcome;
 pub use definitions::{FIELDS, FieldDefinition, TAGS, TagDefinition};
 pub use live::{Deed, Pulse};
+pub use money::{CameTo, Dealt};
 pub use person::Person;
 pub use story::{Step, What};
 

@@ -66,15 +66,15 @@ impl Drop for Unfinished {
 /// Whether somebody may send files: they are for imports.
 ///
 /// # Errors
-/// Neither the scope `leads:write` nor `engagement:write`.
+/// None of the scopes `leads:write`, `engagement:write`, `revenue:write`, `settings:write`.
 pub fn may_send(caller: &Caller) -> Result<(), Error> {
-    caller.require_any(&[Scope::Write(Area::Leads), Scope::Write(Area::Engagement)])
+    caller.require_any(&[Area::Leads, Area::Engagement, Area::Revenue, Area::Settings].map(Scope::Write))
 }
 
 /// Receives a file.
 ///
 /// # Errors
-/// [`UploadProblem`]s; neither the scope `leads:write` nor `engagement:write`; a full or unwritable disk; the database's. Nothing is kept then.
+/// [`UploadProblem`]s; no scope of [`may_send`]; a full or unwritable disk; the database's. Nothing is kept then.
 pub async fn receive<E: Display>(
     app: &App,
     caller: &Caller,
