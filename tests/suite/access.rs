@@ -11,7 +11,7 @@ use leadline::leads::visible::row_filter;
 use serde_json::{Value, json};
 
 use crate::every_field::{Field, Model, SOME_ID, operations};
-use crate::support::{Database, Server, Setup, code};
+use crate::support::{Backend, Database, Server, Setup, code, with_database};
 
 /// A field that no type has.
 const NOTHING: &str = "noSuchField";
@@ -161,6 +161,80 @@ fn without_limits() -> Setup {
         .setting("graphql_max_tokens", "20000")
 }
 
+/// With one database: what is refused here is refused before any is asked.
+#[test]
+fn what_is_hidden_is_answered_as_what_is_not_there() {
+    with_database(Backend::Sqlite, async |database| {
+        let server = Server::start(database, without_limits()).await;
+        let model = Model::whole();
+        let mut compared = 0;
+        let absent = |name: &str, other: &str, text: String| {
+            // Names stand in quotes, or behind `$`.
+            text.replace(&format!("\\\"{name}\\\""), "…")
+                .replace(&format!("\\\"{other}\\\""), "…")
+        };
+        for asker in askers(&server).await {
+            let say = async |query: String| {
+                let (status, answer) = server.post(Some(&asker.token), &query, json!({})).await;
+                (status, told(&answer))
+            };
+            // What is said of a name that nothing has is asked once for each way to ask.
+            let mut references: BTreeMap<String, (u16, BTreeSet<String>)> = BTreeMap::new();
+            let mut same = async |ask: &dyn Fn(&str) -> String, name: &str| {
+                const OTHER: &str = "NoSuchName";
+                let reference = match references.get(&ask(OTHER)) {
+                    Some(known) => known.clone(),
+                    None => {
+                        let said = say(ask(OTHER)).await;
+                        references.insert(ask(OTHER), said.clone());
+                        said
+                    }
+                };
+                let plain = |(status, told): (u16, BTreeSet<String>)| {
+                    let told: BTreeSet<_> = told.into_iter().map(|text| absent(name, OTHER, text)).collect();
+                    (status, told)
+                };
+                assert_eq!(
+                    plain(say(ask(name)).await),
+                    plain(reference),
+                    "{} asks {}",
+                    asker.what,
+                    ask(name)
+                );
+                compared += 1;
+            };
+            for root in ["Query", "Mutation", "Subscription"] {
+                let keyword = root.to_lowercase();
+                for field in model.fields[root].iter().filter(|field| !asker.may(field)) {
+                    // Wrong arguments and too large a page are not told of either.
+                    for rest in ["", "(first: 100000, no: 1) { nodes { x } ... on Lead { id } }"] {
+                        same(&|name| format!("{keyword} {{\n{name}{rest} }}"), &field.name).await;
+                    }
+                }
+            }
+            let reached = asker.types(&model);
+            for ty in model.fields.keys().filter(|ty| !reached.contains(*ty)) {
+                same(&|name| format!("{{ version ...on {name} {{ id }} }}"), ty).await;
+                same(
+                    &|name| format!("{{ version ...F }} fragment F on {name} {{ id }}"),
+                    ty,
+                )
+                .await;
+                same(
+                    &|name| format!("{{ version __type(name: \"{name}\") {{ name }} }}"),
+                    ty,
+                )
+                .await;
+            }
+            for ty in model.inputs.keys().filter(|ty| !reached.contains(*ty)) {
+                same(&|name| format!("query (\n$a: [{name}!]) {{ version }}"), ty).await;
+            }
+        }
+        assert!(compared > 1_000, "{compared} answers were compared");
+        server.stop().await;
+    });
+}
+
 #[test]
 fn each_field_at_the_root_has_a_decision() {
     let model = Model::whole();
@@ -210,61 +284,6 @@ on_both! {
             }
         }
         assert!(asked > 5_000, "{asked} fields were asked for");
-        server.stop().await;
-    }
-
-    async fn what_is_hidden_is_answered_as_what_is_not_there(database: &Database) {
-        let server = Server::start(database, without_limits()).await;
-        let model = Model::whole();
-        let mut compared = 0;
-        let absent = |name: &str, other: &str, text: String| {
-            // Names stand in quotes, or behind `$`.
-            text.replace(&format!("\\\"{name}\\\""), "…").replace(&format!("\\\"{other}\\\""), "…")
-        };
-        for asker in askers(&server).await {
-            let say = async |query: String| {
-                let (status, answer) = server.post(Some(&asker.token), &query, json!({})).await;
-                (status, told(&answer))
-            };
-            // What is said of a name that nothing has is asked once for each way to ask.
-            let mut references: BTreeMap<String, (u16, BTreeSet<String>)> = BTreeMap::new();
-            let mut same = async |ask: &dyn Fn(&str) -> String, name: &str| {
-                const OTHER: &str = "NoSuchName";
-                let reference = match references.get(&ask(OTHER)) {
-                    Some(known) => known.clone(),
-                    None => {
-                        let said = say(ask(OTHER)).await;
-                        references.insert(ask(OTHER), said.clone());
-                        said
-                    }
-                };
-                let plain = |(status, told): (u16, BTreeSet<String>)| {
-                    let told: BTreeSet<_> = told.into_iter().map(|text| absent(name, OTHER, text)).collect();
-                    (status, told)
-                };
-                assert_eq!(plain(say(ask(name)).await), plain(reference), "{} asks {}", asker.what, ask(name));
-                compared += 1;
-            };
-            for root in ["Query", "Mutation", "Subscription"] {
-                let keyword = root.to_lowercase();
-                for field in model.fields[root].iter().filter(|field| !asker.may(field)) {
-                    // Wrong arguments and too large a page are not told of either.
-                    for rest in ["", "(first: 100000, no: 1) { nodes { x } ... on Lead { id } }"] {
-                        same(&|name| format!("{keyword} {{\n{name}{rest} }}"), &field.name).await;
-                    }
-                }
-            }
-            let reached = asker.types(&model);
-            for ty in model.fields.keys().filter(|ty| !reached.contains(*ty)) {
-                same(&|name| format!("{{ version ...on {name} {{ id }} }}"), ty).await;
-                same(&|name| format!("{{ version ...F }} fragment F on {name} {{ id }}"), ty).await;
-                same(&|name| format!("{{ version __type(name: \"{name}\") {{ name }} }}"), ty).await;
-            }
-            for ty in model.inputs.keys().filter(|ty| !reached.contains(*ty)) {
-                same(&|name| format!("query (\n$a: [{name}!]) {{ version }}"), ty).await;
-            }
-        }
-        assert!(compared > 1_000, "{compared} answers were compared");
         server.stop().await;
     }
 

@@ -123,6 +123,30 @@ async fn a_shop_is_read_leads_arrive_and_conversions_go_out() {
     let orders = "{ orders(first: 100) { nodes { id } } conversionDeliveries(first: 5, filter: { states: [SENT] }) { nodes { sharedAs } } }";
     let told = demo.ask(orders).await["conversionDeliveries"]["nodes"].take();
     assert_eq!(told[0], json!({ "sharedAs": "PURCHASE" }), "{told}");
+    let reports = "{ funnelReport(range: { lastDays: 365 }) { current { leads stages { reached } } }
+        leadQualityReport(range: { lastDays: 365 }, byDay: true) { current { scored days { leads } } }
+        cohortReport(range: { lastDays: 365 }, by: WEEK) { current { cohorts { leads activity { leads } } } }
+        revenueForecast { total { deals } }
+        sourceReport(range: { lastDays: 365 }) { current { total { leads revenue { amount } cost { amount } } } } }";
+    let told = demo.ask(reports).await;
+    let number = |value: &Value| value.as_i64().expect("a number");
+    let leads = number(&told["funnelReport"]["current"]["leads"]);
+    assert!(
+        leads > 30 && number(&told["leadQualityReport"]["current"]["scored"]) > 30,
+        "{told}"
+    );
+    let cohorts = told["cohortReport"]["current"]["cohorts"].as_array().unwrap();
+    assert!(
+        cohorts
+            .iter()
+            .filter(|cohort| number(&cohort["leads"]) > 0)
+            .count()
+            > 5,
+        "{told}"
+    );
+    let total = &told["sourceReport"]["current"]["total"];
+    let amount = |of: &str| total[of]["amount"].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(amount("revenue") > 0.0 && amount("cost") > 1_000.0, "{total}");
     drop(demo);
     // Again: the same connections, at the new addresses of the stand-ins; what happened is known, and something new happens.
     let mut demo = Demo::start(folder.path());

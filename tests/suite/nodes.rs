@@ -21,6 +21,7 @@ pub const SCOPES: &[(&str, &str)] = &[
     ("Upload", "leads:read"),
     ("Engagement", "engagement:read"),
     ("Conversion", "engagement:read"),
+    ("Deal", "engagement:read"),
     ("StageStay", "lifecycle:read"),
     ("ScoreModel", "scoring:read"),
     ("Job", "jobs:read"),
@@ -64,6 +65,12 @@ async fn one_of_each(server: &Server) -> Vec<(&'static str, Value, &'static str)
         json!({ "leadId": id, "type": "EMAIL_SENT" }), "/it/engagement/id").await;
     let conversion = made("mutation ($input: ConversionRecordInput!) { it: conversionRecord(input: $input) { conversion { id } } }",
         json!({ "leadId": id, "kind": "QUALIFIED" }), "/it/conversion/id").await;
+    let deal = made(
+        "mutation ($input: DealCreateInput!) { it: dealCreate(input: $input) { deal { id } } }",
+        json!({ "leadId": id, "name": "x" }),
+        "/it/deal/id",
+    )
+    .await;
     let stay = made(
         "mutation ($input: LeadStageChangeInput!) { it: leadStageChange(input: $input) { stay { id } } }",
         json!({ "leadId": id, "stage": "LOST", "reason": "x" }),
@@ -84,6 +91,7 @@ async fn one_of_each(server: &Server) -> Vec<(&'static str, Value, &'static str)
         ("ConsentRecord", consent),
         ("Engagement", engagement),
         ("Conversion", conversion),
+        ("Deal", deal),
         ("StageStay", stay),
         ("ScoreModel", model),
         ("Job", job),
@@ -172,7 +180,8 @@ on_both! {
         let mut queries = names(&shown["queryType"]["fields"]);
         queries.sort();
         assert_eq!(queries, ["importRejections", "job", "jobs", "me", "node", "nodes", "signInOptions", "version"]);
-        assert_eq!(names(&shown["subscriptionType"]["fields"]), ["jobProgressed"]);
+        // Of a dashboard anybody may ask what time it is.
+        assert_eq!(names(&shown["subscriptionType"]["fields"]), ["jobProgressed", "dashboardUpdated"]);
         assert!(!names(&shown["types"]).contains(&"TagPayload".to_owned()), "what mutations answer");
         let all = server.data(query, json!({})).await["__schema"].take();
         assert!(names(&all["mutationType"]["fields"]).contains(&"tagCreate".to_owned()));

@@ -44,6 +44,12 @@ struct Scene {
     shared: String,
     mailer: String,
     failed: String,
+    /// Two conversions that are worth something.
+    sold: [String; 2],
+    /// Deals: three that are open, and one that was lost.
+    deals: [String; 4],
+    /// A stage that none of them is in.
+    stage: String,
     /// One that writes texts, by this model.
     texts: (String, String),
     _sandbox: Running,
@@ -146,6 +152,48 @@ async fn mailer(server: &Server) -> String {
         .to_owned()
 }
 
+/// A conversion that is worth something.
+async fn sold(server: &Server, lead: &str) -> String {
+    let query = "mutation ($id: ID!) { it: conversionRecord(input: { leadId: $id, kind: PURCHASE, value: { amount: \"10\", currencyCode: \"EUR\" } }) {
+        conversion { id } userErrors { message } } }";
+    let made = server.data(query, json!({ "id": lead })).await["it"].take();
+    made["conversion"]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{made}"))
+        .to_owned()
+}
+
+/// An open deal.
+async fn deal(server: &Server, lead: &str) -> String {
+    let query = "mutation ($id: ID!) { it: dealCreate(input: { leadId: $id, name: \"x\", value: { amount: \"10\", currencyCode: \"EUR\" } }) {
+        deal { id } userErrors { message } } }";
+    let made = server.data(query, json!({ "id": lead })).await["it"].take();
+    made["deal"]["id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("{made}"))
+        .to_owned()
+}
+
+/// A deal that was lost.
+async fn lost(server: &Server, lead: &str) -> String {
+    let id = deal(server, lead).await;
+    let query =
+        "mutation ($id: ID!) { it: dealLose(input: { id: $id, reason: \"x\" }) { userErrors { message } } }";
+    let done = server.data(query, json!({ "id": id })).await["it"].take();
+    assert_eq!(done["userErrors"], json!([]), "{done}");
+    id
+}
+
+/// The last stage of deals.
+async fn last_stage(server: &Server) -> String {
+    let stages = server.data("{ dealStages { stages { id } } }", json!({})).await;
+    let stages = stages["dealStages"]["stages"].as_array().expect("a list");
+    stages.last().expect("a stage")["id"]
+        .as_str()
+        .expect("an id")
+        .to_owned()
+}
+
 /// A message that failed.
 async fn failed(server: &Server, connection: &str) -> String {
     let query = "mutation ($id: ID!) { it: messageSend(input: { connectionId: $id, to: \"f@example.com\", purpose: TRANSACTIONAL,
@@ -201,6 +249,17 @@ impl Scene {
             shared: shared(server).await,
             mailer: mailer.clone(),
             failed: failed(server, &mailer).await,
+            sold: [
+                sold(server, &id("/a/lead/id")).await,
+                sold(server, &id("/b/lead/id")).await,
+            ],
+            deals: [
+                deal(server, &id("/a/lead/id")).await,
+                deal(server, &id("/a/lead/id")).await,
+                deal(server, &id("/a/lead/id")).await,
+                lost(server, &id("/a/lead/id")).await,
+            ],
+            stage: last_stage(server).await,
         }
     }
 
@@ -218,6 +277,9 @@ impl Scene {
             shared,
             mailer,
             failed,
+            sold: [voided, refunded],
+            deals: [moved, won, given_up, closed],
+            stage,
             texts: (writes, model),
             _sandbox: _,
         } = self;
@@ -272,6 +334,61 @@ impl Scene {
                 2,
                 "results { conversion { id } userErrors { code } } userErrors { code }",
             ),
+            // Neither makes a row of its own, but what somebody does is noted.
+            "conversionVoid" => (
+                json!({ "id": voided }),
+                "audit_entry",
+                1,
+                "conversion { id voidedAt } userErrors { code }",
+            ),
+            "conversionRefund" => (
+                json!({ "id": refunded, "amount": { "amount": "2.50", "currencyCode": "EUR" } }),
+                "audit_entry",
+                1,
+                "conversion { id refunded { amount } } userErrors { code }",
+            ),
+            "costsRecord" => (
+                json!({ "items": [{ "kind": "AI", "day": "2026-03-01", "amount": { "amount": "1", "currencyCode": "EUR" } }] }),
+                "cost",
+                1,
+                "results { duplicate cost { id recordedAt } userErrors { code } } userErrors { code }",
+            ),
+            "currencyRatesRecord" => (
+                json!({ "items": [{ "currencyCode": "USD", "day": "2026-03-02", "rate": "1.1" }, { "currencyCode": "JPY", "day": "2026-03-02", "rate": "162" }] }),
+                "currency_rate",
+                2,
+                "results { rate { rate recordedAt } userErrors { code } } job { id } userErrors { code }",
+            ),
+            "dealCreate" => (
+                json!({ "leadId": lead, "name": "x" }),
+                "deal",
+                1,
+                "deal { id version } userErrors { code }",
+            ),
+            "dealMove" => (
+                json!({ "id": moved, "stageId": stage }),
+                "deal_move",
+                1,
+                "deal { version stage { id } } userErrors { code }",
+            ),
+            "dealWin" => (
+                json!({ "id": won }),
+                "conversion",
+                1,
+                "deal { version conversion { id } } userErrors { code }",
+            ),
+            "dealLose" => (
+                json!({ "id": given_up, "reason": "x" }),
+                "deal_move",
+                1,
+                "deal { version closedAt } userErrors { code }",
+            ),
+            "dealReopen" => (
+                json!({ "id": closed }),
+                "deal_move",
+                1,
+                "deal { version state } userErrors { code }",
+            ),
             "engagementRecord" => (
                 json!({ "leadId": lead, "type": "EMAIL_SENT" }),
                 "engagement",
@@ -309,15 +426,25 @@ impl Scene {
                 2,
                 "items { stay { id } userErrors { code } } userErrors { code }",
             ),
-            "leadsImport" | "engagementsImport" | "conversionsImport" => {
+            "leadsImport"
+            | "engagementsImport"
+            | "conversionsImport"
+            | "costsImport"
+            | "currencyRatesImport" => {
                 let mut input = json!({ "uploadId": file });
                 if mutation == "engagementsImport" {
                     input["defaults"] = json!([{ "target": "type", "value": "EMAIL_SENT" }, { "target": "occurred_at", "value": at }]);
+                } else if mutation == "costsImport" {
+                    input["defaults"] = json!([{ "target": "kind", "value": "AI" }, { "target": "day", "value": "2026-03-01" },
+                        { "target": "currency", "value": "EUR" }, { "target": "amount", "value": "1" }]);
+                } else if mutation == "currencyRatesImport" {
+                    input["defaults"] = json!([{ "target": "day", "value": "2026-03-01" }, { "target": "rate.USD", "value": "1.1" }]);
                 } else if mutation == "conversionsImport" {
                     input["defaults"] = json!([{ "target": "kind", "value": "PURCHASE" }, { "target": "occurred_at", "value": at }]);
                 }
                 (input, "job", 1, "job { id } userErrors { code }")
             }
+            "lifetimeModelFit" => (json!({}), "job", 1, "job { id }"),
             "scoreModelDraftCreate" => (json!({}), "score_model", 1, "model { id } userErrors { code }"),
             "scoreModelBacktest" => (
                 json!({ "draftId": draft }),
@@ -403,10 +530,15 @@ fn server_moment() -> String {
 
 async fn count(server: &Server, table: &str) -> i64 {
     let db = server.app().db().read();
+    // Jobs that follow from what was done come by themselves, sooner or later.
+    let asked_for = match table {
+        "job" => " WHERE kind NOT IN ('revenue.revalue', 'reports.rebuild', 'attribution.recompute')",
+        _ => "",
+    };
     let counted = db
         .query_one_raw(sql(
             db.get_database_backend(),
-            &format!("SELECT COUNT(*) FROM {table}"),
+            &format!("SELECT COUNT(*) FROM {table}{asked_for}"),
             [],
         ))
         .await;
@@ -438,7 +570,7 @@ on_both! {
             let answer: Value = serde_json::from_str(answers.first().unwrap()).unwrap();
             assert_eq!(answers.len(), 1, "{name}: {answers:?}");
             let faults = &answer[name]["userErrors"];
-            assert!(*faults == json!([]) || name == "scoresRecalculate" && faults.is_null(), "{name}: {answer}");
+            assert!(*faults == json!([]) || ["lifetimeModelFit", "scoresRecalculate"].contains(&name.as_str()) && faults.is_null(), "{name}: {answer}");
             assert_eq!(count(&server, table).await - before, made, "{name}: {answer}");
             cases += 1;
         }

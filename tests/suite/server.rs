@@ -13,7 +13,7 @@ use leadline::error::Error;
 use leadline::events::{self, Event, Handler, NewEvent};
 use leadline::identity::{Caller, create_token, revoke_token};
 use leadline::jobs::{JobContext, JobKind, JobOutcome, enqueue, wake};
-use sea_orm::ConnectionTrait as _;
+use sea_orm::{ConnectionTrait as _, DbBackend};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -232,6 +232,34 @@ on_both! {
         assert_eq!(job, json!({ "job": { "state": "SUCCEEDED" } }));
         let counted = sql(app.db().backend(), "SELECT position FROM counted", []);
         assert_eq!(app.db().read().query_all_raw(counted).await.unwrap().len(), 1);
+    }
+}
+
+on_both! {
+    async fn what_another_process_handled_is_not_handled_again(database: &Database) {
+        let db = database.open().await;
+        db.write().execute_unprepared("CREATE TABLE counted (position BIGINT)").await.unwrap();
+        let server = Server::start(database, Setup::default().handler(Arc::new(Counting))).await;
+        let app = server.app();
+        let make = async |handled_elsewhere: bool| {
+            let tx = app.db().begin().await.unwrap();
+            let id = LeadId::at(app.clock().now());
+            let event = NewEvent::of_lead(EventKind::LeadCreated, id, json!({}));
+            events::append(&tx, "system", app.clock().now(), vec![event]).await.unwrap();
+            if handled_elsewhere {
+                let text = "UPDATE event_cursor SET position = (SELECT last_position + ? FROM event_head) WHERE name = ?";
+                // On SQLite it has its position already.
+                let ahead = i64::from(app.db().backend() == DbBackend::Postgres);
+                tx.execute_raw(sql(tx.backend(), text, [ahead.into(), "test.counting".into()])).await.unwrap();
+            }
+            tx.commit().await.unwrap();
+            server.settled().await;
+            let counted = sql(app.db().backend(), "SELECT position FROM counted", []);
+            app.db().read().query_all_raw(counted).await.unwrap().len()
+        };
+        assert_eq!(make(false).await, 1);
+        assert_eq!(make(true).await, 1);
+        assert_eq!(make(false).await, 2);
     }
 }
 

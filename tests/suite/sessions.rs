@@ -451,7 +451,7 @@ on_both! {
         user(server, "ada@example.com", "admin").await;
         user(server, "bob@example.com", "viewer").await;
         let manager = server.token(&["users:write", "leads:read", "engagement:read", "lifecycle:read", "scoring:read", "journeys:read",
-            "events:read", "jobs:read", "commerce:read", "audiences:read", "messages:read", "content:read"]).await;
+            "events:read", "jobs:read", "commerce:read", "audiences:read", "messages:read", "content:read", "revenue:read"]).await;
         let revoke = "mutation ($id: ID!) { sessionRevoke(input: { id: $id }) { session { id } userErrors { code } } }";
         for (email, wanted) in [("ada@example.com", json!([{ "code": "NOT_FOUND" }])), ("bob@example.com", json!([]))] {
             let id = sign_in(server, email, PASSWORD).await["data"]["signIn"]["session"]["id"].clone();

@@ -5,6 +5,7 @@ mod source;
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use rules::Breach;
 
@@ -257,4 +258,16 @@ fn a_forbidden_dependency_of_a_member_is_found() {
             .collect::<Vec<_>>(),
         ["integrations/Cargo.toml:4", "integrations/Cargo.toml:5"]
     );
+}
+
+/// The file in the repository is what the program says it is: whoever changes the API sees it in the review.
+#[test]
+fn the_schema_file_is_the_schema() {
+    let checked = Command::new(env!("CARGO_BIN_EXE_leadline"))
+        .args(["schema", "--check", "schema.graphql"])
+        .current_dir(root())
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
 }

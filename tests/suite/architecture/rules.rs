@@ -29,7 +29,8 @@ const INSIGHT: &[&[&str]] = &[
     &["engagement"],
     &["lifecycle", "scoring"],
     &["journeys"],
-    &["attribution", "revenue"],
+    &["revenue"],
+    &["attribution"],
     &["analytics"],
 ];
 /// What stands above the wings, from the bottom up.

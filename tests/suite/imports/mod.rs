@@ -1,4 +1,4 @@
-//! Imports of leads, engagements and conversions, through GraphQL and through the command line.
+//! Imports, through GraphQL and through the command line.
 
 mod by_command;
 mod files;
@@ -36,7 +36,7 @@ async fn send(server: &Server, token: Option<&str>, name: &str, content: impl In
 }
 
 /// The mutation that starts an import, or shows what it would do when `what` ends in `Preview`.
-fn mutation(what: &str) -> String {
+pub fn mutation(what: &str) -> String {
     let (kind, result) = if what.ends_with("Preview") {
         ("ImportInput", "preview { format checked good rows { line values { target value } } unknownColumns { name didYouMean }
             rejections { line column value reason } }")
@@ -85,8 +85,8 @@ async fn refusal(server: &Server, what: &str, input: Value) -> (String, String, 
 
 /// How an import ended.
 #[derive(Debug)]
-struct Ended {
-    job: String,
+pub struct Ended {
+    pub job: String,
     state: String,
     error: Option<String>,
     done: i64,
@@ -96,7 +96,7 @@ struct Ended {
 
 impl Ended {
     /// Created, updated, unchanged, rejected.
-    fn figures(&self) -> [i64; 4] {
+    pub fn figures(&self) -> [i64; 4] {
         ["created", "updated", "unchanged", "rejected"].map(|name| self.counts[name])
     }
 }
@@ -131,7 +131,7 @@ async fn ended(server: &Server, job: &str) -> Ended {
 }
 
 /// Uploads a file and imports it; `options` go into the input beside the upload.
-async fn import(
+pub async fn import(
     server: &Server,
     what: &str,
     name: &str,
@@ -156,7 +156,7 @@ async fn with_upload(server: &Server, name: &str, content: impl Into<Vec<u8>>, m
 }
 
 /// What an import rejected: line, column, value, reason.
-async fn rejections(server: &Server, job: &str) -> Vec<(i64, Option<String>, String, String)> {
+pub async fn rejections(server: &Server, job: &str) -> Vec<(i64, Option<String>, String, String)> {
     let query = "query ($id: ID!) { importRejections(jobId: $id, first: 1000) { line column value reason } }";
     let listed = server.data(query, json!({ "id": job })).await;
     let text = |value: &Value| value.as_str().map(str::to_owned);

@@ -78,6 +78,23 @@ async fn figures_are_right(server: &Server) {
         assert_eq!(counted(filter).await, (leads, customers), "{origin:?}");
     }
     assert_eq!(counted(json!({})).await, (27, 7));
+    let reports = "{ funnelReport(range: { from: \"2018-01-01\", to: \"2018-12-31\" }) { current { leads stages { stage reached } } }
+        sourceReport(range: { from: \"2018-01-01\", to: \"2018-12-31\" }) { current { sources { source leads customers } total { leads customers } } } }";
+    let told = server.data(reports, json!({})).await;
+    let (funnel, sources) = (&told["funnelReport"]["current"], &told["sourceReport"]["current"]);
+    assert_eq!(
+        (&funnel["leads"], &funnel["stages"][5]["reached"]),
+        (&json!(27), &json!(7)),
+        "{funnel}"
+    );
+    assert_eq!(sources["total"], json!({ "leads": 27, "customers": 7 }));
+    for (origin, leads, customers) in FIGURES {
+        let row = json!({ "source": origin, "leads": leads, "customers": customers });
+        assert!(
+            sources["sources"].as_array().expect("a list").contains(&row),
+            "{row} {sources}"
+        );
+    }
     let first = server
         .data(
             "{ leads(first: 1, order: { field: CREATED_AT, direction: ASC }) { nodes {

@@ -134,7 +134,8 @@ on_both! {
         let input = json!({ "input": { "uploadId": upload(server, "leads.csv", LEADS).await } });
         for what in [
             "leadsImport", "leadsImportPreview", "engagementsImport", "engagementsImportPreview",
-            "conversionsImport", "conversionsImportPreview",
+            "conversionsImport", "conversionsImportPreview", "costsImport", "costsImportPreview",
+            "currencyRatesImport", "currencyRatesImportPreview",
         ] {
             let query = mutation(what);
             assert_eq!(code(&server.graphql_as(None, &query, input.clone()).await), "UNAUTHENTICATED", "{what}");

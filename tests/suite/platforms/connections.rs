@@ -91,6 +91,7 @@ on_both! {
         let test = "mutation ($id: ID!) { it: connectionTest(input: { id: $id }) { ok problemKind problem missingScopes connection { state health { ok } } userErrors { code } } }";
         let works = server.data(test, json!({ "id": id })).await["it"].take();
         assert_eq!((&works["ok"], &works["missingScopes"]), (&json!(true), &json!(["read_all_orders"])), "{works}");
+        server.settled().await;
         let mut socket = server.socket(server.admin()).await;
         let mut feed = socket.subscribe("subscription { connectionChanged { change state problemKind } }", json!({})).await;
         sandbox.faults.next(Failure::Unauthorised, 50);

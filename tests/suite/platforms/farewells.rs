@@ -125,6 +125,18 @@ on_both! {
         assert_eq!(scene.asked(), before + 1);
     }
 
+    async fn a_shop_that_was_away_is_told_when_somebody_finds_it_well(database: &Database) {
+        let scene = Scene::new(database).await;
+        scene.sandbox.faults.next(Failure::ServerError, 100_000);
+        scene.says(&scene.leads[0], "WITHDRAWN").await;
+        until("it was tried", async || scene.waiting().await.iter().any(|row| row.attempts > 0)).await;
+        // The clock stands: by themselves neither the word nor the shop is looked at again.
+        scene.sandbox.faults.clear();
+        scene.act("connectionTest").await;
+        scene.is_told().await;
+        assert_eq!(scene.state().await, "ACTIVE");
+    }
+
     async fn a_shop_that_does_not_let_us_in_is_told_when_it_is_mended(database: &Database) {
         let scene = Scene::new(database).await;
         scene.sandbox.faults.next(Failure::Unauthorised, 100_000);
@@ -249,5 +261,9 @@ on_both! {
         scene.act("connectionTest").await;
         scene.server.settled().await;
         assert_eq!((scene.asked(), scene.waiting().await.len()), (asked, 1), "it is not tried again");
+        let audit = "mutation ($id: ID!) { it: shopAudit(input: { connectionId: $id }) { audit { findings { code message } } } }";
+        let found = scene.server.data(audit, json!({ "id": scene.connection })).await["it"]["audit"]["findings"][0].take();
+        assert_eq!(found["code"], "UNTOLD_WITHDRAWALS", "the owner sees it");
+        assert!(found["message"].as_str().unwrap().contains(there), "{found}");
     }
 }

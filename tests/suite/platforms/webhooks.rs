@@ -257,6 +257,8 @@ on_both! {
             is_busy
         }).await;
         assert_eq!(refused.unwrap().headers()["retry-after"], "1");
+        let metrics = server.http().get(server.url("/metrics")).send().await.unwrap().text().await.unwrap();
+        assert!(metrics.contains("leadline_webhooks_refused_total{why=\"BUSY\"}"), "operators see that");
         // Others are let in again when those have gone.
         drop(slow);
         until("it is read", async || post().await.status() == 401).await;

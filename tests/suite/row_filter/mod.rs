@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::support::Server;
 
 /// Which leads the partner sees.
-const PARTNER: &str = r#"{"source":{"eq":"partner-x"}}"#;
+pub const PARTNER: &str = r#"{"source":{"eq":"partner-x"}}"#;
 /// When it is.
 const NOW: &str = "2026-03-10T12:00:00Z";
 
@@ -29,6 +29,7 @@ const ENGAGE: &str = "mutation ($input: EngagementRecordInput!) { it: engagement
     userErrors { field code message } } }";
 const CONVERT: &str = "mutation ($input: ConversionRecordInput!) { it: conversionRecord(input: $input) { duplicate conversion { id }
     userErrors { field code message } } }";
+const DEAL: &str = "mutation ($input: DealCreateInput!) { it: dealCreate(input: $input) { deal { id } userErrors { field code message } } }";
 const MOVE: &str =
     "mutation ($input: LeadStageChangeInput!) { it: leadStageChange(input: $input) { stay { id } lead { id }
     userErrors { field code message } } }";
@@ -38,7 +39,7 @@ const CONSENT: &str =
 const NOTE: &str = "mutation ($input: NoteAddInput!) { it: noteAdd(input: $input) { note { id } userErrors { field code message } } }";
 
 /// Makes a token of some scopes that shows the leads for which a filter holds.
-async fn partner(server: &Server, scopes: &[&str], filter: &str) -> String {
+pub async fn partner(server: &Server, scopes: &[&str], filter: &str) -> String {
     let scopes: Vec<String> = scopes.iter().map(|scope| (*scope).to_owned()).collect();
     let filter = row_filter(server.app(), filter).await.expect("a filter");
     let rows = Rows::Where(filter);
@@ -67,20 +68,22 @@ struct Family {
     consent: String,
     engagement: String,
     conversion: String,
+    deal: String,
     stay: String,
 }
 
 impl Family {
-    fn ids(&self) -> [&str; 6] {
+    fn ids(&self) -> [&str; 7] {
         let Self {
             lead,
             note,
             consent,
             engagement,
             conversion,
+            deal,
             stay,
         } = self;
-        [lead, note, consent, engagement, conversion, stay].map(String::as_str)
+        [lead, note, consent, engagement, conversion, deal, stay].map(String::as_str)
     }
 }
 
@@ -145,6 +148,7 @@ async fn family(server: &Server, tag: &str, name: &str, source: &str) -> Family 
             "/conversion/id",
         )
         .await,
+        deal: deal(server, &lead, name).await,
         stay: done(
             server,
             MOVE,
@@ -154,4 +158,55 @@ async fn family(server: &Server, tag: &str, name: &str, source: &str) -> Family 
         .await,
         lead,
     }
+}
+
+/// An open deal of a lead, which nobody is told of: its stage is as it was.
+async fn deal(server: &Server, lead: &str, name: &str) -> String {
+    use entity::id::{DealId, LeadId};
+    use entity::{DealState, Timestamp, deal, deal_move, deal_stage};
+    use sea_orm::{EntityTrait as _, IntoActiveModel as _};
+    let db = server.app().db();
+    let stage = deal_stage::Entity::find().one(db.read()).await;
+    let stage = stage.expect("stages are there").expect("a stage").id;
+    let at = Timestamp(1);
+    let row = deal::Model {
+        id: DealId::at(at),
+        lead_id: lead.parse::<LeadId>().expect("a lead's id"),
+        name: format!("of {name}"),
+        folded_name: format!("of {name}"),
+        stage_id: stage,
+        value_minor: Some(1_000),
+        currency: Some("EUR".to_owned()),
+        reporting_minor: Some(1_000),
+        reporting_currency: Some("EUR".to_owned()),
+        state: DealState::Open,
+        reason: None,
+        expected_close: None,
+        owner: None,
+        opened_at: at,
+        closed_at: None,
+        wins: 0,
+        conversion_id: None,
+        version: 1,
+        created_by: "operator".to_owned(),
+        created_at: at,
+        updated_at: at,
+    };
+    let begun = deal_move::Model {
+        deal_id: row.id,
+        version: 1,
+        at,
+        from_stage: None,
+        to_stage: stage,
+        from_state: None,
+        to_state: DealState::Open,
+        reason: Some(format!("of {name}")),
+        actor: "operator".to_owned(),
+    };
+    let id = row.id.to_string();
+    let put = deal::Entity::insert(row.into_active_model());
+    put.exec_without_returning(db.write()).await.expect("a deal");
+    let put = deal_move::Entity::insert(begun.into_active_model());
+    put.exec_without_returning(db.write()).await.expect("a move");
+    id
 }

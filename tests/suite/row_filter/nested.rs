@@ -21,6 +21,7 @@ fn calls(scene: &Scene, root: &Field) -> Vec<String> {
         "journey" => by("leadId", families().map(|family| &family.lead[..]).collect()),
         "engagement" => by("id", families().map(|family| &family.engagement[..]).collect()),
         "conversion" => by("id", families().map(|family| &family.conversion[..]).collect()),
+        "deal" => by("id", families().map(|family| &family.deal[..]).collect()),
         "node" => by("id", families().flat_map(|family| family.ids()).collect()),
         "nodes" => {
             let ids: Vec<String> = families()

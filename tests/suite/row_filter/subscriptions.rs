@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::transfers::upload;
-use super::{CONVERT, ENGAGE, MOVE, PARTNER, Scene, UPDATE, does, partner};
+use super::{CONVERT, DEAL, ENGAGE, MOVE, PARTNER, Scene, UPDATE, does, partner};
 use crate::every_field::operations;
 use crate::support::{Feed, Server};
 
@@ -18,6 +18,7 @@ async fn happens(server: &Server, field: &str, lead: &str, n: usize) {
             share(server).await;
             (CONVERT, json!({ "leadId": lead, "kind": "CUSTOMER" }))
         }
+        "dealChanged" => (DEAL, json!({ "leadId": lead, "name": "x" })),
         "scoreChanged" => (ENGAGE, json!({ "leadId": lead, "type": "EMAIL_REPLIED" })),
         "stageChanged" => {
             let stage = if n.is_multiple_of(2) { "LOST" } else { "QUALIFIED" };
@@ -99,11 +100,12 @@ on_both! {
         let mut socket = server.socket(&token).await;
         let mut all = server.socket(server.admin()).await;
         for (field, _) in operations("Subscription").into_iter().filter(|(field, _)| {
-            // Of jobs one's own are told; of connections and audiences nothing, to whoever does not see all rows (`access`).
-            !["jobProgressed", "audienceChanged", "connectionChanged", "syncProgressed", "textGenerating"].contains(&&field[..])
+            // Dashboards count (below). Of jobs one's own are told; of connections and audiences nothing, to whoever does not see all rows (`access`).
+            !["jobProgressed", "audienceChanged", "connectionChanged", "syncProgressed", "textGenerating", "dashboardUpdated"].contains(&&field[..])
         }) {
             let more = match &field[..] {
                 "leadChanged" | "stageChanged" | "scoreChanged" | "events" => "lead { id }",
+                "dealChanged" => "dealId deal { id lead { id } }",
                 "engagementRecorded" => "engagement { id lead { id } }",
                 "conversionDeliveryChanged" => "lead { id } conversionDelivery { lead { id } }",
                 "journeyUpdated" => "journey { lead { id } }",
@@ -170,6 +172,25 @@ on_both! {
             does(server, server.admin(), UPDATE, json!({ "id": family.lead, "city": city })).await;
         }
         assert_eq!(feed.data().await["it"]["leadId"], json!(scene.inside[1].lead));
+    }
+
+    async fn dashboards_count_what_lies_inside(server: &Server) {
+        let scene = Scene::new(server).await;
+        server.settled().await;
+        let token = partner(server, &["admin"], PARTNER).await;
+        let (mut socket, mut all) = (server.socket(&token).await, server.socket(server.admin()).await);
+        let query = "subscription { it: dashboardUpdated { funnelReport(range: { from: \"2020-01-01\", to: \"2029-12-31\" }) { current { leads } } } }";
+        let (mut own, mut others) = (socket.subscribe(query, json!({})).await, all.subscribe(query, json!({})).await);
+        let leads = |told: Value| told["it"]["funnelReport"]["current"]["leads"].as_i64().expect("a number");
+        assert_eq!((leads(own.data().await), leads(others.data().await)), (2, 4));
+        for (gone, inside, of_all) in [(&scene.outside[0], 2, 3), (&scene.inside[0], 1, 2)] {
+            server.data("mutation ($id: ID!) { leadDelete(input: { id: $id }) { leadId } }", json!({ "id": gone.lead })).await;
+            while leads(others.data().await) != of_all {}
+            if inside == 1 {
+                // Of the one outside nothing was told.
+                assert_eq!(leads(own.data().await), 1);
+            }
+        }
     }
 
     async fn jobs_are_told_to_whom_they_belong(server: &Server) {

@@ -6,7 +6,7 @@ use leadline::identity::{Caller, Rows, Scopes, create_token, list_tokens, revoke
 use leadline::leads::visible::row_filter;
 use serde_json::{Value, json};
 
-use super::{CONSENT, CONVERT, ENGAGE, MOVE, NOTE, PARTNER, Scene, TAGGED, UPDATE, does, partner};
+use super::{CONSENT, CONVERT, DEAL, ENGAGE, MOVE, NOTE, PARTNER, Scene, TAGGED, UPDATE, does, partner};
 use crate::every_field::operations;
 use crate::support::{Database, Server, Setup, code, unknown_field};
 
@@ -21,6 +21,7 @@ const FORBIDDEN: &[&str] = &[
     "apiTokenRevoke",
     "apiTokenRotate",
     "apiTokenUpdate",
+    "attributionSettingsUpdate",
     "audienceCreate",
     "audienceDelete",
     "audienceLookalike",
@@ -38,12 +39,22 @@ const FORBIDDEN: &[&str] = &[
     "conversionBackfill",
     "conversionDeliveryRetry",
     "conversionSharingUpdate",
+    "costVoid",
+    "costsImport",
+    "costsImportPreview",
+    "costsRecord",
+    "currencyRatesImport",
+    "currencyRatesImportPreview",
+    "currencyRatesRecord",
+    "currencySettingsUpdate",
     "customFieldArchive",
     "customFieldCreate",
     "customFieldUpdate",
+    "dealStagesUpdate",
     "invitationCreate",
     "invitationRevoke",
     "lifecycleSettingsUpdate",
+    "lifetimeModelFit",
     "roleCreate",
     "roleDelete",
     "roleUpdate",
@@ -67,13 +78,22 @@ const FORBIDDEN: &[&str] = &[
     "userRoleChange",
     "webhookReplay",
 ];
-/// What it may do to the leads that it sees, each with a case in this file or in `transfers`.
+/// What it may do to the leads that it sees, each with a case in this file, in `transfers`, in `revenue::reversals` or in
+/// `revenue::deals`.
 const WITHIN: &[&str] = &[
     "consentRecord",
     "consentsRecord",
     "conversionRecord",
+    "conversionRefund",
+    "conversionVoid",
     "conversionsImport",
     "conversionsRecord",
+    "dealCreate",
+    "dealLose",
+    "dealMove",
+    "dealReopen",
+    "dealUpdate",
+    "dealWin",
     "engagementRecord",
     "engagementsImport",
     "engagementsRecord",
@@ -101,6 +121,7 @@ const WITHIN: &[&str] = &[
     "noteAdd",
     "noteDelete",
     "noteUpdate",
+    "reportExport",
 ];
 /// What touches no lead.
 const APART: &[&str] = &[
@@ -157,6 +178,14 @@ on_both! {
                 "customFieldArchive" => format!("(input: {{ id: \"{field}\", archived: true }})"),
                 "customFieldCreate" => "(input: { key: \"other\", type: TEXT })".to_owned(),
                 "customFieldUpdate" => format!("(input: {{ id: \"{field}\", label: \"x\" }})"),
+                "costVoid" => format!("(input: {{ id: \"{}\" }})", entity::id::CostId::at(entity::Timestamp(1))),
+                "dealStagesUpdate" => "(input: { stages: [] })".to_owned(),
+                "costsRecord" | "currencyRatesRecord" => "(input: { items: [] })".to_owned(),
+                "costsImport" | "costsImportPreview" | "currencyRatesImport" | "currencyRatesImportPreview" => {
+                    format!("(input: {{ uploadId: \"{}\" }})", entity::id::UploadId::at(entity::Timestamp(1)))
+                }
+                "attributionSettingsUpdate" | "currencySettingsUpdate" => "(input: {})".to_owned(),
+                "lifetimeModelFit" => String::new(),
                 "lifecycleSettingsUpdate" => "(input: { qualifiedOnScore: false })".to_owned(),
                 "scoreModelBacktest" => format!("(input: {{ draftId: \"{model}\" }})"),
                 "scoreModelDraftCreate" => "(input: {})".to_owned(),
@@ -235,6 +264,7 @@ on_both! {
             (engagements.into(), Box::new(|id| json!({ "items": [{ "leadId": id, "type": "EMAIL_SENT" }] }))),
             (CONVERT.into(), Box::new(with("leadId", json!({ "kind": "CUSTOMER" })))),
             (conversions.into(), Box::new(|id| json!({ "items": [{ "leadId": id, "kind": "CUSTOMER" }] }))),
+            (DEAL.into(), Box::new(with("leadId", json!({ "name": "x" })))),
             (MOVE.into(), Box::new(with("leadId", json!({ "stage": "LOST", "reason": "x" })))),
             (moves.into(), Box::new(|id| json!({ "items": [{ "leadId": id, "stage": "LOST", "reason": "x" }] }))),
         ];
@@ -310,6 +340,7 @@ on_both! {
             (CONSENT, json!({ "leadId": ann.lead, "channel": "SMS", "state": "GRANTED" })),
             (ENGAGE, json!({ "leadId": ann.lead, "type": "EMAIL_SENT" })),
             (CONVERT, json!({ "leadId": ann.lead, "kind": "CUSTOMER" })),
+            (DEAL, json!({ "leadId": ann.lead, "name": "x" })),
             (MOVE, json!({ "leadId": ann.lead, "stage": "LOST", "reason": "x" })),
         ] {
             let answer = does(server, &token, mutation, input.clone()).await;

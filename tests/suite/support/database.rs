@@ -51,6 +51,15 @@ impl Database {
         }
     }
 
+    /// Which database it is.
+    pub fn backend(&self) -> Backend {
+        if self.url.starts_with("postgres") {
+            Backend::Postgres
+        } else {
+            Backend::Sqlite
+        }
+    }
+
     /// Its address, for the setting `database_url`.
     pub fn url(&self) -> &str {
         &self.url

@@ -26,6 +26,7 @@ mod throwaway;
 
 use std::future::Future;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -168,6 +169,16 @@ fn aside<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> T {
 
 /// A port of the loopback interface that nobody listens on.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it is bound").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Below those that systems give to outgoing connections: nobody takes it before it is listened on.
+    const PORTS: std::ops::Range<u32> = 12_000..32_000;
+    loop {
+        let next = std::process::id()
+            .wrapping_mul(97)
+            .wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = u16::try_from(PORTS.start + next % (PORTS.end - PORTS.start)).expect("a port");
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -2,6 +2,8 @@
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use leadline::jobs::Chore as _;
+use leadline::platforms::text_generation::TextCosts;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -52,7 +54,10 @@ on_both! {
             assert_eq!(code, "BUDGET_SPENT", "{answer}");
             assert!(message.contains(&most.normalize().to_string()) && message.contains("free again at"), "{message}");
         }
-        assert_eq!(model.begun(), 3);
+        tokio::select! {
+            answer = calls.next() => panic!("none is released yet: {answer:?}"),
+            () = until("three are being written", async || model.begun() == 3) => {}
+        }
         assert_eq!(decimal(&budget(&server, &id).await["spentUsd"]), spent * Decimal::from(3));
         model.release();
         for _ in 0..3 {
@@ -70,6 +75,50 @@ on_both! {
         limit(&server, &id, json!({ "usdPerDay": "0" })).await;
         assert_eq!(refused(&generate(&server, &order(&id, "m", "text 51")).await).0, "BUDGET_SPENT");
         assert_eq!(written(&server, &order(&id, "m", "text 50")).await["generation"]["fromCache"], true);
+    }
+
+    async fn what_texts_cost_is_among_the_costs(database: &Database) {
+        const COSTS: &str = "{ costs(first: 10) { nodes { id kind day amount { amount currencyCode } voidedAt } } }";
+        let setup = Setup::default().setting("platforms_private_networks", "true").at("2026-03-01T12:00:00Z").without_work();
+        let server = Server::start(database, setup).await;
+        let model = Model::start().await;
+        // A cent for a token written: three cents a text.
+        let id = model.connect_with(&server, json!({ "m": { "inputPerMillion": 0, "outputPerMillion": 10000 } })).await;
+        let costs = async || {
+            TextCosts.run(server.app()).await.unwrap();
+            server.data(COSTS, json!({})).await["costs"]["nodes"].take()
+        };
+        let first = order(&id, "m", "one");
+        {
+            let asked = generate(&server, &first);
+            tokio::pin!(asked);
+            tokio::select! {
+                answer = &mut asked => panic!("it is not released yet: {answer}"),
+                () = until("it is being written", async || model.begun() == 1) => {}
+            }
+            // What is held back for it is not spent.
+            let held = costs().await;
+            assert!(held == json!([]) || held[0]["amount"]["amount"] == "0.00", "{held}");
+            model.release();
+            asked.await;
+        }
+        let told = costs().await;
+        assert_eq!((&told[0]["kind"], &told[0]["day"], &told[0]["amount"]), (&json!("AI"), &json!("2026-03-01"), &json!({ "amount": "0.03", "currencyCode": "USD" })), "{told}");
+        // One cost of a day, which grows; looked at twice it is the same.
+        written(&server, &order(&id, "m", "two")).await;
+        let told = costs().await;
+        assert_eq!((told.as_array().unwrap().len(), &told[0]["amount"]["amount"]), (1, &json!("0.06")), "{told}");
+        assert_eq!(costs().await, told);
+        server.set_time("2026-03-02T12:00:00Z");
+        written(&server, &order(&id, "m", "three")).await;
+        let told = costs().await;
+        assert_eq!((told.as_array().unwrap().len(), &told[0]["day"], &told[0]["amount"]["amount"]), (2, &json!("2026-03-02"), &json!("0.03")), "{told}");
+        // What somebody calls off stays so while nothing is added to it.
+        let void = "mutation ($id: ID!) { it: costVoid(input: { id: $id }) { userErrors { message } } }";
+        server.data(void, json!({ "id": told[1]["id"] })).await;
+        let (before, after) = (server.data(COSTS, json!({})).await["costs"]["nodes"].take(), costs().await);
+        assert_eq!(before, after);
+        assert!(!after[1]["voidedAt"].is_null() || after.as_array().unwrap().len() == 1, "{after}");
     }
 
     async fn a_new_day_has_its_own_budget(database: &Database) {

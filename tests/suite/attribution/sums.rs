@@ -1,0 +1,183 @@
+//! Sums of days, and models side by side.
+
+use serde_json::{Value, json};
+
+use super::{campaign, converted, lead, refund, touch, void};
+use crate::support::{Server, code, unknown_field};
+
+const SUM: &str = "query ($from: Date!, $to: Date!, $zone: TimeZone, $model: AttributionModel!, $by: AttributionDimension!, $kinds: [ConversionKind!], $first: Int) {
+    it: attributionSummary(range: { from: $from, to: $to }, timeZone: $zone, model: $model, by: $by, kinds: $kinds, first: $first) {
+        totals { kind conversions value { amount currencyCode } unvalued direct directValue { amount } }
+        rows { kind name conversions share value { amount } valueShare } journeys { converted lost } settings { version } } }";
+const COMPARE: &str = "query ($from: Date!, $to: Date!, $by: AttributionDimension!) {
+    it: attributionCompare(range: { from: $from, to: $to }, by: $by) { rows { kind name results { model conversions share value { amount } }
+        disagreement { least greatest range mean deviation } } journeys { converted lost } totals { conversions } } }";
+
+async fn sum(server: &Server, model: &str, by: &str, more: Value) -> Value {
+    let mut variables = json!({ "from": "2026-03-01", "to": "2026-03-31", "model": model, "by": by });
+    for (name, value) in more.as_object().expect("an object") {
+        variables[name] = value.clone();
+    }
+    server.data(SUM, variables).await["it"].take()
+}
+
+/// Name, conversions and money of each row.
+fn rows(found: &Value) -> Vec<(String, f64, String)> {
+    let rows = found["rows"].as_array().expect("a list").iter();
+    let row = |row: &Value| {
+        let name = row["name"]
+            .as_str()
+            .or(row["kind"].as_str())
+            .expect("it is there")
+            .to_owned();
+        (
+            name,
+            row["conversions"].as_f64().expect("it is there"),
+            row["value"]["amount"].as_str().expect("it is there").to_owned(),
+        )
+    };
+    rows.map(row).collect()
+}
+
+fn row(name: &str, conversions: f64, money: &str) -> (String, f64, String) {
+    (name.to_owned(), conversions, money.to_owned())
+}
+
+/// Three who bought and one who did not.
+async fn scene(server: &Server) -> [Value; 4] {
+    let ann = lead(server, "ann@example.com").await;
+    touch(server, &ann, 1, "EMAIL_CLICKED", campaign("Spring")).await;
+    touch(server, &ann, 5, "PAGE_VIEWED", json!({})).await;
+    touch(server, &ann, 8, "AD_CLICKED", campaign("Meta")).await;
+    let bob = lead(server, "bob@example.com").await;
+    touch(server, &bob, 2, "AD_CLICKED", campaign("Meta")).await;
+    let cyd = lead(server, "cyd@example.com").await;
+    let dan = lead(server, "dan@example.com").await;
+    touch(server, &dan, 3, "PAGE_VIEWED", json!({})).await;
+    touch(server, &dan, 4, "AD_CLICKED", campaign("Meta")).await;
+    [
+        converted(server, &ann, 10, "PURCHASE", Some("100")).await,
+        converted(server, &bob, 12, "PURCHASE", Some("50")).await,
+        converted(server, &cyd, 14, "PURCHASE", Some("7")).await,
+        converted(server, &bob, 20, "CUSTOMER", None).await,
+    ]
+}
+
+on_both! {
+    async fn credit_adds_up_by_channel_source_campaign_and_type(server: &Server) {
+        let [ann, bob, ..] = scene(server).await;
+        server.settled().await;
+        let found = sum(server, "LINEAR", "CHANNEL", json!({ "kinds": ["PURCHASE"] })).await;
+        assert_eq!(rows(&found), [row("ADS", 1.333_333_333, "83.33"), row("EMAIL", 0.333_333_334, "33.34"), row("WEB", 0.333_333_333, "33.33")]);
+        assert_eq!(found["totals"], json!([{ "kind": "PURCHASE", "conversions": 3, "value": { "amount": "157.00", "currencyCode": "EUR" },
+            "unvalued": 0, "direct": 1, "directValue": { "amount": "7.00" } }]));
+        assert_eq!(found["journeys"], json!({ "converted": 2, "lost": 1 }));
+        let share: f64 = found["rows"].as_array().unwrap().iter().map(|row| row["valueShare"].as_f64().unwrap()).sum();
+        assert!((share - 1.0).abs() < 1e-12, "{found}");
+        let all = sum(server, "FIRST_TOUCH", "CAMPAIGN", json!({})).await;
+        assert_eq!(rows(&all), [row("Spring", 1.0, "100.00"), row("Meta", 2.0, "50.00")]);
+        assert_eq!(all["totals"].as_array().unwrap().len(), 2);
+        assert_eq!(all["totals"][0], json!({ "kind": "CUSTOMER", "conversions": 1, "value": { "amount": "0.00", "currencyCode": "EUR" },
+            "unvalued": 1, "direct": 0, "directValue": { "amount": "0.00" } }));
+        let types = sum(server, "LAST_TOUCH", "TYPE", json!({})).await;
+        assert_eq!(rows(&types), [row("AD_CLICKED", 3.0, "150.00")]);
+        let sources = sum(server, "LINEAR", "SOURCE", json!({ "kinds": ["PURCHASE"], "first": 1 })).await;
+        assert_eq!(rows(&sources), [row("Meta", 1.333_333_333, "83.33"), row("OTHERS", 0.666_666_667, "66.67")]);
+        // And on the journey of the lead, of all its conversions: bob's ad led to two.
+        let query = "query ($id: ID!, $model: AttributionModel) { conversion(id: $id) { lead { journey { touchpoints(model: $model) {
+            engagement { id } type channel source conversions value { amount } } } } } }";
+        let touches = async |model: &str| {
+            let found = server.data(query, json!({ "id": bob, "model": model })).await;
+            found["conversion"]["lead"]["journey"]["touchpoints"].as_array().unwrap().clone()
+        };
+        for model in ["LINEAR", "SHAPLEY"] {
+            let touches = touches(model).await;
+            assert_eq!(touches.len(), 1, "{touches:?}");
+            assert!(touches[0]["engagement"]["id"].is_string(), "{touches:?}");
+            assert_eq!((&touches[0]["source"], touches[0]["conversions"].as_f64(), &touches[0]["value"]["amount"]), (&json!("Meta"), Some(2.0), &json!("50.00")));
+        }
+        let refused = server.graphql(query, json!({ "id": bob, "model": "MARKOV" })).await;
+        assert_eq!(code(&refused), "BAD_USER_INPUT");
+        // A refund takes back what was given, and who is called off counts no more.
+        refund(server, &ann, "10").await;
+        void(server, &bob).await;
+        server.settled().await;
+        let found = sum(server, "LINEAR", "CHANNEL", json!({ "kinds": ["PURCHASE"] })).await;
+        assert_eq!(rows(&found), [row("EMAIL", 0.333_333_334, "30.00"), row("ADS", 0.333_333_333, "30.00"), row("WEB", 0.333_333_333, "30.00")]);
+        assert_eq!(found["totals"][0]["conversions"], 2);
+        // What comes late lands in the day of its conversion.
+        let late = lead(server, "late@example.com").await;
+        converted(server, &late, 30, "PURCHASE", Some("3")).await;
+        server.settled().await;
+        assert_eq!(sum(server, "LINEAR", "CHANNEL", json!({ "from": "2026-03-30" })).await["totals"][0]["direct"], 1);
+        touch(server, &late, 29, "SOCIAL_INTERACTION", json!({})).await;
+        server.settled().await;
+        let found = sum(server, "LINEAR", "CHANNEL", json!({ "from": "2026-03-30" })).await;
+        assert_eq!(rows(&found), [row("SOCIAL", 1.0, "3.00")]);
+    }
+
+    async fn days_are_those_of_the_time_zone(server: &Server) {
+        let ann = lead(server, "ann@example.com").await;
+        touch(server, &ann, 1, "EMAIL_CLICKED", json!({})).await;
+        for (at, amount) in [("09T18:29:59Z", "1"), ("09T18:30:00Z", "2"), ("10T12:00:00Z", "4"), ("11T18:29:59Z", "8"), ("11T18:30:00Z", "16")] {
+            let query = "mutation ($input: ConversionRecordInput!) { conversionRecord(input: $input) { userErrors { message } } }";
+            let input = json!({ "leadId": ann, "kind": "PURCHASE", "occurredAt": format!("2026-03-{at}"), "value": { "amount": amount, "currencyCode": "EUR" } });
+            server.data(query, json!({ "input": input })).await;
+        }
+        server.settled().await;
+        for model in ["LINEAR", "MARKOV", "SHAPLEY"] {
+            for (from, to, zone, money) in [
+                ("2026-03-10", "2026-03-11", "Asia/Kolkata", "14.00"), ("2026-03-10", "2026-03-10", "Asia/Kolkata", "6.00"),
+                ("2026-03-10", "2026-03-11", "UTC", "28.00"), ("2026-03-01", "2026-03-31", "America/Sao_Paulo", "31.00"),
+            ] {
+                let found = sum(server, model, "CHANNEL", json!({ "from": from, "to": to, "zone": zone })).await;
+                assert_eq!(rows(&found).iter().map(|row| row.2.as_str()).collect::<Vec<_>>(), [money], "{model} {from} {to} {zone}");
+                assert_eq!(found["totals"][0]["value"]["amount"], money);
+            }
+        }
+        for more in [json!({ "zone": "Mars/Olympus" }), json!({ "from": "2026-04-01" }), json!({ "from": "1999-01-01" }), json!({ "first": 0 })] {
+            let mut variables = json!({ "from": "2026-03-01", "to": "2026-03-31", "model": "LINEAR", "by": "CHANNEL" });
+            for (name, value) in more.as_object().unwrap() {
+                variables[name] = value.clone();
+            }
+            assert_eq!(code(&server.graphql(SUM, variables).await), "BAD_USER_INPUT", "{more}");
+        }
+    }
+
+    async fn models_stand_side_by_side(server: &Server) {
+        scene(server).await;
+        server.settled().await;
+        let found = server.data(COMPARE, json!({ "from": "2026-03-01", "to": "2026-03-31", "by": "CHANNEL" })).await["it"].take();
+        let names: Vec<_> = found["rows"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
+        assert_eq!(names, ["ADS", "EMAIL", "WEB"], "{found}");
+        let share = |row: usize, model: usize| found["rows"][row]["results"][model]["share"].as_f64().unwrap();
+        for model in 0..8 {
+            let sum: f64 = (0..3).map(|row| share(row, model)).sum();
+            assert!((sum - 1.0).abs() < 1e-9, "{model}: {found}");
+        }
+        // Three conversions, two of which passed nothing but ads.
+        let ads = &found["rows"][0];
+        let by_model = |model: usize| ads["results"][model]["conversions"].as_f64().unwrap();
+        assert_eq!((by_model(0), by_model(1)), (2.0, 3.0));
+        assert!((by_model(7) - (2.0 + 1.0 / 3.0)).abs() < 1e-9, "Shapley: {ads}");
+        // By hand, of four journeys (email web ads!, ads!, ads!, web ads-): without ads none converts; without e-mail a
+        // fourth begins nowhere; of what begins with web, all go on to ads, of which three of four convert.
+        let effects = [1.0, 0.25, 0.5];
+        for (row, effect) in effects.iter().enumerate() {
+            let expected = effect / effects.iter().sum::<f64>();
+            assert!((share(row, 6) - expected).abs() < 1e-9, "Markov: {} is not {expected}", share(row, 6));
+        }
+        let disagreement = &ads["disagreement"];
+        let (least, greatest) = (disagreement["least"].as_f64().unwrap(), disagreement["greatest"].as_f64().unwrap());
+        assert_eq!(greatest, 100.0, "the last touch is always an ad: {ads}");
+        assert!((disagreement["range"].as_f64().unwrap() - (greatest - least)).abs() < 1e-9);
+        assert_eq!(found["journeys"], json!({ "converted": 3, "lost": 1 }));
+        let none = server.data(COMPARE, json!({ "from": "2020-03-01", "to": "2020-03-31", "by": "CHANNEL" })).await["it"].take();
+        assert_eq!((&none["rows"], &none["journeys"]), (&json!([]), &json!({ "converted": 0, "lost": 0 })));
+        let reader = server.token(&["engagement:read"]).await;
+        for (query, field) in [(COMPARE, "attributionCompare"), (SUM, "attributionSummary")] {
+            let variables = json!({ "from": "2026-03-01", "to": "2026-03-31", "by": "CHANNEL", "model": "LINEAR" });
+            assert_eq!(unknown_field(&server.graphql_as(Some(&reader), query, variables).await), field);
+        }
+    }
+}
