@@ -6,6 +6,7 @@
 mod client;
 mod hostile;
 mod platforms;
+mod reports;
 mod scenarios;
 mod server;
 

@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 use crate::client::{Connection, load};
 use crate::hostile::{hostile, sign_ins};
 use crate::platforms::{sync, webhooks};
+use crate::reports::reports;
 use crate::server::{Backend, Deployment, Server};
 
 /// One line of the table.
@@ -40,6 +41,7 @@ pub const ALL: &[(&str, Scenario)] = &[
     ("sign-ins", sign_ins),
     ("webhooks", webhooks),
     ("shop", sync),
+    ("reports", reports),
 ];
 
 /// Reads a size from the environment, so that a quick look and the full measurement are one program.
@@ -532,6 +534,6 @@ async fn watch(
     clippy::disallowed_methods,
     reason = "the latency is measured against the machine's clock"
 )]
-fn now_micros() -> i64 {
+pub fn now_micros() -> i64 {
     chrono::Utc::now().timestamp_micros()
 }
