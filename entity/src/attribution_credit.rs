@@ -2,9 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{AttributionDimension, AttributionModel, ConversionKind, Day};
+use crate::{AttributionDimension, AttributionModel, ConversionKind, Day, ReportLevel};
 
-/// What the conversions of a day owe to something.
+/// What the conversions of a day or month owe to something.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "attribution_credit")]
@@ -18,7 +18,10 @@ pub struct Model {
     /// To what kind of thing.
     #[sea_orm(primary_key, auto_increment = false)]
     pub dimension: AttributionDimension,
-    /// The UTC day of the conversions.
+    /// Of a day, or of a month.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub level: ReportLevel,
+    /// The first UTC day of the conversions.
     #[sea_orm(primary_key, auto_increment = false)]
     pub day: Day,
     /// What they are.

@@ -16,6 +16,8 @@ pub struct Model {
     pub settings: String,
     /// What sums by them are for.
     pub state: AttributionState,
+    /// The version that has their trails already, as the same touches count by it; none where trails are made from what leads did.
+    pub trails_of: Option<i32>,
     /// When they were set.
     pub created_at: Timestamp,
     /// By whom.

@@ -2,9 +2,9 @@
 
 use sea_orm::entity::prelude::*;
 
-use crate::{ConversionKind, Day};
+use crate::{ConversionKind, Day, ReportLevel};
 
-/// The conversions of a day.
+/// The conversions of a day or month.
 #[sea_orm::model]
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "attribution_total")]
@@ -12,7 +12,10 @@ pub struct Model {
     /// By which settings.
     #[sea_orm(primary_key, auto_increment = false)]
     pub version: i32,
-    /// The UTC day.
+    /// Of a day, or of a month.
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub level: ReportLevel,
+    /// The first UTC day.
     #[sea_orm(primary_key, auto_increment = false)]
     pub day: Day,
     /// What they are.

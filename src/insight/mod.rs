@@ -1,10 +1,11 @@
 //! What Leadline concludes about a lead from what the lead does.
 //!
-//! Rooms, each knowing only those before it: [`engagement`] ← `lifecycle`, `scoring` ← `journeys` ← `revenue` ←
+//! Rooms, each knowing only those before it: [`calendar`] ← [`engagement`] ← `lifecycle`, `scoring` ← `journeys` ← `revenue` ←
 //! `attribution` ← `analytics`. A room's `model` holds its rules: pure functions of facts, settings and a moment.
 
 pub mod analytics;
 pub mod attribution;
+pub mod calendar;
 pub mod engagement;
 pub mod journeys;
 pub mod lifecycle;

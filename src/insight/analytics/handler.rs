@@ -9,7 +9,7 @@ use entity::{Day, EventKind};
 use serde_json::json;
 
 use super::keeping::{self, LIKELY_MILLI, News, Now};
-use super::model::outline::{Active, month_of};
+use super::model::outline::Active;
 use super::rebuild::REBUILD;
 use super::store;
 use crate::app::App;
@@ -17,6 +17,7 @@ use crate::db::Tx;
 use crate::error::Error;
 use crate::events::{Event, Handler, Position, handled};
 use crate::identity::Caller;
+use crate::insight::calendar::month_of;
 use crate::insight::engagement::{Recorded, Reweighed, is_inbound};
 use crate::insight::journeys;
 use crate::insight::revenue::revalued_leads;

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::handler::FIRST;
 use super::keeping::{self, News, Now};
-use super::model::outline::month_of;
 use super::store;
 use crate::app::App;
 use crate::error::Error;
+use crate::insight::calendar::month_of;
 use crate::insight::journeys;
 use crate::insight::scoring::{self, ScoresCache};
 use crate::jobs::{Counts, JobContext, JobKind, JobOutcome};

@@ -7,13 +7,14 @@ use entity::id::LeadId;
 
 use super::handler::{FIRST, KINDS, NAME};
 use super::keeping::{self, News, Now, shown};
-use super::model::outline::{Outline, first_of_month, month_of};
+use super::model::outline::Outline;
 use super::model::sums::Changes;
 use super::store;
 use crate::app::App;
 use crate::error::Error;
 use crate::events::waiting_leads;
 use crate::insight::attribution::Verified;
+use crate::insight::calendar::{first_of_month, month_of};
 use crate::insight::scoring::{self, ScoresCache};
 
 /// Leads of one round of statements.

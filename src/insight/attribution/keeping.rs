@@ -44,15 +44,58 @@ pub(super) async fn keep_version(
     settings: &AttributionSettings,
     leads: &BTreeMap<LeadId, Timestamp>,
 ) -> Result<usize, Error> {
-    let mut changes = 0;
+    let mut written = Written::default();
     let leads: Vec<(LeadId, Timestamp)> = leads.iter().map(|(lead, since)| (*lead, *since)).collect();
     for chunk in leads.chunks(LEADS) {
         let difference = compare(tx, version, settings, chunk).await?;
-        changes += difference.changed.len() + difference.gone.len();
-        store::write_trails(tx, version, &difference.changed, &difference.gone).await?;
-        store::add(tx, version, difference.sums).await?;
+        written.add(tx, version, difference).await?;
     }
-    Ok(changes)
+    written.finish(tx, version).await
+}
+
+/// Gives some leads the trails of another version by which the same touches count. Answers how many trails changed.
+///
+/// # Errors
+/// The database's.
+pub(super) async fn keep_those_of(
+    tx: &Tx,
+    other: i32,
+    version: i32,
+    settings: &AttributionSettings,
+    leads: &[LeadId],
+) -> Result<usize, Error> {
+    let mut written = Written::default();
+    let leads: Vec<(LeadId, Timestamp)> = leads.iter().map(|lead| (*lead, EVER)).collect();
+    for chunk in leads.chunks(LEADS) {
+        let mut right = BTreeMap::new();
+        for row in store::trails(&**tx, other, chunk).await? {
+            right.insert(row.id, (row.lead_id, store::read(&row)?));
+        }
+        let difference = difference(tx, version, settings, chunk, right).await?;
+        written.add(tx, version, difference).await?;
+    }
+    written.finish(tx, version).await
+}
+
+/// What was written of a batch: the sums of all of it are added at once, as many trails end on the same days.
+#[derive(Default)]
+struct Written {
+    trails: usize,
+    sums: Sums,
+}
+
+impl Written {
+    async fn add(&mut self, tx: &Tx, version: i32, difference: Difference) -> Result<(), Error> {
+        self.trails += difference.changed.len() + difference.gone.len();
+        store::write_trails(tx, version, &difference.changed, &difference.gone).await?;
+        self.sums.merge(difference.sums);
+        Ok(())
+    }
+
+    async fn finish(self, tx: &Tx, version: i32) -> Result<usize, Error> {
+        store::add(tx, version, self.sums).await?;
+        Ok(self.trails)
+    }
 }
 
 /// How what is stored differs from what it should be.
@@ -86,7 +129,18 @@ pub(super) async fn compare(
     let from: Vec<(LeadId, Timestamp)> = from.collect();
     let touches = store::touches(db, &from, &settings.touch_types).await?;
     let conversions = store::conversions(db, since).await?;
-    let mut right = right(&conversions, &outlines, &touches, settings);
+    let right = right(&conversions, &outlines, &touches, settings);
+    difference(db, version, settings, since, right).await
+}
+
+/// Compares what is stored of some leads with what it should be.
+async fn difference(
+    db: &store::Snapshot,
+    version: i32,
+    settings: &AttributionSettings,
+    since: &[(LeadId, Timestamp)],
+    mut right: Trails,
+) -> Result<Difference, Error> {
     let mut difference = Difference::default();
     for row in store::trails(db, version, since).await? {
         let before = store::read(&row)?;
@@ -107,13 +161,16 @@ pub(super) async fn compare(
     Ok(difference)
 }
 
-/// The trails as they should be, by the ids they are stored under.
+/// Trails of leads, by the ids they are stored under.
+type Trails = BTreeMap<Uuid, (LeadId, Trail)>;
+
+/// The trails as they should be.
 fn right(
     conversions: &[Counted],
     outlines: &HashMap<LeadId, Outline>,
     touches: &HashMap<LeadId, Vec<Touch>>,
     settings: &AttributionSettings,
-) -> BTreeMap<Uuid, (LeadId, Trail)> {
+) -> Trails {
     let none = Vec::new();
     let touches = |lead: &LeadId| touches.get(lead).unwrap_or(&none);
     let mut right = BTreeMap::new();

@@ -18,6 +18,7 @@ use super::store;
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
+use crate::insight::calendar::{ALL, made};
 use crate::insight::revenue::{self, Conversion};
 
 /// A conversion that is asked about.
@@ -282,7 +283,7 @@ async fn learnt(
     );
     let asked = store::Asked {
         version: answering(&kept)?.version,
-        days,
+        spans: made((days.0.start(), Day(days.1.0 + 1).start()), &ALL).spans,
         kinds: vec![conversion.kind],
     };
     let paths = store::paths(db, &asked, AttributionDimension::Channel).await?;

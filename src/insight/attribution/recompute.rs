@@ -19,8 +19,10 @@ use crate::jobs::{self, Chore, Counts, JobContext, JobKind, JobOutcome};
 
 /// The kind of the job.
 pub(super) const RECOMPUTE: &str = "attribution.recompute";
-/// Leads of one transaction.
+/// Leads of one transaction whose trails are made from what they did.
 const BATCH: u64 = 500;
+/// Leads of one transaction whose trails are those by the settings in force.
+const COPIED: u64 = 2_000;
 /// Rows of a table that are taken away at once.
 const FORGOTTEN: u64 = 5_000;
 
@@ -68,13 +70,23 @@ impl JobKind for Recompute {
                 };
                 done = 0;
             }
-            let leads = store::leads_after(&*tx, reached.lead, BATCH).await?;
+            let settings = store::settings_of(building)?;
+            let batch = if building.trails_of.is_some() {
+                COPIED
+            } else {
+                BATCH
+            };
+            let leads = store::leads_after(&*tx, reached.lead, batch).await?;
             let count = i64::try_from(leads.len()).expect("a batch is small");
             if let Some(last) = leads.last() {
                 reached.lead = Some(*last);
-                let settings = store::settings_of(building)?;
-                let all: BTreeMap<_, _> = leads.into_iter().map(|lead| (lead, keeping::EVER)).collect();
-                let changed = keeping::keep_version(&tx, building.version, &settings, &all).await?;
+                let version = building.version;
+                let changed = if let Some(other) = building.trails_of {
+                    keeping::keep_those_of(&tx, other, version, &settings, &leads).await?
+                } else {
+                    let all: BTreeMap<_, _> = leads.into_iter().map(|lead| (lead, keeping::EVER)).collect();
+                    keeping::keep_version(&tx, version, &settings, &all).await?
+                };
                 reached.changed += i64::try_from(changed).expect("a batch is small");
             } else {
                 activate(app, &tx, building.version, rows.clone()).await?;

@@ -142,7 +142,8 @@ pub async fn update_settings(
         tx.rollback().await?;
         return Ok((Settings::read(before)?, None));
     }
-    let (row, job) = supersede(&tx, caller, now, kept, &settings).await?;
+    let trails_of = source_of_trails(&kept, &settings)?;
+    let (row, job) = supersede(&tx, caller, now, kept, &settings, trails_of).await?;
     tx.commit().await?;
     if let Some(job) = &job {
         jobs::wake(app, job.id).await;
@@ -160,12 +161,27 @@ pub async fn rebuild(app: &App, caller: &Caller) -> Result<Settings, Error> {
     let tx = app.db().begin().await?;
     let kept = store::held(&tx).await?;
     let settings = store::settings_of(newest(&kept)?)?;
-    let (row, job) = supersede(&tx, caller, app.clock().now(), kept, &settings).await?;
+    let (row, job) = supersede(&tx, caller, app.clock().now(), kept, &settings, None).await?;
     tx.commit().await?;
     if let Some(job) = &job {
         jobs::wake(app, job.id).await;
     }
     Settings::read(row)
+}
+
+/// The version whose trails will do for other settings: that in force, where the same touches count by it and only their weights
+/// differ. Not while trails are being made anew: those that there are may be in doubt.
+fn source_of_trails(kept: &[StoredSettings], settings: &AttributionSettings) -> Result<Option<i32>, Error> {
+    let makes_trails =
+        |row: &StoredSettings| row.state == AttributionState::Building && row.trails_of.is_none();
+    if kept.iter().any(makes_trails) {
+        return Ok(None);
+    }
+    let Some(active) = kept.iter().find(|row| row.state == AttributionState::Active) else {
+        return Ok(None);
+    };
+    let former = store::settings_of(active)?;
+    Ok(settings.have_the_trails_of(&former).then_some(active.version))
 }
 
 /// Writes the next version, and has it summed up.
@@ -175,11 +191,13 @@ async fn supersede(
     now: Timestamp,
     kept: Vec<StoredSettings>,
     settings: &AttributionSettings,
+    trails_of: Option<i32>,
 ) -> Result<(StoredSettings, Option<Job>), Error> {
     let row = StoredSettings {
         version: newest(&kept)?.version + 1,
         settings: serde_json::to_string(settings)?,
         state: AttributionState::Building,
+        trails_of,
         created_at: now,
         created_by: caller.actor.id.clone(),
     };

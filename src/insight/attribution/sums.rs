@@ -6,17 +6,17 @@ use entity::{Area, AttributionDimension, AttributionModel, ConversionKind};
 
 use super::model::agreement::{Agreement, agreement};
 use super::model::money::split;
-use super::model::named::{NamedPaths, Numbered};
+use super::model::named::Numbered;
 use super::model::paths::Outcome;
 use super::model::shapley::{Sampling, Worth, shapley};
-use super::model::sums::{Credit, PARTS, Sums, Total};
+use super::model::sums::{Credit, PARTS, RULES, Sums, Total};
 use super::one::removal;
-use super::range::{DateRange, Parts};
 use super::settings::{Settings, answering};
 use super::store;
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
+use crate::insight::calendar::{ALL, DateRange, made};
 use crate::insight::revenue;
 
 /// Most rows of one answer; the others are taken together.
@@ -144,7 +144,8 @@ pub async fn summary(
         true => Some(sums.learnt().await?),
         false => None,
     };
-    let mut rows = sums.credited(model, learnt.as_ref()).await?;
+    let credited = sums.credited(&[model], learnt.as_ref()).await?;
+    let mut rows: Vec<Row> = credited.into_iter().flat_map(|(_, rows)| rows).collect();
     rows.sort_by(|one, other| {
         (other.minor.cmp(&one.minor))
             .then(other.conversions.total_cmp(&one.conversions))
@@ -173,10 +174,9 @@ pub async fn compare(app: &App, caller: &Caller, request: &SummaryRequest) -> Re
     let sums = Reading::begin(app, caller, request).await?;
     let learnt = sums.learnt().await?;
     let mut by_name: BTreeMap<Name, Vec<(AttributionModel, Row)>> = BTreeMap::new();
-    for model in AttributionModel::ALL {
+    for (model, rows) in sums.credited(AttributionModel::ALL, Some(&learnt)).await? {
         // What some models take together is taken together for all.
-        let rows = sums.credited(*model, Some(&learnt)).await?.into_iter();
-        let rows = rows.map(|row| {
+        let rows = rows.into_iter().map(|row| {
             if learnt.is_named(&row.name) {
                 row
             } else {
@@ -187,7 +187,7 @@ pub async fn compare(app: &App, caller: &Caller, request: &SummaryRequest) -> Re
             }
         });
         for row in together(rows) {
-            by_name.entry(row.name.clone()).or_default().push((*model, row));
+            by_name.entry(row.name.clone()).or_default().push((model, row));
         }
     }
     let mut totals = BTreeMap::new();
@@ -247,8 +247,8 @@ struct Reading {
     db: store::Snapshot,
     settings: Settings,
     by: AttributionDimension,
-    /// Whole UTC days.
-    asked: Option<store::Asked>,
+    /// Whole UTC months and days.
+    asked: store::Asked,
     /// What lies at the ends.
     edges: Sums,
 }
@@ -266,17 +266,17 @@ impl Reading {
         caller.require(Scope::Read(Area::Revenue))?;
         caller.require_all_rows()?;
         let SummaryRequest { range, by, kinds } = request;
-        let Parts { days, edges: spans } = range.checked()?.parts();
+        let made = made(range.checked()?.moments(), &ALL);
         let db = app.db().snapshot().await?;
         let kept = store::kept(&db).await?;
         let settings = Settings::read(answering(&kept)?.clone())?;
-        let asked = days.map(|days| store::Asked {
+        let asked = store::Asked {
             version: settings.version,
-            days,
+            spans: made.spans,
             kinds: kinds.clone(),
-        });
+        };
         let mut edges = Sums::default();
-        for span in spans {
+        for span in made.edges {
             for row in store::trails_between(&db, settings.version, span).await? {
                 let is_asked = row
                     .ended_in
@@ -296,10 +296,7 @@ impl Reading {
     }
 
     async fn learnt(&self) -> Result<Learnt, Error> {
-        let mut paths = match &self.asked {
-            Some(asked) => store::paths(&self.db, asked, self.by).await?,
-            None => NamedPaths::default(),
-        };
+        let mut paths = store::paths(&self.db, &self.asked, self.by).await?;
         for ((dimension, ..), more) in &self.edges.paths {
             if *dimension == self.by {
                 paths.merge(more.clone());
@@ -312,10 +309,7 @@ impl Reading {
     }
 
     async fn totals(&self) -> Result<BTreeMap<ConversionKind, Total>, Error> {
-        let mut totals = match &self.asked {
-            Some(asked) => store::totals(&self.db, asked).await?,
-            None => BTreeMap::new(),
-        };
+        let mut totals = store::totals(&self.db, &self.asked).await?;
         for ((_, kind), more) in &self.edges.totals {
             let total = totals.entry(*kind).or_default();
             total.conversions += more.conversions;
@@ -327,38 +321,55 @@ impl Reading {
         Ok(totals)
     }
 
-    /// What each is credited with by a model, in the order of their names.
-    async fn credited(&self, model: AttributionModel, learnt: Option<&Learnt>) -> Result<Vec<Row>, Error> {
-        match (model, learnt) {
-            (AttributionModel::Markov, Some(learnt)) => learnt.by_removal(),
-            (AttributionModel::Shapley, Some(learnt)) => Ok(learnt.by_sets()),
-            (model, _) => self.by_rule(model).await,
-        }
+    /// What each is credited with by some models, in the order of their names; those that look at all journeys need what they
+    /// have learnt.
+    async fn credited(
+        &self,
+        models: &[AttributionModel],
+        learnt: Option<&Learnt>,
+    ) -> Result<Vec<(AttributionModel, Vec<Row>)>, Error> {
+        let rules: Vec<_> = models
+            .iter()
+            .copied()
+            .filter(|model| RULES.contains(model))
+            .collect();
+        let mut by_rule = self.by_rule(&rules).await?;
+        models
+            .iter()
+            .map(|model| {
+                let rows = match (model, learnt) {
+                    (AttributionModel::Markov, Some(learnt)) => learnt.by_removal()?,
+                    (AttributionModel::Shapley, Some(learnt)) => learnt.by_sets(),
+                    (model, _) => by_rule.remove(model).map(credited).unwrap_or_default(),
+                };
+                Ok((*model, rows))
+            })
+            .collect()
     }
 
-    async fn by_rule(&self, model: AttributionModel) -> Result<Vec<Row>, Error> {
-        let mut credits = match &self.asked {
-            Some(asked) => store::credits(&self.db, asked, model, self.by).await?,
-            None => BTreeMap::new(),
-        };
+    async fn by_rule(&self, models: &[AttributionModel]) -> Result<store::Credits, Error> {
+        let mut credits = store::credits(&self.db, &self.asked, models, self.by).await?;
         for (key, more) in &self.edges.credits {
-            if key.model == model && key.dimension == self.by {
-                let credit = credits.entry(key.name.clone()).or_default();
+            if models.contains(&key.model) && key.dimension == self.by {
+                let of_model = credits.entry(key.model).or_default();
+                let credit = of_model.entry(key.name.clone()).or_default();
                 credit.parts += more.parts;
                 credit.minor += more.minor;
             }
         }
-        Ok(rows(credits.into_iter().map(
-            |(name, Credit { parts, minor })| {
-                #[expect(
-                    clippy::cast_precision_loss,
-                    reason = "nine decimals of up to a million conversions"
-                )]
-                let conversions = parts as f64 / PARTS as f64;
-                (Some(name), conversions, minor)
-            },
-        )))
+        Ok(credits)
     }
+}
+
+fn credited(credits: BTreeMap<String, Credit>) -> Vec<Row> {
+    rows(credits.into_iter().map(|(name, Credit { parts, minor })| {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "nine decimals of up to a million conversions"
+        )]
+        let conversions = parts as f64 / PARTS as f64;
+        (Some(name), conversions, minor)
+    }))
 }
 
 impl Learnt {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use entity::Timestamp;
 use entity::id::LeadId;
+use entity::{ReportLevel, Timestamp};
 
 use super::handler::KINDS;
 use super::model::sums::Sums;
@@ -90,10 +90,14 @@ async fn compare(
     right: Sums,
     verified: &mut Verified,
 ) -> Result<(), Error> {
-    let kept = store::all_sums(db, version).await?;
-    differences(&kept.credits, &right.credits, "credit", verified);
-    differences(&kept.paths, &right.paths, "journeys", verified);
-    differences(&kept.totals, &right.totals, "conversions", verified);
+    let months = right.by_month();
+    for (level, right) in [(ReportLevel::Day, right), (ReportLevel::Month, months)] {
+        let kept = store::all_sums(db, version, level).await?;
+        let what = |what: &str| format!("{what} ({level})");
+        differences(&kept.credits, &right.credits, &what("credit"), verified);
+        differences(&kept.paths, &right.paths, &what("journeys"), verified);
+        differences(&kept.totals, &right.totals, &what("conversions"), verified);
+    }
     Ok(())
 }
 

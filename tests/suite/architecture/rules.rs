@@ -26,6 +26,7 @@ const WINGS: &[(&str, &[&str])] = &[
 ];
 /// The rooms of `insight` from the bottom up: a room knows only rooms of lower steps.
 const INSIGHT: &[&[&str]] = &[
+    &["calendar"],
     &["engagement"],
     &["lifecycle", "scoring"],
     &["journeys"],

@@ -70,9 +70,12 @@ async fn dump(server: &Server) -> Vec<String> {
     let db = server.app().db().read();
     let mut lines = Vec::new();
     for (table, columns) in [
-        ("attribution_credit", &["model", "dimension", "kind", "name"][..]),
-        ("attribution_paths", &["dimension", "ended_in", "paths"]),
-        ("attribution_total", &["kind"]),
+        (
+            "attribution_credit",
+            &["model", "dimension", "level", "kind", "name"][..],
+        ),
+        ("attribution_paths", &["dimension", "level", "ended_in", "paths"]),
+        ("attribution_total", &["level", "kind"]),
     ] {
         let numbers: &[&str] = match table {
             "attribution_credit" => &["parts", "minor"],
@@ -157,8 +160,8 @@ on_both! {
         }
         let verified = verify(server.app()).await.unwrap();
         let named = verified.named.join("\n");
-        assert_eq!(verified.differences, 3, "{named}");
-        for part in ["the trail of lead_", "model: Linear, dimension: Channel", "conversions of"] {
+        assert_eq!(verified.differences, 5, "{named}");
+        for part in ["the trail of lead_", "credit (MONTH) of", "model: Linear, dimension: Channel", "conversions (DAY) of"] {
             assert!(named.contains(part), "{named}");
         }
     }

@@ -92,6 +92,27 @@ on_both! {
         server.stop().await;
     }
 
+    async fn other_weights_take_the_trails_that_there_are(server: &Server) {
+        scene(server).await;
+        let weights = "{ it: attributionSummary(range: { from: \"2026-02-10\", to: \"2026-03-31\" }, model: U_SHAPED, by: CHANNEL) {
+            rows { name conversions } settings { version } } }";
+        let rows = async || server.data(weights, json!({})).await["it"]["rows"].take();
+        let row = |name: &str, conversions: f64| json!({ "name": name, "conversions": conversions });
+        assert_eq!(rows().await, json!([row("EMAIL", 0.4), row("WEB", 0.4), row("ADS", 0.2)]));
+        // What no event tells of is seen where trails are made from the rows, and nowhere else.
+        let db = server.app().db().write();
+        sea_orm::ConnectionTrait::execute_unprepared(db, "UPDATE engagement SET channel = 'SOCIAL' WHERE channel = 'WEB'").await.unwrap();
+        let input = json!({ "uShaped": { "first": 0.5, "last": 0.3, "rest": 0.2 } });
+        server.data(UPDATE, json!({ "input": input })).await;
+        summed_up(server).await;
+        assert_eq!(rows().await, json!([row("EMAIL", 0.5), row("WEB", 0.3), row("ADS", 0.2)]));
+        until("the former sums are gone", async || others(server, 2).await == [0; 4]).await;
+        leadline::insight::attribution::rebuild(server.app(), &leadline::identity::Caller::system()).await.unwrap();
+        summed_up(server).await;
+        assert_eq!(rows().await, json!([row("EMAIL", 0.5), row("SOCIAL", 0.3), row("ADS", 0.2)]));
+        assert_eq!(leadline::insight::attribution::verify(server.app()).await.unwrap().named, [""; 0]);
+    }
+
     async fn wrong_settings_and_callers_are_refused(server: &Server) {
         for (input, field) in [
             (json!({ "windowDays": 0 }), "windowDays"), (json!({ "windowDays": -1 }), "windowDays"), (json!({ "windowDays": 366 }), "windowDays"),

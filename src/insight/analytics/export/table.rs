@@ -4,7 +4,7 @@ use entity::Day;
 use serde_json::Number;
 
 use crate::insight::analytics::Report;
-use crate::insight::attribution::DateRange;
+use crate::insight::calendar::DateRange;
 use crate::leads::cell::Value;
 
 /// A table with a header.

@@ -5,9 +5,8 @@ use entity::{Day, ReportMeasure as M};
 use serde::{Deserialize, Serialize};
 
 use super::funnel::part;
-use super::outline::{first_of_month, first_of_week, month_of, week_of};
 use super::sums::Sums;
-use crate::insight::attribution::DateRange;
+use crate::insight::calendar::{DateRange, first_of_month, first_of_week, month_of, week_of};
 
 /// How long the periods of cohorts are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, async_graphql::Enum)]

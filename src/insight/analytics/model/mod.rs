@@ -9,5 +9,4 @@ pub mod outline;
 pub mod quality;
 pub mod sold;
 pub mod sources;
-pub mod spans;
 pub mod sums;

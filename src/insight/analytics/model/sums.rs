@@ -6,7 +6,7 @@ use entity::time::QUARTER_MICROS;
 use entity::{ReportLevel, ReportMeasure as M, Timestamp};
 
 use super::outline::Outline;
-use super::spans::units;
+use crate::insight::calendar::units;
 
 /// What is added up over days by the hour, too, so that days of any time zone can be told; by no name.
 pub const BY_HOUR: [M; 4] = [M::Leads, M::Scored, M::ScoreKey, M::ScoreRate];
@@ -27,9 +27,13 @@ impl Sums {
         }
     }
 
-    /// Adds what a lead adds.
-    pub fn take(&mut self, outline: &Outline) {
-        outline.each(|measure, name, amount| self.add(measure, name, amount));
+    /// Adds what a lead adds to some of what is counted.
+    pub fn take(&mut self, measures: &[M], outline: &Outline) {
+        outline.each(|measure, name, amount| {
+            if measures.contains(&measure) {
+                self.add(measure, name, amount);
+            }
+        });
     }
 
     /// Adds other sums.

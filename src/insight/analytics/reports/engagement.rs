@@ -10,10 +10,8 @@ use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
 use crate::insight::analytics::model::engaged::Engaged;
-use crate::insight::analytics::model::outline::month_of;
-use crate::insight::analytics::model::spans::{Made, made, steps};
 use crate::insight::analytics::store;
-use crate::insight::attribution::DateRange;
+use crate::insight::calendar::{DateRange, Made, made, month_of, steps};
 use crate::insight::journeys;
 
 /// Most leads that are named.

@@ -16,7 +16,7 @@ use crate::insight::analytics::model::quality::{self, Quality};
 use crate::insight::analytics::model::sources::{self, Source, Spent};
 use crate::insight::analytics::model::sums::{BY_HOUR, Sums};
 use crate::insight::analytics::store;
-use crate::insight::attribution::DateRange;
+use crate::insight::calendar::DateRange;
 use crate::insight::revenue;
 
 /// How far leads got.

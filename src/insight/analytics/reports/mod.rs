@@ -13,13 +13,12 @@ pub use leads::{Cohorts, Days, Journeys, Sources, cohorts, funnel, journeys, qua
 pub use revenue::{Sales, sales};
 
 use super::model::cohorts::today;
-use super::model::spans::{ALL, FINE, Span, made};
 use super::model::sums::Sums;
 use super::store;
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
-use crate::insight::attribution::DateRange;
+use crate::insight::calendar::{ALL, DateRange, FINE, Span, made};
 use crate::insight::scoring::{self, ScoresCache};
 use crate::leads::filter::{LeadFilter, ScoreScale, Terms};
 use crate::leads::lead;
@@ -260,7 +259,7 @@ impl<'a> ReadingOf<'a> {
                 let page = store::outlines(&self.db, few, whole, after, PAGE).await?;
                 for (_, outline) in &page {
                     let place = begins.partition_point(|begin| *begin <= outline.created_at) - 1;
-                    all[place].take(outline);
+                    all[place].take(measures, outline);
                 }
                 match page.last() {
                     Some((lead, outline)) if page.len() as u64 == PAGE => {
@@ -274,7 +273,7 @@ impl<'a> ReadingOf<'a> {
         self.kept(measures, &parts, &mut all).await?;
         for chunk in parts.edges.chunks(500) {
             for (period, outline) in store::edges(&self.db, chunk).await? {
-                all[place(period)].take(&outline);
+                all[place(period)].take(measures, &outline);
             }
         }
         Ok(all)

@@ -9,10 +9,10 @@ use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
 use crate::insight::analytics::model::sold::{Cost, Earnings, Line, campaigns};
-use crate::insight::analytics::model::spans::steps;
 use crate::insight::analytics::model::sums::{SOLD_BY_HOUR, Sums};
 use crate::insight::analytics::store;
-use crate::insight::attribution::{self, DateRange, Name, SummaryRequest};
+use crate::insight::attribution::{self, Name, SummaryRequest};
+use crate::insight::calendar::{DateRange, steps};
 use crate::insight::revenue;
 
 /// What is summed up of conversions.

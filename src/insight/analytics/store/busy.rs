@@ -8,7 +8,7 @@ use sea_orm::sea_query::Value;
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
 
 use crate::db::{KeyType, Tx, key_table, sql, upsert_many};
-use crate::insight::analytics::model::outline::first_of_month;
+use crate::insight::calendar::first_of_month;
 
 /// From so many engagements on a lead is kept for a month.
 pub(in crate::insight::analytics) const BUSY: i64 = 5;

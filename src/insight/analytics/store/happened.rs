@@ -8,7 +8,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use super::facts::WORTH;
 use super::reads::{Leads, Period};
 use crate::db::{KeyType, key_table, sql};
-use crate::insight::analytics::model::spans::Steps;
+use crate::insight::calendar::Steps;
 
 /// Engagements of a span, of a type and channel.
 #[derive(Clone, Debug)]

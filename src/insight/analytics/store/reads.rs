@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::insight::analytics::model::outline::Outline;
 use crate::insight::analytics::model::sold::Cost;
 use crate::insight::analytics::model::sources::Spent;
-use crate::insight::analytics::model::spans::Span;
 use crate::insight::analytics::model::sums::Sums;
+use crate::insight::calendar::Span;
 use crate::leads::filter::{self, LeadFilter, Terms};
 use crate::leads::visible::Visible;
 
@@ -128,7 +128,8 @@ impl Leads {
     }
 }
 
-/// The next outlines of such leads that became known in a span, by moment and id, with the place of the last one.
+/// The next outlines of such leads that became known in a span, by moment and id, with the place of the last one. Leads are gone
+/// through, and outlines looked up of those alone that are meant: a filter keeps few of them, as a rule.
 pub(in crate::insight::analytics) async fn outlines(
     db: &impl ConnectionTrait,
     leads: &Leads,
@@ -136,22 +137,27 @@ pub(in crate::insight::analytics) async fn outlines(
     after: Option<(Timestamp, LeadId)>,
     limit: u64,
 ) -> Result<Vec<(LeadId, Outline)>, Error> {
-    let created = || Expr::col((report_lead::Entity, report_lead::Column::CreatedAt));
-    let id = || Expr::col((report_lead::Entity, report_lead::Column::LeadId));
+    let created = || Expr::col((lead::Entity, lead::Column::CreatedAt));
+    let id = || Expr::col((lead::Entity, lead::Column::Id));
+    let outline_of = Expr::col((report_lead::Entity, report_lead::Column::LeadId));
     let mut query = Query::select();
     query
         .columns([
-            (report_lead::Entity, report_lead::Column::LeadId),
-            (report_lead::Entity, report_lead::Column::CreatedAt),
-            (report_lead::Entity, report_lead::Column::Outline),
+            (lead::Entity, lead::Column::Id),
+            (lead::Entity, lead::Column::CreatedAt),
         ])
-        .from(report_lead::Entity)
-        .inner_join(lead::Entity, id().equals((lead::Entity, lead::Column::Id)))
+        .column((report_lead::Entity, report_lead::Column::Outline))
+        .from(lead::Entity)
+        .inner_join(
+            report_lead::Entity,
+            outline_of.equals((lead::Entity, lead::Column::Id)),
+        )
+        .and_where(Expr::col((lead::Entity, lead::Column::DeletedAt)).is_null())
         .and_where(created().gte(from))
         .and_where(created().lt(to))
         .cond_where(leads.0.clone())
-        .order_by((report_lead::Entity, report_lead::Column::CreatedAt), Order::Asc)
-        .order_by((report_lead::Entity, report_lead::Column::LeadId), Order::Asc)
+        .order_by((lead::Entity, lead::Column::CreatedAt), Order::Asc)
+        .order_by((lead::Entity, lead::Column::Id), Order::Asc)
         .limit(limit);
     if let Some((at, last)) = after {
         query

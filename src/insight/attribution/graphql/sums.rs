@@ -8,7 +8,8 @@ use crate::api::types::{Money, TimeZone};
 use crate::error::Error;
 use crate::insight::attribution::model::agreement::Agreement;
 use crate::insight::attribution::model::sums::Total;
-use crate::insight::attribution::{CompareRow, Compared, DateRange, Journeys, Name, Row, Summary};
+use crate::insight::attribution::{CompareRow, Compared, Journeys, Name, Row, Summary};
+use crate::insight::calendar::DateRange;
 
 /// Days, both ends included.
 #[derive(InputObject)]

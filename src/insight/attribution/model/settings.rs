@@ -74,6 +74,12 @@ impl AttributionSettings {
         }
     }
 
+    /// Whether the same touches count by these and other settings: then trails are the same, and credits alone differ.
+    #[must_use]
+    pub fn have_the_trails_of(&self, other: &Self) -> bool {
+        self.window_days == other.window_days && self.touch_types == other.touch_types
+    }
+
     /// All that is wrong with them.
     #[must_use]
     pub fn problems(&self) -> Vec<WrongSetting> {

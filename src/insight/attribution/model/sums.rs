@@ -11,6 +11,7 @@ use super::{
     settings::AttributionSettings,
     trail::{End, Trail},
 };
+use crate::insight::calendar::{first_of_month, month_of};
 
 /// The parts that a conversion's credit is counted in, so that sums are exact in any order.
 pub const PARTS: i64 = 1_000_000_000;
@@ -67,7 +68,7 @@ pub struct Total {
 /// A sum of journeys is for what they ended in; `None` for those that no conversion has ended.
 pub type EndedIn = Option<ConversionKind>;
 
-/// Sums by day. A commutative group: what was added can be taken back, and neither order nor batches matter.
+/// Sums by day, or by month. A commutative group: what was added can be taken back, and neither order nor batches matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// The credits of rules.
@@ -108,6 +109,66 @@ impl Sums {
         }
     }
 
+    /// The same by month: what was of a day is of the first day of its month.
+    #[must_use]
+    pub fn by_month(&self) -> Self {
+        let month = |day: Day| first_of_month(month_of(day));
+        let mut months = Self::default();
+        for (key, credit) in &self.credits {
+            let key = CreditKey {
+                day: month(key.day),
+                ..key.clone()
+            };
+            months.credit(key, *credit);
+        }
+        for ((dimension, day, ended_in), paths) in &self.paths {
+            months.add_paths((*dimension, month(*day), *ended_in), paths.clone());
+        }
+        for ((day, kind), total) in &self.totals {
+            months.add_total((month(*day), *kind), *total);
+        }
+        months
+    }
+
+    /// Adds other sums.
+    pub fn merge(&mut self, other: Self) {
+        for (key, credit) in other.credits {
+            self.credit(key, credit);
+        }
+        for (key, paths) in other.paths {
+            self.add_paths(key, paths);
+        }
+        for (key, total) in other.totals {
+            self.add_total(key, total);
+        }
+    }
+
+    fn add_paths(&mut self, key: (AttributionDimension, Day, EndedIn), paths: NamedPaths) {
+        match self.paths.entry(key) {
+            Entry::Vacant(place) => {
+                place.insert(paths);
+            }
+            Entry::Occupied(mut place) => {
+                place.get_mut().merge(paths);
+                if place.get().is_empty() {
+                    place.remove();
+                }
+            }
+        }
+    }
+
+    fn add_total(&mut self, key: (Day, ConversionKind), more: Total) {
+        let total = self.totals.entry(key).or_default();
+        total.conversions += more.conversions;
+        total.minor += more.minor;
+        total.unvalued += more.unvalued;
+        total.untouched += more.untouched;
+        total.untouched_minor += more.untouched_minor;
+        if *total == Total::default() {
+            self.totals.remove(&key);
+        }
+    }
+
     fn add_conversion(
         &mut self,
         trail: &Trail,
@@ -118,15 +179,14 @@ impl Sums {
     ) {
         let minor = value.unwrap_or_default();
         let is_untouched = trail.touches.is_empty();
-        let total = self.totals.entry((day, kind)).or_default();
-        total.conversions += times;
-        total.minor += times * minor;
-        total.unvalued += times * i64::from(value.is_none());
-        total.untouched += times * i64::from(is_untouched);
-        total.untouched_minor += times * if is_untouched { minor } else { 0 };
-        if *total == Total::default() {
-            self.totals.remove(&(day, kind));
-        }
+        let total = Total {
+            conversions: times,
+            minor: times * minor,
+            unvalued: times * i64::from(value.is_none()),
+            untouched: times * i64::from(is_untouched),
+            untouched_minor: times * if is_untouched { minor } else { 0 },
+        };
+        self.add_total((day, kind), total);
         for model in RULES {
             let Some(credits) = trail.credits(model, settings) else {
                 continue;

@@ -13,7 +13,7 @@ pub(super) use facts::{
     Counted, Outline, conversions, leads_after, opportunity_at, outlines, reversal_as_of, touches,
     touches_between,
 };
-pub(super) use sums::{Asked, add, all_sums, credits, forget, paths, totals};
+pub(super) use sums::{Asked, Credits, add, all_sums, credits, forget, paths, totals};
 pub(super) use trails::{StoredTrail, newest_trails, read, trails, trails_between, write_trails, written};
 
 use super::model::settings::AttributionSettings;

@@ -1,20 +1,26 @@
-//! Sums of days.
+//! Sums of days and months.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use entity::{
-    AttributionDimension, AttributionModel, ConversionKind, Day, attribution_credit, attribution_paths,
-    attribution_total,
+    AttributionDimension, AttributionModel, ConversionKind, Day, ReportLevel, attribution_credit,
+    attribution_paths, attribution_total,
 };
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Value};
 
-use crate::db::{Conflict, Tx, insert_many, padded, sql, upsert_many};
+use crate::db::{Conflict, KeyType, Tx, insert_many, key_table, padded, sql, upsert_many};
 use crate::error::Error;
 use crate::insight::attribution::model::named::NamedPaths;
 use crate::insight::attribution::model::sums::{Credit, CreditKey, EndedIn, Sums, Total};
+use crate::insight::calendar::{Span, first_of_month};
 
-/// Adds sums to those of their days.
+/// Adds sums to those of their days and months.
 pub(in crate::insight::attribution) async fn add(tx: &Tx, version: i32, sums: Sums) -> Result<(), Error> {
+    add_to(tx, version, ReportLevel::Month, sums.by_month()).await?;
+    add_to(tx, version, ReportLevel::Day, sums).await
+}
+
+async fn add_to(tx: &Tx, version: i32, level: ReportLevel, sums: Sums) -> Result<(), Error> {
     let Sums {
         credits,
         paths,
@@ -26,6 +32,7 @@ pub(in crate::insight::attribution) async fn add(tx: &Tx, version: i32, sums: Su
             version,
             model: key.model,
             dimension: key.dimension,
+            level,
             day: key.day,
             kind: key.kind,
             name: key.name,
@@ -36,13 +43,14 @@ pub(in crate::insight::attribution) async fn add(tx: &Tx, version: i32, sums: Su
     insert_many(
         tx,
         &credits,
-        Conflict::Add("version, model, dimension, day, kind, name"),
+        Conflict::Add("version, dimension, model, level, day, kind, name"),
     )
     .await?;
     let totals: Vec<_> = totals
         .into_iter()
         .map(|((day, kind), total)| attribution_total::Model {
             version,
+            level,
             day,
             kind,
             conversions: total.conversions,
@@ -52,13 +60,13 @@ pub(in crate::insight::attribution) async fn add(tx: &Tx, version: i32, sums: Su
             untouched_minor: total.untouched_minor,
         })
         .collect();
-    insert_many(tx, &totals, Conflict::Add("version, day, kind")).await?;
-    add_paths(tx, version, paths).await
+    insert_many(tx, &totals, Conflict::Add("version, level, day, kind")).await?;
+    add_paths(tx, version, level, paths).await
 }
 
 type Paths = BTreeMap<(AttributionDimension, Day, EndedIn), NamedPaths>;
 
-async fn add_paths(tx: &Tx, version: i32, mut paths: Paths) -> Result<(), Error> {
+async fn add_paths(tx: &Tx, version: i32, level: ReportLevel, mut paths: Paths) -> Result<(), Error> {
     if paths.is_empty() {
         return Ok(());
     }
@@ -68,6 +76,7 @@ async fn add_paths(tx: &Tx, version: i32, mut paths: Paths) -> Result<(), Error>
         let stored = attribution_paths::Entity::find()
             .filter(attribution_paths::Column::Version.eq(version))
             .filter(attribution_paths::Column::Dimension.is_in(AttributionDimension::ALL.iter().copied()))
+            .filter(attribution_paths::Column::Level.eq(level))
             .filter(attribution_paths::Column::Day.is_in(padded(chunk)))
             .all(&**tx)
             .await?;
@@ -83,13 +92,14 @@ async fn add_paths(tx: &Tx, version: i32, mut paths: Paths) -> Result<(), Error>
             Ok(attribution_paths::Model {
                 version,
                 dimension: *dimension,
+                level,
                 day: *day,
                 ended_in: ended_in.map_or("", ConversionKind::as_str).to_owned(),
                 paths: serde_json::to_string(paths)?,
             })
         })
         .collect();
-    upsert_many(tx, &rows?, "version, dimension, day, ended_in").await?;
+    upsert_many(tx, &rows?, "version, dimension, level, day, ended_in").await?;
     Ok(())
 }
 
@@ -100,53 +110,95 @@ fn ended_in(word: &str) -> Result<EndedIn, Error> {
     Ok(Some(word.parse().map_err(Error::internal)?))
 }
 
-/// Which days and conversions are asked for: from a UTC day to another, both included; all kinds where none is named.
+/// Which days and conversions are asked for: whole UTC months and days; all kinds where none is named.
 #[derive(Clone, Debug)]
 pub(in crate::insight::attribution) struct Asked {
     pub(in crate::insight::attribution) version: i32,
-    pub(in crate::insight::attribution) days: (Day, Day),
+    pub(in crate::insight::attribution) spans: Vec<Span>,
     pub(in crate::insight::attribution) kinds: Vec<ConversionKind>,
 }
 
 impl Asked {
-    fn kinds(&self) -> Vec<ConversionKind> {
-        if self.kinds.is_empty() {
-            ConversionKind::ALL.to_vec()
+    /// The kinds, as a list in SQL.
+    fn kinds(&self, also: &[&str]) -> String {
+        let kinds = if self.kinds.is_empty() {
+            ConversionKind::ALL
         } else {
-            self.kinds.clone()
-        }
+            &self.kinds
+        };
+        let words = kinds.iter().map(|kind| kind.as_str()).chain(also.iter().copied());
+        listed(words)
+    }
+
+    /// A table `k` of the spans.
+    fn table(&self, db: &impl ConnectionTrait, values: &mut Vec<Value>) -> String {
+        let columns = [
+            ("level", KeyType::Text),
+            ("first", KeyType::Integer),
+            ("last", KeyType::Integer),
+        ];
+        let rows = self.spans.iter().map(|span| {
+            let (first, last) = days(span);
+            [span.level.as_str().into(), first.0.into(), last.0.into()]
+        });
+        key_table(db.get_database_backend(), "k", columns, rows, values)
     }
 }
 
-/// The credits of one rule in a range, by name.
+/// Words of the schema, as a list in SQL.
+fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words
+        .map(|word| format!("'{word}'"))
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+/// The first days of the first and the last of some spans.
+fn days(span: &Span) -> (Day, Day) {
+    match span.level {
+        ReportLevel::Month => (first_of_month(span.from), first_of_month(span.to)),
+        _ => (Day(span.from), Day(span.to)),
+    }
+}
+
+/// Credits of rules, by model and name.
+pub(in crate::insight::attribution) type Credits = HashMap<AttributionModel, BTreeMap<String, Credit>>;
+
+/// The credits of some rules in a range.
 pub(in crate::insight::attribution) async fn credits(
     db: &impl ConnectionTrait,
     asked: &Asked,
-    model: AttributionModel,
+    models: &[AttributionModel],
     dimension: AttributionDimension,
-) -> Result<BTreeMap<String, Credit>, DbErr> {
-    let rows: Vec<(String, i64, i64)> = attribution_credit::Entity::find()
-        .select_only()
-        .column(attribution_credit::Column::Name)
-        .expr_as(sum("parts"), "parts")
-        .expr_as(sum("minor"), "minor")
-        .filter(attribution_credit::Column::Version.eq(asked.version))
-        .filter(attribution_credit::Column::Model.eq(model))
-        .filter(attribution_credit::Column::Dimension.eq(dimension))
-        .filter(attribution_credit::Column::Day.between(asked.days.0, asked.days.1))
-        .filter(attribution_credit::Column::Kind.is_in(asked.kinds()))
-        .group_by(attribution_credit::Column::Name)
-        .into_tuple()
-        .all(db)
-        .await?;
-    let rows = rows
-        .into_iter()
-        .map(|(name, parts, minor)| (name, Credit { parts, minor }));
-    Ok(rows.filter(|(_, credit)| *credit != Credit::default()).collect())
-}
-
-fn sum(column: &str) -> sea_orm::sea_query::SimpleExpr {
-    sea_orm::sea_query::Expr::cust(format!("CAST(sum({column}) AS BIGINT)"))
+) -> Result<Credits, DbErr> {
+    if asked.spans.is_empty() || models.is_empty() {
+        return Ok(Credits::new());
+    }
+    let mut values = Vec::new();
+    let table = asked.table(db, &mut values);
+    let kinds = asked.kinds(&[]);
+    let models = listed(models.iter().map(|model| model.as_str()));
+    values.extend([asked.version.into(), dimension.as_str().into()]);
+    let text = format!(
+        "WITH {table} SELECT c.model, c.name, CAST(sum(c.parts) AS BIGINT), CAST(sum(c.minor) AS BIGINT) \
+         FROM k CROSS JOIN attribution_credit c WHERE c.version = ? AND c.dimension = ? AND c.model IN ({models}) \
+         AND c.level = k.level AND c.day >= k.first AND c.day <= k.last AND c.kind IN ({kinds}) GROUP BY c.model, c.name"
+    );
+    let mut credits = Credits::new();
+    for row in db
+        .query_all_raw(sql(db.get_database_backend(), &text, values))
+        .await?
+    {
+        let credit = Credit {
+            parts: row.try_get_by_index(2)?,
+            minor: row.try_get_by_index(3)?,
+        };
+        if credit != Credit::default() {
+            let of_model = credits.entry(row.try_get_by_index(0)?).or_default();
+            of_model.insert(row.try_get_by_index(1)?, credit);
+        }
+    }
+    Ok(credits)
 }
 
 /// The conversions in a range, by kind.
@@ -154,36 +206,37 @@ pub(in crate::insight::attribution) async fn totals(
     db: &impl ConnectionTrait,
     asked: &Asked,
 ) -> Result<BTreeMap<ConversionKind, Total>, DbErr> {
-    let rows: Vec<(ConversionKind, i64, i64, i64, i64, i64)> = attribution_total::Entity::find()
-        .select_only()
-        .column(attribution_total::Column::Kind)
-        .expr_as(sum("conversions"), "conversions")
-        .expr_as(sum("minor"), "minor")
-        .expr_as(sum("unvalued"), "unvalued")
-        .expr_as(sum("untouched"), "untouched")
-        .expr_as(sum("untouched_minor"), "untouched_minor")
-        .filter(attribution_total::Column::Version.eq(asked.version))
-        .filter(attribution_total::Column::Day.between(asked.days.0, asked.days.1))
-        .filter(attribution_total::Column::Kind.is_in(asked.kinds()))
-        .group_by(attribution_total::Column::Kind)
-        .into_tuple()
-        .all(db)
-        .await?;
-    let total = |(kind, conversions, minor, unvalued, untouched, untouched_minor)| {
+    if asked.spans.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let mut values = Vec::new();
+    let table = asked.table(db, &mut values);
+    let kinds = asked.kinds(&[]);
+    values.push(asked.version.into());
+    let sums = ["conversions", "minor", "unvalued", "untouched", "untouched_minor"]
+        .map(|column| format!("CAST(sum(t.{column}) AS BIGINT)"))
+        .join(", ");
+    let text = format!(
+        "WITH {table} SELECT t.kind, {sums} FROM k CROSS JOIN attribution_total t WHERE t.version = ? \
+         AND t.level = k.level AND t.day >= k.first AND t.day <= k.last AND t.kind IN ({kinds}) GROUP BY t.kind"
+    );
+    let mut totals = BTreeMap::new();
+    for row in db
+        .query_all_raw(sql(db.get_database_backend(), &text, values))
+        .await?
+    {
         let total = Total {
-            conversions,
-            minor,
-            unvalued,
-            untouched,
-            untouched_minor,
+            conversions: row.try_get_by_index(1)?,
+            minor: row.try_get_by_index(2)?,
+            unvalued: row.try_get_by_index(3)?,
+            untouched: row.try_get_by_index(4)?,
+            untouched_minor: row.try_get_by_index(5)?,
         };
-        (kind, total)
-    };
-    Ok(rows
-        .into_iter()
-        .map(total)
-        .filter(|(_, total)| *total != Total::default())
-        .collect())
+        if total != Total::default() {
+            totals.insert(row.try_get_by_index(0)?, total);
+        }
+    }
+    Ok(totals)
 }
 
 /// The journeys that ended in a range: in the kinds asked for, or in nothing.
@@ -192,18 +245,24 @@ pub(in crate::insight::attribution) async fn paths(
     asked: &Asked,
     dimension: AttributionDimension,
 ) -> Result<NamedPaths, Error> {
-    let kinds = asked.kinds();
-    let ends = kinds.iter().map(|kind| kind.as_str()).chain([""]);
-    let rows = attribution_paths::Entity::find()
-        .filter(attribution_paths::Column::Version.eq(asked.version))
-        .filter(attribution_paths::Column::Dimension.eq(dimension))
-        .filter(attribution_paths::Column::Day.between(asked.days.0, asked.days.1))
-        .filter(attribution_paths::Column::EndedIn.is_in(ends))
-        .all(db)
-        .await?;
+    if asked.spans.is_empty() {
+        return Ok(NamedPaths::default());
+    }
+    let mut values = Vec::new();
+    let table = asked.table(db, &mut values);
+    let ends = asked.kinds(&[""]);
+    values.extend([asked.version.into(), dimension.as_str().into()]);
+    let text = format!(
+        "WITH {table} SELECT p.paths FROM k CROSS JOIN attribution_paths p WHERE p.version = ? AND p.dimension = ? \
+         AND p.level = k.level AND p.day >= k.first AND p.day <= k.last AND p.ended_in IN ({ends})"
+    );
     let mut sum = NamedPaths::default();
-    for row in rows {
-        sum.merge(serde_json::from_str(&row.paths)?);
+    for row in db
+        .query_all_raw(sql(db.get_database_backend(), &text, values))
+        .await?
+    {
+        let paths: String = row.try_get_by_index(0)?;
+        sum.merge(serde_json::from_str(&paths)?);
     }
     Ok(sum)
 }
@@ -231,13 +290,16 @@ pub(in crate::insight::attribution) async fn forget(
     Ok(left)
 }
 
-/// All sums of a version, but for those that are nothing.
+/// All sums of a version by day or by month, but for those that are nothing.
 pub(in crate::insight::attribution) async fn all_sums(
     db: &impl ConnectionTrait,
     version: i32,
+    level: ReportLevel,
 ) -> Result<Sums, Error> {
     let mut sums = Sums::default();
-    let credits = attribution_credit::Entity::find().filter(attribution_credit::Column::Version.eq(version));
+    let credits = attribution_credit::Entity::find()
+        .filter(attribution_credit::Column::Version.eq(version))
+        .filter(attribution_credit::Column::Level.eq(level));
     for row in credits.all(db).await? {
         let credit = Credit {
             parts: row.parts,
@@ -254,7 +316,9 @@ pub(in crate::insight::attribution) async fn all_sums(
             sums.credits.insert(key, credit);
         }
     }
-    let paths = attribution_paths::Entity::find().filter(attribution_paths::Column::Version.eq(version));
+    let paths = attribution_paths::Entity::find()
+        .filter(attribution_paths::Column::Version.eq(version))
+        .filter(attribution_paths::Column::Level.eq(level));
     for row in paths.all(db).await? {
         let paths: NamedPaths = serde_json::from_str(&row.paths)?;
         if !paths.is_empty() {
@@ -262,7 +326,9 @@ pub(in crate::insight::attribution) async fn all_sums(
                 .insert((row.dimension, row.day, ended_in(&row.ended_in)?), paths);
         }
     }
-    let totals = attribution_total::Entity::find().filter(attribution_total::Column::Version.eq(version));
+    let totals = attribution_total::Entity::find()
+        .filter(attribution_total::Column::Version.eq(version))
+        .filter(attribution_total::Column::Level.eq(level));
     for row in totals.all(db).await? {
         let total = Total {
             conversions: row.conversions,

@@ -21,7 +21,7 @@ pub(super) use sources::SourceTable;
 
 use crate::api::types::TimeZone;
 use crate::insight::analytics::Report;
-use crate::insight::attribution::DateRange;
+use crate::insight::calendar::DateRange;
 
 /// Days of a time zone, both ends included.
 #[derive(SimpleObject)]

@@ -3,7 +3,7 @@
 use entity::time::{DAY_MICROS, HOUR_MICROS as HOUR, QUARTER_MICROS as QUARTER};
 use entity::{ReportLevel, Timestamp};
 
-use super::outline::{first_of_month, month_of};
+use super::months::{first_of_month, month_of};
 
 /// Spans of one length, one after the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,7 +158,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::insight::attribution::DateRange;
+    use crate::insight::calendar::DateRange;
 
     fn at(text: &str) -> Timestamp {
         Timestamp::parse_rfc3339(text).unwrap()

@@ -1,4 +1,4 @@
-//! Dates in a time zone, as moments and as whole UTC days.
+//! Dates in a time zone, as moments.
 
 use chrono::{LocalResult, TimeZone as _};
 use chrono_tz::Tz;
@@ -18,15 +18,6 @@ pub struct DateRange {
     pub to: Day,
     /// Where.
     pub zone: Tz,
-}
-
-/// The parts of a range: UTC days that lie in it as a whole, and spans of less than a day at its ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parts {
-    /// From a UTC day to another, both included.
-    pub days: Option<(Day, Day)>,
-    /// From a moment on, up to another that is not included.
-    pub edges: Vec<(Timestamp, Timestamp)>,
 }
 
 impl DateRange {
@@ -53,29 +44,6 @@ impl DateRange {
             midnight(self.from, self.zone),
             midnight(Day(self.to.0.saturating_add(1)), self.zone),
         )
-    }
-
-    /// As whole UTC days and what is left at the ends.
-    #[must_use]
-    pub fn parts(&self) -> Parts {
-        let (begin, end) = self.moments();
-        let first = if begin == begin.day().start() {
-            begin.day()
-        } else {
-            Day(begin.day().0 + 1)
-        };
-        let last = Day(end.day().0 - 1);
-        if first > last {
-            return Parts {
-                days: None,
-                edges: vec![(begin, end)],
-            };
-        }
-        let edges = [(begin, first.start()), (Day(last.0 + 1).start(), end)];
-        Parts {
-            days: Some((first, last)),
-            edges: edges.into_iter().filter(|(from, to)| from < to).collect(),
-        }
     }
 }
 
@@ -117,45 +85,13 @@ mod tests {
     }
 
     #[test]
-    fn in_utc_there_are_no_edges() {
-        let parts = range("2026-03-01", "2026-03-31", Tz::UTC).parts();
-        assert_eq!(
-            parts,
-            Parts {
-                days: Some((day("2026-03-01"), day("2026-03-31"))),
-                edges: vec![]
-            }
-        );
-    }
-
-    #[test]
-    fn a_day_in_india_is_two_edges() {
+    fn a_day_in_india_begins_the_evening_before() {
         let range = range("2026-03-01", "2026-03-01", Tz::Asia__Kolkata);
         let hours = |day: &str, half_hours: i64| {
             Timestamp(self::day(day).start().micros() + half_hours * 1_800_000_000)
         };
         let (begin, end) = (hours("2026-02-28", 37), hours("2026-03-01", 37));
         assert_eq!(range.moments(), (begin, end));
-        assert_eq!(
-            range.parts(),
-            Parts {
-                days: None,
-                edges: vec![(begin, end)]
-            }
-        );
-        let week = DateRange {
-            to: day("2026-03-07"),
-            ..range
-        }
-        .parts();
-        assert_eq!(week.days, Some((day("2026-03-01"), day("2026-03-06"))));
-        assert_eq!(
-            week.edges,
-            [
-                (begin, hours("2026-03-01", 0)),
-                (hours("2026-03-07", 0), hours("2026-03-07", 37))
-            ]
-        );
     }
 
     #[test]
