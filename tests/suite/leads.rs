@@ -323,7 +323,7 @@ on_both! {
             }
         }
         let page = |first: i32| json!({ "first": first });
-        let query = "query ($first: Int!) { leads(first: $first, order: { field: SCORE }) { nodes { id displayName identities { value } } } }";
+        let query = "query ($first: Int!) { leads(first: $first, order: { field: NAME }) { nodes { id displayName identities { value } } } }";
         server.costs_the_same(query, page(5), page(50)).await;
         let foreign = server.data("{ leads(first: 1) { pageInfo { endCursor } } }", json!({})).await;
         let foreign = server.graphql(

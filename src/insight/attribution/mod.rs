@@ -4,9 +4,11 @@
 //! - `model`: the rules, pure.
 //! - `keeping`: trails of conversions and sums of days, kept as engagements, conversions and stages come (`handler`), and made
 //!   anew by other settings (`recompute`).
-//! - `one`: a conversion explained; `sums`: those of a range, models side by side; `settings`.
+//! - `one`: a conversion explained; `sums`: those of a range, models side by side; `as_of`: the same by what was known once;
+//!   `settings`.
 //! - `verify`: whether what is kept is what the rows say.
 
+mod as_of;
 pub mod graphql;
 mod handler;
 mod journey;

@@ -171,11 +171,14 @@ fn models_for(
     }
     if models.contains(&AttributionModel::Markov) && !knows_markov {
         caller.require_all_rows()?;
-        let message = "`MARKOV` learns from all journeys as they are now: ask for it without `asOf`";
-        return Err(Error::BadInput(message.to_owned()));
+        return Err(markov_is_of_now());
     }
     let models: BTreeSet<_> = models.into_iter().collect();
     Ok(models.into_iter().collect())
+}
+
+pub(super) fn markov_is_of_now() -> Error {
+    Error::BadInput("`MARKOV` learns from all journeys as they are now: ask for it without `asOf`".to_owned())
 }
 
 async fn trail_as_of(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entity::{Area, AttributionDimension, AttributionModel, ConversionKind};
+use entity::{Area, AttributionDimension, AttributionModel, ConversionKind, Timestamp};
 
 use super::model::agreement::{Agreement, agreement};
 use super::model::money::split;
@@ -10,9 +10,9 @@ use super::model::named::Numbered;
 use super::model::paths::Outcome;
 use super::model::shapley::{Sampling, Worth, shapley};
 use super::model::sums::{Credit, PARTS, RULES, Sums, Total};
-use super::one::removal;
+use super::one::{markov_is_of_now, removal};
 use super::settings::{Settings, answering};
-use super::store;
+use super::{as_of, store};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
@@ -31,6 +31,8 @@ pub struct SummaryRequest {
     pub by: AttributionDimension,
     /// Of which kinds; of all where none is named.
     pub kinds: Vec<ConversionKind>,
+    /// By what was known at a moment; as it is now, if none.
+    pub as_of: Option<Timestamp>,
 }
 
 /// What a sum is of.
@@ -66,7 +68,8 @@ pub struct Summary {
     pub totals: BTreeMap<ConversionKind, Total>,
     /// Those credited most first.
     pub rows: Vec<Row>,
-    /// What the models that look at all journeys have learnt from; none where neither they nor this was asked for.
+    /// What the models that look at all journeys have learnt from; none where neither they nor this was asked for, and as of a
+    /// moment.
     pub journeys: Option<Journeys>,
 }
 
@@ -127,7 +130,7 @@ fn together(rows: impl Iterator<Item = Row>) -> Vec<Row> {
 /// that look at all of them, and `with_journeys`.
 ///
 /// # Errors
-/// A missing scope `revenue:read`; a row filter; the database's.
+/// `MARKOV` and more than [`MOST_AS_OF`](as_of::MOST_AS_OF) conversions as of a moment; a missing scope `revenue:read`; a row filter; the database's.
 pub async fn summary(
     app: &App,
     caller: &Caller,
@@ -136,6 +139,9 @@ pub async fn summary(
     first: usize,
     with_journeys: bool,
 ) -> Result<Summary, Error> {
+    if request.as_of.is_some() && model == AttributionModel::Markov {
+        return Err(markov_is_of_now());
+    }
     // Before: whoever holds one connection waits for no other.
     let currency = revenue::reporting_currency(app).await?;
     let sums = Reading::begin(app, caller, request).await?;
@@ -159,7 +165,10 @@ pub async fn summary(
     Ok(Summary {
         rows,
         totals: sums.totals().await?,
-        journeys: learnt.map(|learnt| learnt.journeys()),
+        // Of those that have ended in nothing nobody knows as of a moment.
+        journeys: learnt
+            .filter(|_| request.as_of.is_none())
+            .map(|learnt| learnt.journeys()),
         currency,
         settings: sums.settings,
     })
@@ -249,7 +258,7 @@ struct Reading {
     by: AttributionDimension,
     /// Whole UTC months and days.
     asked: store::Asked,
-    /// What lies at the ends.
+    /// What lies at the ends; all, where it is told by what was known at a moment.
     edges: Sums,
 }
 
@@ -265,9 +274,31 @@ impl Reading {
     async fn begin(app: &App, caller: &Caller, request: &SummaryRequest) -> Result<Self, Error> {
         caller.require(Scope::Read(Area::Revenue))?;
         caller.require_all_rows()?;
-        let SummaryRequest { range, by, kinds } = request;
-        let made = made(range.checked()?.moments(), &ALL);
+        let SummaryRequest {
+            range,
+            by,
+            kinds,
+            as_of,
+        } = request;
+        let moments = range.checked()?.moments();
         let db = app.db().snapshot().await?;
+        if let Some(as_of) = *as_of {
+            let settings = Settings::read(store::settings_as_of(&db, as_of).await?)?;
+            let edges = as_of::sums(&db, &settings.settings, moments, kinds, as_of).await?;
+            let asked = store::Asked {
+                version: settings.version,
+                spans: Vec::new(),
+                kinds: kinds.clone(),
+            };
+            return Ok(Self {
+                db,
+                settings,
+                by: *by,
+                asked,
+                edges,
+            });
+        }
+        let made = made(moments, &ALL);
         let kept = store::kept(&db).await?;
         let settings = Settings::read(answering(&kept)?.clone())?;
         let asked = store::Asked {

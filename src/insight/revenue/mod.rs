@@ -20,6 +20,6 @@ pub use deals::{
     stages as deal_stages, win as deal_win,
 };
 pub use lifetime::{LifetimeChore, LifetimeFit};
-pub use rates::{NewRate, RateSink, record as record_rates, reporting_currency};
+pub use rates::{NewRate, RateSink, in_reporting_currency, record as record_rates, reporting_currency};
 use revaluation::Revalued;
 pub use revaluation::{Revaluation, revalued_leads};

@@ -181,6 +181,7 @@ async fn told(app: &App, caller: &Caller, request: &ReportRequest, range: DateRa
         range,
         by,
         kinds: Vec::new(),
+        as_of: None,
     };
     Ok(match request.report {
         ReportKind::Funnel => {

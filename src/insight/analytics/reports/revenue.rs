@@ -95,6 +95,7 @@ async fn credited(
         range,
         by: AttributionDimension::Campaign,
         kinds: Vec::new(),
+        as_of: None,
     };
     let summary = attribution::summary(app, caller, &request, model, usize::MAX, false).await?;
     let named = summary.rows.into_iter().filter_map(|row| match row.name {

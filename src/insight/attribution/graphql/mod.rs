@@ -64,9 +64,10 @@ impl AttributionQuery {
     }
 
     /// What the conversions of some days owe to channels, sources, campaigns or kinds of touches, by one model. Read from sums
-    /// that are kept by UTC day; in another time zone the ends are added from the conversions of up to two days.
+    /// that are kept by UTC day; in another time zone the ends are added from the conversions of up to two days. With `asOf` it is
+    /// made of the conversions themselves, of at most 20,000.
     #[scope("revenue:read", all_rows)]
-    #[graphql(complexity = "200 + child_complexity")]
+    #[graphql(complexity = "if as_of.is_some() { 2_000 } else { 200 } + child_complexity")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a report")]
     async fn attribution_summary(
         &self,
@@ -80,8 +81,16 @@ impl AttributionQuery {
         >,
         #[graphql(desc = "Rows at most, 1–1,000; 100 when absent. The others are taken together.")]
         first: Option<i32>,
+        #[graphql(
+            desc = "By what was known at this moment: conversions, refunds, touches and settings. Now when absent. Rates of \
+                    exchange, and how surely a person made a touch, are told as they are known now; `MARKOV` cannot be had so."
+        )]
+        as_of: Option<Timestamp>,
     ) -> Result<AttributionSummary> {
-        let request = request(range, time_zone, by, kinds)?;
+        let request = SummaryRequest {
+            as_of,
+            ..request(range, time_zone, by, kinds)?
+        };
         let first = rows(first)?;
         // Rules do without journeys, which are much to read.
         let with_journeys = ctx.look_ahead().field("journeys").exists();
@@ -129,6 +138,7 @@ fn request(
         range: range.within(zone)?,
         by,
         kinds: kinds.unwrap_or_default(),
+        as_of: None,
     })
 }
 

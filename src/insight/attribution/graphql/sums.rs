@@ -130,8 +130,8 @@ pub(super) struct AttributionSummary {
     totals: Vec<AttributionTotal>,
     /// Those credited with most money first.
     rows: Vec<AttributionRow>,
-    /// What `MARKOV` and `SHAPLEY` learn from.
-    journeys: AttributionJourneys,
+    /// What `MARKOV` and `SHAPLEY` learn from; null with `asOf`.
+    journeys: Option<AttributionJourneys>,
 }
 
 impl AttributionSummary {
@@ -162,8 +162,7 @@ impl AttributionSummary {
             rows: rows.into_iter().map(row).collect(),
             totals: totals(&currency, all),
             settings: settings.into(),
-            // Nobody has asked for those that were not read.
-            journeys: journeys.unwrap_or_default().into(),
+            journeys: journeys.map(Into::into),
         }
     }
 }

@@ -187,6 +187,106 @@ pub(in crate::insight::attribution) async fn touches_between(
     rows.iter().map(touch).collect()
 }
 
+/// A conversion by what was known of it at a moment.
+#[derive(Clone, Debug)]
+pub(in crate::insight::attribution) struct Known {
+    pub(in crate::insight::attribution) lead_id: LeadId,
+    pub(in crate::insight::attribution) kind: ConversionKind,
+    pub(in crate::insight::attribution) at: Timestamp,
+    /// In minor units of its own currency.
+    pub(in crate::insight::attribution) minor: Option<i64>,
+    pub(in crate::insight::attribution) currency: Option<String>,
+    /// What had been given back by then, in the same.
+    pub(in crate::insight::attribution) refunded: i64,
+}
+
+/// The conversions of a span that Leadline knew of at a moment, and that had not been called off by then.
+pub(in crate::insight::attribution) async fn conversions_known_by(
+    db: &impl ConnectionTrait,
+    (from, to): (Timestamp, Timestamp),
+    kinds: &[ConversionKind],
+    known_by: Timestamp,
+    limit: u64,
+) -> Result<Vec<Known>, DbErr> {
+    let kinds: Vec<String> = kinds.iter().map(|kind| format!("'{kind}'")).collect();
+    let of_kinds = match kinds.is_empty() {
+        true => String::new(),
+        false => format!("AND c.kind IN ({})", kinds.join(",")),
+    };
+    let text = format!(
+        "SELECT c.lead_id, c.kind, c.occurred_at, c.value_minor, c.currency, COALESCE(r.refunded_minor, 0) \
+         FROM conversion c LEFT JOIN conversion_reversal r ON r.conversion_id = c.id AND r.at = \
+         (SELECT max(x.at) FROM conversion_reversal x WHERE x.conversion_id = c.id AND x.at <= ?) \
+         WHERE c.occurred_at >= ? AND c.occurred_at < ? AND c.received_at <= ? {of_kinds} \
+         AND (r.is_void IS NULL OR NOT r.is_void) ORDER BY c.occurred_at, c.id LIMIT {limit}"
+    );
+    let known_by = known_by.micros();
+    let values = [
+        known_by.into(),
+        from.micros().into(),
+        to.micros().into(),
+        known_by.into(),
+    ];
+    let rows = db
+        .query_all_raw(sql(db.get_database_backend(), &text, values))
+        .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Known {
+                lead_id: row.try_get_by_index(0)?,
+                kind: row.try_get_by_index(1)?,
+                at: row.try_get_by_index(2)?,
+                minor: row.try_get_by_index(3)?,
+                currency: row.try_get_by_index(4)?,
+                refunded: row.try_get_by_index(5)?,
+            })
+        })
+        .collect()
+}
+
+/// The touches of leads, each in a span, both ends included, of which Leadline knew at a moment: by the place of the span, in order
+/// of time, ties by id.
+pub(in crate::insight::attribution) async fn touches_known_by(
+    db: &impl ConnectionTrait,
+    spans: &[(LeadId, (Timestamp, Timestamp))],
+    known_by: Timestamp,
+    types: &BTreeSet<EngagementType>,
+) -> Result<HashMap<usize, Vec<Touch>>, DbErr> {
+    let mut values = Vec::new();
+    let columns = [
+        ("place", KeyType::Integer),
+        ("lead_id", KeyType::Uuid),
+        ("since", KeyType::BigInt),
+        ("until", KeyType::BigInt),
+    ];
+    let rows = (0_i32..).zip(spans).map(|(place, (lead, (from, to)))| {
+        [
+            place.into(),
+            lead.0.into(),
+            from.micros().into(),
+            to.micros().into(),
+        ]
+    });
+    let table = key_table(db.get_database_backend(), "k", columns, rows, &mut values);
+    values.push(known_by.micros().into());
+    let types = words(types);
+    let text = format!(
+        "WITH {table} SELECT {TOUCH}, k.place FROM k CROSS JOIN engagement e WHERE e.lead_id = k.lead_id \
+         AND e.occurred_at >= k.since AND e.occurred_at <= k.until AND e.received_at <= ? \
+         AND e.engagement_type IN ({types}) ORDER BY k.place, e.occurred_at, e.id"
+    );
+    let mut found: HashMap<usize, Vec<Touch>> = HashMap::new();
+    for row in db
+        .query_all_raw(sql(db.get_database_backend(), &text, values))
+        .await?
+    {
+        let place: i32 = row.try_get_by_index(9)?;
+        let place = usize::try_from(place).unwrap_or_default();
+        found.entry(place).or_default().push(touch(&row)?);
+    }
+    Ok(found)
+}
+
 /// When a lead first became an opportunity.
 pub(in crate::insight::attribution) async fn opportunity_at(
     db: &impl ConnectionTrait,

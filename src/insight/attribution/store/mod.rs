@@ -10,8 +10,8 @@ use sea_orm::{
 };
 
 pub(super) use facts::{
-    Counted, Outline, conversions, leads_after, opportunity_at, outlines, reversal_as_of, touches,
-    touches_between,
+    Counted, Known, Outline, conversions, conversions_known_by, leads_after, opportunity_at, outlines,
+    reversal_as_of, touches, touches_between, touches_known_by,
 };
 pub(super) use sums::{Asked, Credits, add, all_sums, credits, forget, paths, totals};
 pub(super) use trails::{StoredTrail, newest_trails, read, trails, trails_between, write_trails, written};

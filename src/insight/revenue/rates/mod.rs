@@ -14,8 +14,8 @@ pub use entity::currency_rate::Model as CurrencyRate;
 pub use import::RateSink;
 pub(in crate::insight::revenue) use service::Reporting;
 pub use service::{
-    Answer, Change, CurrencyProblem, Known, MOST_AT_ONCE, NewRate, StoredCurrencies, list, record,
-    reporting_currency, settings, update_settings,
+    Answer, Change, CurrencyProblem, Known, MOST_AT_ONCE, NewRate, StoredCurrencies, in_reporting_currency,
+    list, record, reporting_currency, settings, update_settings,
 };
 
 /// The kind of the job that tells amounts anew.

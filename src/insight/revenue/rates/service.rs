@@ -11,7 +11,7 @@ use serde_json::json;
 use super::model::{CurrencySettings, MOST_DAYS_OLD, Rates};
 use super::{CurrencyRate, REVALUATION, store};
 use crate::app::App;
-use crate::db::{CallKey, Once, Tx};
+use crate::db::{CallKey, ConnectionTrait, Once, Tx};
 use crate::error::{Error, Outcome, Problem};
 use crate::events::{self, NewEvent};
 use crate::identity::{Caller, Scope};
@@ -118,8 +118,16 @@ impl Reporting {
         tx: &Tx,
         amounts: impl Iterator<Item = (&'a str, Day)> + Send,
     ) -> Result<Self, Error> {
-        let settings = StoredCurrencies::read(store::held_settings(tx, false).await?)?.settings;
-        let CurrencySettings { reporting, base } = settings;
+        let held = store::held_settings(tx, false).await?;
+        Self::by(&**tx, held, amounts).await
+    }
+
+    async fn by<'a>(
+        db: &impl ConnectionTrait,
+        settings: setting::Model,
+        amounts: impl Iterator<Item = (&'a str, Day)> + Send,
+    ) -> Result<Self, Error> {
+        let CurrencySettings { reporting, base } = StoredCurrencies::read(settings)?.settings;
         let mut currencies = BTreeSet::new();
         let mut days: Option<(Day, Day)> = None;
         for (currency, day) in amounts.filter(|(currency, _)| *currency != reporting) {
@@ -132,7 +140,7 @@ impl Reporting {
             currencies.insert(&reporting);
             currencies.remove(base.as_str());
             let first = Day(first.0.saturating_sub(MOST_DAYS_OLD));
-            for row in store::between(&**tx, &currencies, (first, last)).await? {
+            for row in store::between(db, &currencies, (first, last)).await? {
                 rates.add(&row.currency, row.day, decimal(&row)?);
             }
         }
@@ -182,6 +190,21 @@ impl Reporting {
     pub(in crate::insight::revenue) fn amount(&self, minor: i64, currency: &str, day: Day) -> Option<i64> {
         self.rates.convert(minor, currency, &self.currency, day)
     }
+}
+
+/// What amounts in minor units of some currency, each at the rate of a day, are worth in the reporting currency, as rates are now;
+/// `None` where none is known.
+///
+/// # Errors
+/// The database's.
+pub async fn in_reporting_currency(
+    db: &impl ConnectionTrait,
+    amounts: &[(i64, &str, Day)],
+) -> Result<Vec<Option<i64>>, Error> {
+    let needed = amounts.iter().map(|(_, currency, day)| (*currency, *day));
+    let reporting = Reporting::by(db, store::settings(db).await?, needed).await?;
+    let worth = |(minor, currency, day): &(i64, &str, Day)| reporting.amount(*minor, currency, *day);
+    Ok(amounts.iter().map(worth).collect())
 }
 
 fn decimal(row: &CurrencyRate) -> Result<Decimal, Error> {
