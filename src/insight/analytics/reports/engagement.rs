@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entity::id::LeadId;
 use entity::{Area, Day, ReportLevel, Timestamp};
 
-use super::{Asked, ReadingOf, Report, each_day};
+use super::{Asked, ReadingOf, Report, each_day, together};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
@@ -45,26 +45,29 @@ pub async fn engagements(
     by_day: bool,
     top: usize,
 ) -> Result<Report<Engagements>, Error> {
-    if top > MOST_TOP {
-        return Err(Error::BadInput(format!("at most {MOST_TOP} leads are named")));
-    }
-    if top > 0 {
-        caller.require(Scope::Read(Area::Leads))?;
-    }
-    let reading = ReadingOf::begin(app, caller, Area::Engagement, asked).await?;
-    let mut told = Vec::new();
-    for range in asked.ranges() {
-        let days = if by_day { each_day(range)? } else { Vec::new() };
-        let mut engagements = match &reading.few {
-            Some(leads) => of_some(&reading, leads, range, &days).await?,
-            None => of_all(&reading, range, &days).await?,
-        };
-        if top > 0 {
-            engagements.top = busiest(&reading, range, engagements.all.total(), top).await?;
+    let read = async {
+        if top > MOST_TOP {
+            return Err(Error::BadInput(format!("at most {MOST_TOP} leads are named")));
         }
-        told.push(engagements);
-    }
-    Ok(reading.report_of(told))
+        if top > 0 {
+            caller.require(Scope::Read(Area::Leads))?;
+        }
+        let reading = ReadingOf::begin(app, caller, Area::Engagement, asked).await?;
+        let mut told = Vec::new();
+        for range in asked.ranges() {
+            let days = if by_day { each_day(range)? } else { Vec::new() };
+            let mut engagements = match &reading.few {
+                Some(leads) => of_some(&reading, leads, range, &days).await?,
+                None => of_all(&reading, range, &days).await?,
+            };
+            if top > 0 {
+                engagements.top = busiest(&reading, range, engagements.all.total(), top).await?;
+            }
+            told.push(engagements);
+        }
+        Ok(reading.report_of(told))
+    };
+    together(app, caller, asked, (by_day, top), read).await
 }
 
 /// By rows of engagements.

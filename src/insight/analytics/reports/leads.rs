@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entity::id::LeadId;
 use entity::{Area, Day, ReportMeasure as M};
 
-use super::{Asked, MOST_COHORTS, MOST_TOP, ReadingOf, Report, before, each_day};
+use super::{Asked, MOST_COHORTS, MOST_TOP, ReadingOf, Report, before, each_day, together};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
@@ -25,11 +25,14 @@ use crate::insight::revenue;
 /// A missing scope `lifecycle:read`, or `leads:read` where there is a filter; a range or filter that cannot be used; the
 /// database's.
 pub async fn funnel(app: &App, caller: &Caller, asked: &Asked) -> Result<Report<Funnel>, Error> {
-    let reading = ReadingOf::begin(app, caller, Area::Lifecycle, asked).await?;
-    let measures = [M::Reached, M::Standing, M::Stays, M::StaySeconds, M::StayClass];
-    let (current, previous) = reading.both(&measures).await?;
-    let previous = previous.map(|(range, sums)| (range, Funnel::of(&sums)));
-    Ok(reading.report(Funnel::of(&current), previous))
+    let read = async {
+        let reading = ReadingOf::begin(app, caller, Area::Lifecycle, asked).await?;
+        let measures = [M::Reached, M::Standing, M::Stays, M::StaySeconds, M::StayClass];
+        let (current, previous) = reading.both(&measures).await?;
+        let previous = previous.map(|(range, sums)| (range, Funnel::of(&sums)));
+        Ok(reading.report(Funnel::of(&current), previous))
+    };
+    together(app, caller, asked, (), read).await
 }
 
 /// How the journeys of leads go; the currency of all money; and the leads at high risk that are worth most.
@@ -45,34 +48,39 @@ pub async fn journeys(
     asked: &Asked,
     at_risk: usize,
 ) -> Result<Report<Journeys>, Error> {
-    if at_risk > MOST_TOP {
-        return Err(Error::BadInput(format!("at most {MOST_TOP} leads are named")));
-    }
-    if at_risk > 0 {
-        caller.require(Scope::Read(Area::Leads))?;
-    }
-    let currency = revenue::reporting_currency(app).await?;
-    let reading = ReadingOf::begin(app, caller, Area::Journeys, asked).await?;
-    let measures = [
-        M::Leads,
-        M::Trend,
-        M::RiskTenths,
-        M::HighRisk,
-        M::Journeys,
-        M::JourneySeconds,
-        M::Customers,
-        M::Revenue,
-    ];
-    let ranges = asked.ranges();
-    let mut told = Vec::new();
-    for (range, sums) in ranges.iter().zip(reading.sums(&measures, &ranges, false).await?) {
-        let named = match at_risk {
-            0 => Vec::new(),
-            most => store::at_risk(&reading.db, reading.few.as_ref(), range.moments(), most as u64).await?,
-        };
-        told.push((currency.clone(), Health::of(&sums), named));
-    }
-    Ok(reading.report_of(told))
+    let read = async {
+        if at_risk > MOST_TOP {
+            return Err(Error::BadInput(format!("at most {MOST_TOP} leads are named")));
+        }
+        if at_risk > 0 {
+            caller.require(Scope::Read(Area::Leads))?;
+        }
+        let currency = revenue::reporting_currency(app).await?;
+        let reading = ReadingOf::begin(app, caller, Area::Journeys, asked).await?;
+        let measures = [
+            M::Leads,
+            M::Trend,
+            M::RiskTenths,
+            M::HighRisk,
+            M::Journeys,
+            M::JourneySeconds,
+            M::Customers,
+            M::Revenue,
+        ];
+        let ranges = asked.ranges();
+        let mut told = Vec::new();
+        for (range, sums) in ranges.iter().zip(reading.sums(&measures, &ranges, false).await?) {
+            let named = match at_risk {
+                0 => Vec::new(),
+                most => {
+                    store::at_risk(&reading.db, reading.few.as_ref(), range.moments(), most as u64).await?
+                }
+            };
+            told.push((currency.clone(), Health::of(&sums), named));
+        }
+        Ok(reading.report_of(told))
+    };
+    together(app, caller, asked, at_risk, read).await
 }
 
 /// How promising leads are: all of the range, and those of each day.
@@ -89,47 +97,50 @@ pub struct Days {
 /// # Errors
 /// A missing scope `scoring:read`; more than 366 days where each is asked for; else as [`funnel`].
 pub async fn quality(app: &App, caller: &Caller, asked: &Asked, by_day: bool) -> Result<Report<Days>, Error> {
-    let reading = ReadingOf::begin(app, caller, Area::Scoring, asked).await?;
-    let measures = [
-        M::Leads,
-        M::Scored,
-        M::ScoreKey,
-        M::ScoreRate,
-        M::Grade,
-        M::Temperature,
-        M::ScoreTens,
-    ];
-    let (current, previous) = reading.both(&measures).await?;
-    let at = reading.at;
-    let days = async |range: DateRange| -> Result<Vec<(Day, quality::Day)>, Error> {
-        if !by_day {
-            return Ok(Vec::new());
-        }
-        let days = each_day(range)?;
-        let sums = reading.sums(&BY_HOUR, &days, true).await?;
-        let told = days.iter().zip(&sums);
-        Ok(told
-            .map(|(day, sums)| (day.from, quality::Day::of(sums, at)))
-            .collect())
+    let read = async {
+        let reading = ReadingOf::begin(app, caller, Area::Scoring, asked).await?;
+        let measures = [
+            M::Leads,
+            M::Scored,
+            M::ScoreKey,
+            M::ScoreRate,
+            M::Grade,
+            M::Temperature,
+            M::ScoreTens,
+        ];
+        let (current, previous) = reading.both(&measures).await?;
+        let at = reading.at;
+        let days = async |range: DateRange| -> Result<Vec<(Day, quality::Day)>, Error> {
+            if !by_day {
+                return Ok(Vec::new());
+            }
+            let days = each_day(range)?;
+            let sums = reading.sums(&BY_HOUR, &days, true).await?;
+            let told = days.iter().zip(&sums);
+            Ok(told
+                .map(|(day, sums)| (day.from, quality::Day::of(sums, at)))
+                .collect())
+        };
+        let current = Days {
+            all: Quality::of(&current, at),
+            days: days(asked.range).await?,
+        };
+        let previous = match previous {
+            None => None,
+            Some((range, sums)) => {
+                let all = Quality::of(&sums, at);
+                Some((
+                    range,
+                    Days {
+                        all,
+                        days: days(range).await?,
+                    },
+                ))
+            }
+        };
+        Ok(reading.report(current, previous))
     };
-    let current = Days {
-        all: Quality::of(&current, at),
-        days: days(asked.range).await?,
-    };
-    let previous = match previous {
-        None => None,
-        Some((range, sums)) => {
-            let all = Quality::of(&sums, at);
-            Some((
-                range,
-                Days {
-                    all,
-                    days: days(range).await?,
-                },
-            ))
-        }
-    };
-    Ok(reading.report(current, previous))
+    together(app, caller, asked, by_day, read).await
 }
 
 /// What became of the leads of each period, and the currency of all money.
@@ -151,37 +162,40 @@ pub async fn cohorts(
     asked: &Asked,
     by: Period,
 ) -> Result<Report<Cohorts>, Error> {
-    let currency = revenue::reporting_currency(app).await?;
-    let reading = ReadingOf::begin(app, caller, Area::Revenue, asked).await?;
-    let active = match by {
-        Period::Month => M::ActiveMonth,
-        Period::Week => M::ActiveWeek,
+    let read = async {
+        let currency = revenue::reporting_currency(app).await?;
+        let reading = ReadingOf::begin(app, caller, Area::Revenue, asked).await?;
+        let active = match by {
+            Period::Month => M::ActiveMonth,
+            Period::Week => M::ActiveWeek,
+        };
+        let measures = [M::Leads, M::Customers, M::Revenue, M::Unvalued, active];
+        let today = today(reading.at, asked.range.zone);
+        let told = async |range: DateRange| -> Result<Cohorts, Error> {
+            let ranges = by.ranges(range);
+            if ranges.len() > MOST_COHORTS {
+                return Err(Error::BadInput(format!(
+                    "the range has {} cohorts; at most {MOST_COHORTS} are told at once",
+                    ranges.len()
+                )));
+            }
+            let sums = reading.sums(&measures, &ranges, false).await?;
+            let told = ranges.into_iter().zip(&sums);
+            Ok(Cohorts {
+                currency: currency.clone(),
+                cohorts: told
+                    .map(|(range, sums)| Cohort::of(sums, by, range, today))
+                    .collect(),
+            })
+        };
+        let current = told(asked.range).await?;
+        let previous = match asked.with_previous {
+            true => Some((before(asked.range), told(before(asked.range)).await?)),
+            false => None,
+        };
+        Ok(reading.report(current, previous))
     };
-    let measures = [M::Leads, M::Customers, M::Revenue, M::Unvalued, active];
-    let today = today(reading.at, asked.range.zone);
-    let told = async |range: DateRange| -> Result<Cohorts, Error> {
-        let ranges = by.ranges(range);
-        if ranges.len() > MOST_COHORTS {
-            return Err(Error::BadInput(format!(
-                "the range has {} cohorts; at most {MOST_COHORTS} are told at once",
-                ranges.len()
-            )));
-        }
-        let sums = reading.sums(&measures, &ranges, false).await?;
-        let told = ranges.into_iter().zip(&sums);
-        Ok(Cohorts {
-            currency: currency.clone(),
-            cohorts: told
-                .map(|(range, sums)| Cohort::of(sums, by, range, today))
-                .collect(),
-        })
-    };
-    let current = told(asked.range).await?;
-    let previous = match asked.with_previous {
-        true => Some((before(asked.range), told(before(asked.range)).await?)),
-        false => None,
-    };
-    Ok(reading.report(current, previous))
+    together(app, caller, asked, by, read).await
 }
 
 /// What sources bring and cost: each, and all together; and the currency of all money.
@@ -192,33 +206,36 @@ pub type Sources = (String, Vec<Source>, Source);
 /// # Errors
 /// A missing scope `revenue:read`; a caller who sees a part of the leads, as costs are of all; else as [`funnel`].
 pub async fn sources(app: &App, caller: &Caller, asked: &Asked) -> Result<Report<Sources>, Error> {
-    caller.require_all_rows()?;
-    let currency = revenue::reporting_currency(app).await?;
-    let reading = ReadingOf::begin(app, caller, Area::Revenue, asked).await?;
-    let measures = [
-        M::Leads,
-        M::Qualified,
-        M::Customers,
-        M::Revenue,
-        M::Unvalued,
-        M::Scored,
-        M::ScoreKey,
-        M::ScoreRate,
-    ];
-    let (current, previous) = reading.both(&measures).await?;
-    let told = async |range: DateRange, sums: &Sums| -> Result<Sources, Error> {
-        // What was spent was spent on all leads of a source: of some of them nobody knows.
-        let spent: BTreeMap<String, Spent> = match reading.few {
-            Some(_) => BTreeMap::new(),
-            None => store::costs(&reading.db, (range.from, range.to)).await?,
+    let read = async {
+        caller.require_all_rows()?;
+        let currency = revenue::reporting_currency(app).await?;
+        let reading = ReadingOf::begin(app, caller, Area::Revenue, asked).await?;
+        let measures = [
+            M::Leads,
+            M::Qualified,
+            M::Customers,
+            M::Revenue,
+            M::Unvalued,
+            M::Scored,
+            M::ScoreKey,
+            M::ScoreRate,
+        ];
+        let (current, previous) = reading.both(&measures).await?;
+        let told = async |range: DateRange, sums: &Sums| -> Result<Sources, Error> {
+            // What was spent was spent on all leads of a source: of some of them nobody knows.
+            let spent: BTreeMap<String, Spent> = match reading.few {
+                Some(_) => BTreeMap::new(),
+                None => store::costs(&reading.db, (range.from, range.to)).await?,
+            };
+            let (each, all) = sources::of(sums, &spent, reading.at);
+            Ok((currency.clone(), each, all))
         };
-        let (each, all) = sources::of(sums, &spent, reading.at);
-        Ok((currency.clone(), each, all))
+        let current = told(asked.range, &current).await?;
+        let previous = match previous {
+            None => None,
+            Some((range, sums)) => Some((range, told(range, &sums).await?)),
+        };
+        Ok(reading.report(current, previous))
     };
-    let current = told(asked.range, &current).await?;
-    let previous = match previous {
-        None => None,
-        Some((range, sums)) => Some((range, told(range, &sums).await?)),
-    };
-    Ok(reading.report(current, previous))
+    together(app, caller, asked, (), read).await
 }

@@ -3,6 +3,10 @@
 mod engagement;
 mod leads;
 mod revenue;
+mod together;
+
+use std::any::type_name;
+use std::fmt::Debug;
 
 use chrono_tz::Tz;
 use entity::{Area, Day, ReportMeasure as M, Timestamp};
@@ -12,6 +16,7 @@ pub use engagement::{Engagements, MOST_TOP, engagements};
 pub use leads::{Cohorts, Days, Journeys, Sources, cohorts, funnel, journeys, quality, sources};
 pub use revenue::{Sales, sales};
 
+use self::together::Together;
 use super::model::cohorts::today;
 use super::model::sums::Sums;
 use super::store;
@@ -126,6 +131,26 @@ pub struct Report<T> {
     pub is_complete: bool,
     /// How it was read.
     pub reading: Reading,
+}
+
+/// What reads leads one by one is read once for all who ask for it at once, and may see and do the same; what is read from sums is
+/// read at once.
+async fn together<T: Clone + Send + Sync + 'static>(
+    app: &App,
+    caller: &Caller,
+    asked: &Asked,
+    more: impl Debug,
+    read: impl Future<Output = Result<Report<T>, Error>>,
+) -> Result<Report<T>, Error> {
+    if !asked.has_filter() && caller.require_all_rows().is_ok() {
+        return read.await;
+    }
+    let report = type_name::<T>();
+    let what = format!(
+        "{report} {asked:?} {more:?} {:?} {:?}",
+        caller.rows, caller.scopes
+    );
+    app.memory::<Together>().ask(what, read).await
 }
 
 /// Each day of a range by itself.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use entity::{Area, AttributionDimension, AttributionModel, Day, ReportMeasure as M};
 
-use super::{Asked, Parts, ReadingOf, Report, each_day, place};
+use super::{Asked, Parts, ReadingOf, Report, each_day, place, together};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
@@ -50,38 +50,41 @@ pub async fn sales(
     by_day: bool,
     model: AttributionModel,
 ) -> Result<Report<Sales>, Error> {
-    caller.require_all_rows()?;
-    caller.require(Scope::Read(Area::Revenue))?;
-    asked.range.checked()?;
-    let currency = revenue::reporting_currency(app).await?;
-    let mut by_campaign = Vec::new();
-    if !asked.has_filter() {
-        for range in asked.ranges() {
-            by_campaign.push(credited(app, caller, range, model).await?);
+    let read = async {
+        caller.require_all_rows()?;
+        caller.require(Scope::Read(Area::Revenue))?;
+        asked.range.checked()?;
+        let currency = revenue::reporting_currency(app).await?;
+        let mut by_campaign = Vec::new();
+        if !asked.has_filter() {
+            for range in asked.ranges() {
+                by_campaign.push(credited(app, caller, range, model).await?);
+            }
         }
-    }
-    let mut by_campaign = by_campaign.into_iter();
-    let reading = ReadingOf::begin(app, caller, Area::Revenue, asked).await?;
-    let ranges = asked.ranges();
-    let mut told = Vec::new();
-    for (range, sums) in ranges.iter().zip(reading.sold(&MEASURES, &ranges, false).await?) {
-        let costs = match reading.few {
-            Some(_) => Vec::new(),
-            None => store::costs_by(&reading.db, (range.from, range.to)).await?,
-        };
-        let campaigns = campaigns(by_campaign.next().unwrap_or_default(), &costs);
-        let days = match by_day {
-            true => days(&reading, *range, &costs).await?,
-            false => Vec::new(),
-        };
-        told.push(Sales {
-            currency: currency.clone(),
-            all: Earnings::of(&sums, &costs),
-            campaigns,
-            days,
-        });
-    }
-    Ok(reading.report_of(told))
+        let mut by_campaign = by_campaign.into_iter();
+        let reading = ReadingOf::begin(app, caller, Area::Revenue, asked).await?;
+        let ranges = asked.ranges();
+        let mut told = Vec::new();
+        for (range, sums) in ranges.iter().zip(reading.sold(&MEASURES, &ranges, false).await?) {
+            let costs = match reading.few {
+                Some(_) => Vec::new(),
+                None => store::costs_by(&reading.db, (range.from, range.to)).await?,
+            };
+            let campaigns = campaigns(by_campaign.next().unwrap_or_default(), &costs);
+            let days = match by_day {
+                true => days(&reading, *range, &costs).await?,
+                false => Vec::new(),
+            };
+            told.push(Sales {
+                currency: currency.clone(),
+                all: Earnings::of(&sums, &costs),
+                campaigns,
+                days,
+            });
+        }
+        Ok(reading.report_of(told))
+    };
+    together(app, caller, asked, (by_day, model), read).await
 }
 
 /// What a model credits campaigns with.
