@@ -83,7 +83,7 @@ mod tests {
         let scale = ScoreScale::default();
         let mut sums = Sums::default();
         for score in [80.0, 60.0, -3.0] {
-            sums.take(&Outline {
+            let outline = Outline {
                 created_at: now,
                 source: String::new(),
                 stage: Stage::New,
@@ -93,7 +93,18 @@ mod tests {
                 sales: Vec::new(),
                 active: Active::default(),
                 going: Going::at(&crate::insight::journeys::Going::default(), now, now).0,
-            });
+            };
+            sums.take(
+                &[
+                    M::Leads,
+                    M::Scored,
+                    M::ScoreKey,
+                    M::ScoreRate,
+                    M::Temperature,
+                    M::ScoreTens,
+                ],
+                &outline,
+            );
         }
         let mean = |days| Quality::of(&sums, now.plus_days(days)).mean_score.unwrap();
         // (80 + 60 + 0) / 3, and a tenth of a point less each day for two of the three.

@@ -45,7 +45,7 @@ pub async fn engagements(
     by_day: bool,
     top: usize,
 ) -> Result<Report<Engagements>, Error> {
-    let read = async {
+    let read = Box::pin(async {
         if top > MOST_TOP {
             return Err(Error::BadInput(format!("at most {MOST_TOP} leads are named")));
         }
@@ -66,7 +66,7 @@ pub async fn engagements(
             told.push(engagements);
         }
         Ok(reading.report_of(told))
-    };
+    });
     together(app, caller, asked, (by_day, top), read).await
 }
 

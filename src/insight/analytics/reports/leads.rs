@@ -25,13 +25,13 @@ use crate::insight::revenue;
 /// A missing scope `lifecycle:read`, or `leads:read` where there is a filter; a range or filter that cannot be used; the
 /// database's.
 pub async fn funnel(app: &App, caller: &Caller, asked: &Asked) -> Result<Report<Funnel>, Error> {
-    let read = async {
+    let read = Box::pin(async {
         let reading = ReadingOf::begin(app, caller, Area::Lifecycle, asked).await?;
         let measures = [M::Reached, M::Standing, M::Stays, M::StaySeconds, M::StayClass];
         let (current, previous) = reading.both(&measures).await?;
         let previous = previous.map(|(range, sums)| (range, Funnel::of(&sums)));
         Ok(reading.report(Funnel::of(&current), previous))
-    };
+    });
     together(app, caller, asked, (), read).await
 }
 
@@ -48,7 +48,7 @@ pub async fn journeys(
     asked: &Asked,
     at_risk: usize,
 ) -> Result<Report<Journeys>, Error> {
-    let read = async {
+    let read = Box::pin(async {
         if at_risk > MOST_TOP {
             return Err(Error::BadInput(format!("at most {MOST_TOP} leads are named")));
         }
@@ -79,7 +79,7 @@ pub async fn journeys(
             told.push((currency.clone(), Health::of(&sums), named));
         }
         Ok(reading.report_of(told))
-    };
+    });
     together(app, caller, asked, at_risk, read).await
 }
 
@@ -97,7 +97,7 @@ pub struct Days {
 /// # Errors
 /// A missing scope `scoring:read`; more than 366 days where each is asked for; else as [`funnel`].
 pub async fn quality(app: &App, caller: &Caller, asked: &Asked, by_day: bool) -> Result<Report<Days>, Error> {
-    let read = async {
+    let read = Box::pin(async {
         let reading = ReadingOf::begin(app, caller, Area::Scoring, asked).await?;
         let measures = [
             M::Leads,
@@ -139,7 +139,7 @@ pub async fn quality(app: &App, caller: &Caller, asked: &Asked, by_day: bool) ->
             }
         };
         Ok(reading.report(current, previous))
-    };
+    });
     together(app, caller, asked, by_day, read).await
 }
 
@@ -162,7 +162,7 @@ pub async fn cohorts(
     asked: &Asked,
     by: Period,
 ) -> Result<Report<Cohorts>, Error> {
-    let read = async {
+    let read = Box::pin(async {
         let currency = revenue::reporting_currency(app).await?;
         let reading = ReadingOf::begin(app, caller, Area::Revenue, asked).await?;
         let active = match by {
@@ -194,7 +194,7 @@ pub async fn cohorts(
             false => None,
         };
         Ok(reading.report(current, previous))
-    };
+    });
     together(app, caller, asked, by, read).await
 }
 
@@ -206,7 +206,7 @@ pub type Sources = (String, Vec<Source>, Source);
 /// # Errors
 /// A missing scope `revenue:read`; a caller who sees a part of the leads, as costs are of all; else as [`funnel`].
 pub async fn sources(app: &App, caller: &Caller, asked: &Asked) -> Result<Report<Sources>, Error> {
-    let read = async {
+    let read = Box::pin(async {
         caller.require_all_rows()?;
         let currency = revenue::reporting_currency(app).await?;
         let reading = ReadingOf::begin(app, caller, Area::Revenue, asked).await?;
@@ -236,6 +236,6 @@ pub async fn sources(app: &App, caller: &Caller, asked: &Asked) -> Result<Report
             Some((range, sums)) => Some((range, told(range, &sums).await?)),
         };
         Ok(reading.report(current, previous))
-    };
+    });
     together(app, caller, asked, (), read).await
 }

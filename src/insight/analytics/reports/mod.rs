@@ -10,6 +10,7 @@ use std::fmt::Debug;
 
 use chrono_tz::Tz;
 use entity::{Area, Day, ReportMeasure as M, Timestamp};
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 pub use engagement::{Engagements, MOST_TOP, engagements};
@@ -140,7 +141,7 @@ async fn together<T: Clone + Send + Sync + 'static>(
     caller: &Caller,
     asked: &Asked,
     more: impl Debug,
-    read: impl Future<Output = Result<Report<T>, Error>>,
+    read: BoxFuture<'_, Result<Report<T>, Error>>,
 ) -> Result<Report<T>, Error> {
     if !asked.has_filter() && caller.require_all_rows().is_ok() {
         return read.await;

@@ -50,7 +50,7 @@ pub async fn sales(
     by_day: bool,
     model: AttributionModel,
 ) -> Result<Report<Sales>, Error> {
-    let read = async {
+    let read = Box::pin(async {
         caller.require_all_rows()?;
         caller.require(Scope::Read(Area::Revenue))?;
         asked.range.checked()?;
@@ -83,7 +83,7 @@ pub async fn sales(
             });
         }
         Ok(reading.report_of(told))
-    };
+    });
     together(app, caller, asked, (by_day, model), read).await
 }
 
