@@ -172,29 +172,30 @@ async fn multiply(deployment: &Deployment, (place, digits): (usize, &str)) -> an
         anyhow::ensure!(!columns.is_empty(), "there is no table `{table}`");
         let run = async |text: String| db.write().execute_unprepared(&text).await.map(drop);
         run(format!("CREATE TABLE bench_copied AS SELECT * FROM {table}")).await?;
-        for digit in digits.chars() {
-            let values: Vec<String> = columns
-                .iter()
-                .map(|column| match column.as_str() {
-                    id if IDS.contains(&id) && is_sqlite => {
-                        let (before, after) = (place - 1, place + 1);
-                        format!(
-                            "unhex(substr(hex({id}), 1, {before}) || '{digit}' || substr(hex({id}), {after}))"
-                        )
-                    }
-                    id if IDS.contains(&id) => {
-                        format!("overlay(replace({id}::text, '-', '') placing '{digit}' from {place})::uuid")
-                    }
-                    text if UNIQUE.contains(&(table, text)) => format!("{text} || '-{place}-{digit}'"),
-                    other => other.to_owned(),
-                })
-                .collect();
-            let (names, values) = (columns.join(", "), values.join(", "));
-            run(format!(
-                "INSERT INTO {table} ({names}) SELECT {values} FROM bench_copied"
-            ))
-            .await?;
-        }
+        // One after the other, as a server that runs writes what happens at about the same time.
+        let digits: Vec<String> = digits
+            .chars()
+            .map(|digit| format!("SELECT '{digit}' AS digit"))
+            .collect();
+        let values: Vec<String> = columns
+            .iter()
+            .map(|column| match column.as_str() {
+                id if IDS.contains(&id) && is_sqlite => {
+                    let (before, after) = (place - 1, place + 1);
+                    format!("unhex(substr(hex({id}), 1, {before}) || digit || substr(hex({id}), {after}))")
+                }
+                id if IDS.contains(&id) => {
+                    format!("overlay(replace({id}::text, '-', '') placing digit from {place})::uuid")
+                }
+                text if UNIQUE.contains(&(table, text)) => format!("{text} || '-{place}-' || digit"),
+                other => other.to_owned(),
+            })
+            .collect();
+        let (names, values, digits) = (columns.join(", "), values.join(", "), digits.join(" UNION ALL "));
+        run(format!(
+            "INSERT INTO {table} ({names}) SELECT {values} FROM bench_copied CROSS JOIN ({digits}) d"
+        ))
+        .await?;
         run("DROP TABLE bench_copied".to_owned()).await?;
     }
     if !is_sqlite {
