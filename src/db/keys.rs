@@ -84,6 +84,18 @@ pub fn key_table<const N: usize>(
     format!("{name}({names}) AS (VALUES {})", vec![marks; padded].join(","))
 }
 
+/// What stands behind `FROM k` for rows that are looked up key by key, by an index that the condition names the columns of:
+/// `CROSS JOIN table name WHERE condition`. Nothing else can be asked of them behind it. PostgreSQL would guess how many rows a range
+/// of each key has, and read a table of sums from end to end for it.
+pub fn looked_up(backend: DbBackend, table: &str, name: &str, condition: &str) -> String {
+    if backend == DbBackend::Postgres {
+        return format!(
+            "CROSS JOIN LATERAL (SELECT {name}.* FROM {table} {name} WHERE {condition} OFFSET 0) {name}"
+        );
+    }
+    format!("CROSS JOIN {table} {name} WHERE {condition}")
+}
+
 /// The condition that a column is one of some keys: `column IN (?, …)`, or `column = ANY(…)` on PostgreSQL. No keys,
 /// no rows.
 #[must_use]

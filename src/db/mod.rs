@@ -25,7 +25,7 @@ pub(crate) use counting::for_operation;
 pub use deployment::{deployment_id, deployment_key, forget_outcomes};
 pub use error::is_transient;
 pub use idempotency::{CallKey, Once, Repeatable};
-pub use keys::{KeyType, among, key_table};
+pub use keys::{KeyType, among, key_table, looked_up};
 pub use keyset::{Direction, Keyset, KeysetError, Page, PageRequest, SortValue};
 pub use lease::{end_lease, renew_lease, rest_lease, running_leases, take_lease, wake_leases};
 pub use open_error::OpenError;

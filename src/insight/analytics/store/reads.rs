@@ -7,7 +7,7 @@ use entity::{Day, ReportMeasure, Timestamp, lead, report_lead};
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, Order, Query};
 use sea_orm::{ConnectionTrait, DbErr};
 
-use crate::db::{Db, KeyType, key_table, sql};
+use crate::db::{Db, KeyType, key_table, looked_up, sql};
 use crate::error::Error;
 use crate::insight::analytics::model::outline::Outline;
 use crate::insight::analytics::model::sold::Cost;
@@ -49,9 +49,11 @@ pub(in crate::insight::analytics) async fn sums(
     let table = key_table(backend, "k", columns, rows, &mut values);
     let words: Vec<String> = measures.iter().map(|measure| format!("'{measure}'")).collect();
     let words = words.join(",");
+    let asked =
+        format!("s.level = k.level AND s.measure IN ({words}) AND s.unit >= k.first AND s.unit <= k.last");
+    let found_in = looked_up(backend, "report_sum", "s", &asked);
     let text = format!(
-        "WITH {table} SELECT k.period, s.measure, s.name, CAST(sum(s.amount) AS BIGINT) FROM k CROSS JOIN report_sum s \
-         WHERE s.level = k.level AND s.measure IN ({words}) AND s.unit >= k.first AND s.unit <= k.last \
+        "WITH {table} SELECT k.period, s.measure, s.name, CAST(sum(s.amount) AS BIGINT) FROM k {found_in} \
          GROUP BY k.period, s.measure, s.name"
     );
     for row in db.query_all_raw(sql(backend, &text, values)).await? {
@@ -81,10 +83,9 @@ pub(in crate::insight::analytics) async fn edges(
         .iter()
         .map(|(period, (from, to))| [(*period).into(), from.micros().into(), to.micros().into()]);
     let table = key_table(backend, "k", columns, rows, &mut values);
-    let text = format!(
-        "WITH {table} SELECT k.period, r.created_at, r.outline FROM k CROSS JOIN report_lead r \
-         WHERE r.created_at >= k.since AND r.created_at < k.until"
-    );
+    let asked = "r.created_at >= k.since AND r.created_at < k.until";
+    let found_in = looked_up(backend, "report_lead", "r", asked);
+    let text = format!("WITH {table} SELECT k.period, r.created_at, r.outline FROM k {found_in}");
     let rows = db.query_all_raw(sql(backend, &text, values)).await?;
     rows.iter()
         .map(|row| {

@@ -8,7 +8,7 @@ use entity::{
 };
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, Value};
 
-use crate::db::{Conflict, KeyType, Tx, insert_many, key_table, padded, sql, upsert_many};
+use crate::db::{Conflict, KeyType, Tx, insert_many, key_table, looked_up, padded, sql, upsert_many};
 use crate::error::Error;
 use crate::insight::attribution::model::named::NamedPaths;
 use crate::insight::attribution::model::sums::{Credit, CreditKey, EndedIn, Sums, Total};
@@ -119,15 +119,13 @@ pub(in crate::insight::attribution) struct Asked {
 }
 
 impl Asked {
-    /// The kinds, as a list in SQL.
-    fn kinds(&self, also: &[&str]) -> String {
-        let kinds = if self.kinds.is_empty() {
-            ConversionKind::ALL
-        } else {
-            &self.kinds
-        };
-        let words = kinds.iter().map(|kind| kind.as_str()).chain(also.iter().copied());
-        listed(words)
+    /// `AND column IN (…)`, where not all kinds are meant.
+    fn of_kinds(&self, column: &str, also: &[&str]) -> String {
+        if self.kinds.is_empty() {
+            return String::new();
+        }
+        let words = self.kinds.iter().map(|kind| kind.as_str());
+        format!("AND {column} IN ({})", listed(words.chain(also.iter().copied())))
     }
 
     /// A table `k` of the spans.
@@ -176,13 +174,21 @@ pub(in crate::insight::attribution) async fn credits(
     }
     let mut values = Vec::new();
     let table = asked.table(db, &mut values);
-    let kinds = asked.kinds(&[]);
     let models = listed(models.iter().map(|model| model.as_str()));
     values.extend([asked.version.into(), dimension.as_str().into()]);
+    let kinds = asked.of_kinds("c.kind", &[]);
+    let found_in = looked_up(
+        db.get_database_backend(),
+        "attribution_credit",
+        "c",
+        &format!(
+            "c.version = ? AND c.dimension = ? AND c.model IN ({models}) AND c.level = k.level \
+             AND c.day >= k.first AND c.day <= k.last {kinds}"
+        ),
+    );
     let text = format!(
         "WITH {table} SELECT c.model, c.name, CAST(sum(c.parts) AS BIGINT), CAST(sum(c.minor) AS BIGINT) \
-         FROM k CROSS JOIN attribution_credit c WHERE c.version = ? AND c.dimension = ? AND c.model IN ({models}) \
-         AND c.level = k.level AND c.day >= k.first AND c.day <= k.last AND c.kind IN ({kinds}) GROUP BY c.model, c.name"
+         FROM k {found_in} GROUP BY c.model, c.name"
     );
     let mut credits = Credits::new();
     for row in db
@@ -211,15 +217,18 @@ pub(in crate::insight::attribution) async fn totals(
     }
     let mut values = Vec::new();
     let table = asked.table(db, &mut values);
-    let kinds = asked.kinds(&[]);
     values.push(asked.version.into());
     let sums = ["conversions", "minor", "unvalued", "untouched", "untouched_minor"]
         .map(|column| format!("CAST(sum(t.{column}) AS BIGINT)"))
         .join(", ");
-    let text = format!(
-        "WITH {table} SELECT t.kind, {sums} FROM k CROSS JOIN attribution_total t WHERE t.version = ? \
-         AND t.level = k.level AND t.day >= k.first AND t.day <= k.last AND t.kind IN ({kinds}) GROUP BY t.kind"
+    let kinds = asked.of_kinds("t.kind", &[]);
+    let found_in = looked_up(
+        db.get_database_backend(),
+        "attribution_total",
+        "t",
+        &format!("t.version = ? AND t.level = k.level AND t.day >= k.first AND t.day <= k.last {kinds}"),
     );
+    let text = format!("WITH {table} SELECT t.kind, {sums} FROM k {found_in} GROUP BY t.kind");
     let mut totals = BTreeMap::new();
     for row in db
         .query_all_raw(sql(db.get_database_backend(), &text, values))
@@ -250,12 +259,17 @@ pub(in crate::insight::attribution) async fn paths(
     }
     let mut values = Vec::new();
     let table = asked.table(db, &mut values);
-    let ends = asked.kinds(&[""]);
     values.extend([asked.version.into(), dimension.as_str().into()]);
-    let text = format!(
-        "WITH {table} SELECT p.paths FROM k CROSS JOIN attribution_paths p WHERE p.version = ? AND p.dimension = ? \
-         AND p.level = k.level AND p.day >= k.first AND p.day <= k.last AND p.ended_in IN ({ends})"
+    let ends = asked.of_kinds("p.ended_in", &[""]);
+    let found_in = looked_up(
+        db.get_database_backend(),
+        "attribution_paths",
+        "p",
+        &format!(
+            "p.version = ? AND p.dimension = ? AND p.level = k.level AND p.day >= k.first AND p.day <= k.last {ends}"
+        ),
     );
+    let text = format!("WITH {table} SELECT p.paths FROM k {found_in}");
     let mut sum = NamedPaths::default();
     for row in db
         .query_all_raw(sql(db.get_database_backend(), &text, values))
