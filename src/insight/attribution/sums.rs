@@ -130,7 +130,7 @@ fn together(rows: impl Iterator<Item = Row>) -> Vec<Row> {
 /// that look at all of them, and `with_journeys`.
 ///
 /// # Errors
-/// `MARKOV` and more than [`MOST_AS_OF`](as_of::MOST_AS_OF) conversions as of a moment; a missing scope `revenue:read`; a row filter; the database's.
+/// `MARKOV` and more than 20,000 conversions as of a moment; a missing scope `revenue:read`; a row filter; the database's.
 pub async fn summary(
     app: &App,
     caller: &Caller,
