@@ -8,7 +8,7 @@ mod sums;
 
 use serde_json::{Value, json};
 
-use crate::support::Server;
+use crate::support::{Server, until};
 
 /// A lead's id.
 async fn lead(server: &Server, email: &str) -> Value {
@@ -44,6 +44,19 @@ async fn converted(server: &Server, lead: &Value, day: u32, kind: &str, euros: O
     let made = server.data(query, json!({ "input": input })).await["it"].take();
     assert_eq!(made["userErrors"], json!([]), "{made}");
     made["conversion"]["id"].clone()
+}
+
+/// A moment after all that was done and before all that will be.
+async fn known_by(server: &Server) -> String {
+    let clock = server.app().clock();
+    let done = clock.now();
+    let at = async |after| {
+        until("the clock goes on", async || clock.now() > after).await;
+        clock.now()
+    };
+    let moment = at(done).await;
+    at(moment).await;
+    moment.to_string()
 }
 
 /// Gives euros of a conversion back.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{campaign, converted, lead, refund, touch, void};
+use super::{campaign, converted, known_by, lead, refund, touch, void};
 use crate::row_filter::{PARTNER, partner};
 use crate::support::{Server, code, unknown_field};
 
@@ -126,19 +126,14 @@ on_both! {
         let ann = lead(server, "ann@example.com").await;
         touch(server, &ann, 1, "EMAIL_CLICKED", json!({})).await;
         let id = converted(server, &ann, 10, "PURCHASE", Some("100")).await;
-        let known_by = |server: &Server| { let now = server.app().clock().now(); format!("{now}") };
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        let first = known_by(server);
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let first = known_by(server).await;
         // Late news: a touch, a refund, other settings, and in the end it is called off.
         touch(server, &ann, 9, "AD_CLICKED", json!({})).await;
         refund(server, &id, "40").await;
         let query = "mutation { it: attributionSettingsUpdate(input: { windowDays: 5 }) { settings { version isSummedUp } userErrors { message } } }";
         let changed = server.data(query, json!({})).await["it"].take();
         assert_eq!(changed, json!({ "settings": { "version": 2, "isSummedUp": false }, "userErrors": [] }));
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        let second = known_by(server);
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        let second = known_by(server).await;
         void(server, &id).await;
         server.settled().await;
         assert_eq!(ask(server, &id, &["LINEAR"], None).await, Value::Null);

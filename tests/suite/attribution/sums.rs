@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{campaign, converted, lead, refund, touch, void};
+use super::{campaign, converted, known_by, lead, refund, touch, void};
 use crate::support::{Server, code, unknown_field};
 
 const SUM: &str = "query ($from: Date!, $to: Date!, $zone: TimeZone, $model: AttributionModel!, $by: AttributionDimension!, $kinds: [ConversionKind!], $first: Int, $asOf: DateTime) {
@@ -119,13 +119,7 @@ on_both! {
     async fn what_was_known_then_is_summed_up_as_of_then(server: &Server) {
         let [ann, bob, cyd, _] = scene(server).await;
         server.settled().await;
-        let known_by = async || {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            let now = server.app().clock().now();
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            now.to_string()
-        };
-        let first = known_by().await;
+        let first = known_by(server).await;
         let mut then = Vec::new();
         for model in ["FIRST_TOUCH", "LAST_TOUCH", "LINEAR", "TIME_DECAY", "U_SHAPED", "W_SHAPED", "SHAPLEY"] {
             for (by, more) in [("CHANNEL", json!({})), ("SOURCE", json!({ "kinds": ["PURCHASE"] })), ("TYPE", json!({ "zone": "Asia/Kolkata", "to": "2026-03-12" }))] {
@@ -154,7 +148,7 @@ on_both! {
         server.settled().await;
         as_of_first().await;
         // What is known by now is what the sums say that are kept.
-        let second = known_by().await;
+        let second = known_by(server).await;
         refund(server, &cyd, "7").await;
         server.settled().await;
         let found = sum(server, "LINEAR", "CHANNEL", json!({ "asOf": second, "kinds": ["PURCHASE"] })).await;
