@@ -28,7 +28,9 @@ impl Backend {
 
 /// A data folder with its database, and how to call the binary on it.
 pub struct Deployment {
-    folder: tempfile::TempDir,
+    folder: PathBuf,
+    /// Removes the folder at the end; none where it is kept.
+    _temporary: Option<tempfile::TempDir>,
     url: String,
     binary: PathBuf,
 }
@@ -36,13 +38,27 @@ pub struct Deployment {
 impl Deployment {
     /// A fresh one, its schema in place.
     pub fn new(backend: &Backend) -> anyhow::Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let url = match backend {
-            Backend::Sqlite => format!("sqlite:{}", folder.path().join("leadline.db").display()),
-            Backend::Postgres(admin) => fresh_database(admin)?,
-        };
+        let temporary = tempfile::tempdir()?;
+        let folder = temporary.path().to_owned();
+        Self::open(fresh_url(backend, &folder)?, folder, Some(temporary))
+    }
+
+    /// One in a folder that is kept; which database it is stands there.
+    pub fn kept(backend: &Backend, folder: &Path) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let noted = folder.join("database-url");
+        if let Ok(url) = std::fs::read_to_string(&noted) {
+            return Self::open(url, folder.to_owned(), None);
+        }
+        let url = fresh_url(backend, folder)?;
+        std::fs::write(&noted, &url)?;
+        Self::open(url, folder.to_owned(), None)
+    }
+
+    fn open(url: String, folder: PathBuf, temporary: Option<tempfile::TempDir>) -> anyhow::Result<Self> {
         let deployment = Self {
             folder,
+            _temporary: temporary,
             url,
             binary: PathBuf::from(env!("CARGO_BIN_EXE_leadline")),
         };
@@ -57,14 +73,14 @@ impl Deployment {
 
     /// A path in its folder.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command
             .args(arguments)
-            .env("LEADLINE_DATA_DIR", self.folder.path())
+            .env("LEADLINE_DATA_DIR", &self.folder)
             .env("LEADLINE_DATABASE_URL", &self.url)
             .env("LEADLINE_LISTEN", "127.0.0.1:0")
             // What the server can do is measured, not what it allows.
@@ -219,6 +235,13 @@ fn peak_memory(pid: u32) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
     kib.unwrap_or(0) * 1024
+}
+
+fn fresh_url(backend: &Backend, folder: &Path) -> anyhow::Result<String> {
+    match backend {
+        Backend::Sqlite => Ok(format!("sqlite:{}", folder.join("leadline.db").display())),
+        Backend::Postgres(admin) => fresh_database(admin),
+    }
 }
 
 fn fresh_database(admin: &str) -> anyhow::Result<String> {

@@ -28,6 +28,7 @@ mod m0020_attribution;
 mod m0021_lifetime;
 mod m0022_deals;
 mod m0023_reports;
+mod m0024_covering;
 
 /// All migrations in their order.
 #[derive(Debug)]
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_lifetime::Migration),
             Box::new(m0022_deals::Migration),
             Box::new(m0023_reports::Migration),
+            Box::new(m0024_covering::Migration),
         ]
     }
 }

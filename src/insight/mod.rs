@@ -1,6 +1,6 @@
 //! What Leadline concludes about a lead from what the lead does.
 //!
-//! Rooms, each knowing only those before it: [`calendar`] ← [`engagement`] ← `lifecycle`, `scoring` ← `journeys` ← `revenue` ←
+//! Rooms, each knowing only those before it: [`calendar`], `together` ← [`engagement`] ← `lifecycle`, `scoring` ← `journeys` ← `revenue` ←
 //! `attribution` ← `analytics`. A room's `model` holds its rules: pure functions of facts, settings and a moment.
 
 pub mod analytics;
@@ -11,3 +11,4 @@ pub mod journeys;
 pub mod lifecycle;
 pub mod revenue;
 pub mod scoring;
+mod together;

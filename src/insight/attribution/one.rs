@@ -7,14 +7,15 @@ use entity::{Area, AttributionDimension, AttributionModel, Day, Timestamp};
 
 use super::model::markov::{Removal, removal_effects};
 use super::model::money::split;
-use super::model::named::Numbered;
+use super::model::named::{NamedPaths, Numbered};
 use super::model::paths::Channel;
 use super::model::rules::{Share, explain};
 use super::model::settings::AttributionSettings;
+use super::model::sums::Wanted;
 use super::model::touches::touch_credits;
 use super::model::trail::{End, Touch, Trail, window_start};
 use super::settings::{Settings, answering};
-use super::store;
+use super::{as_of, store};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
@@ -119,32 +120,43 @@ impl Verdict {
 /// What led to a conversion; `None` where there is none, it is not the caller's to see, or nobody knew of it then.
 ///
 /// # Errors
-/// A missing scope `engagement:read`; `MARKOV` for a token with a row filter or as of a moment that has passed; the database's.
+/// A missing scope `engagement:read`; `MARKOV` for a token with a row filter; `MARKOV` as of a moment where more than
+/// [`MOST_AS_OF`](super::as_of::MOST_AS_OF) conversions or leads are looked at; the database's.
 pub async fn attribution(app: &App, caller: &Caller, asked: Asked) -> Result<Option<Attributed>, Error> {
     caller.require(Scope::Read(Area::Engagement))?;
     let Asked {
         conversion: id,
         models,
-        as_of,
+        as_of: asked_as_of,
     } = asked;
-    let models = models_for(caller, models, as_of)?;
-    let as_of = as_of.unwrap_or_else(|| app.clock().now());
+    let models = models_for(caller, models, asked_as_of)?;
+    let as_of = asked_as_of.unwrap_or_else(|| app.clock().now());
     let found = revenue::get_many(app, &caller.rows, &[id]).await?.remove(&id);
     let Some(conversion) = found.filter(|row| row.received_at <= as_of) else {
         return Ok(None);
     };
     let db = app.db().read();
-    let reversal = store::reversal_as_of(db, id, as_of).await?;
+    // Three at once: each waits for an answer of the database, no one for the other.
+    let (reversal, settings, opportunities) = tokio::try_join!(
+        store::reversal_as_of(db, id, as_of),
+        store::settings_as_of(db, as_of),
+        store::opportunities(db, std::slice::from_ref(&conversion.lead_id)),
+    )?;
     if reversal.as_ref().is_some_and(|reversal| reversal.is_void) {
         return Ok(None);
     }
     let refunded = reversal.map_or(0, |reversal| reversal.refunded_minor);
     let minor = conversion.value_minor.map(|value| value - refunded);
-    let settings = Settings::read(store::settings_as_of(db, as_of).await?)?;
-    let trail = trail_as_of(app, &conversion, as_of, &settings.settings).await?;
+    let settings = Settings::read(settings)?;
+    let opportunity_at = opportunities.get(&conversion.lead_id).copied();
+    let trail = trail_as_of(app, &conversion, (opportunity_at, as_of), &settings.settings).await?;
     let mut verdicts = Vec::with_capacity(models.len());
     for model in models {
-        verdicts.push(verdict(app, model, &conversion, &trail, minor, &settings.settings).await?);
+        let learnt = match model {
+            AttributionModel::Markov => Some(learnt(app, &conversion, asked_as_of, &settings.settings).await?),
+            _ => None,
+        };
+        verdicts.push(verdict(model, &trail, learnt, minor, &settings.settings));
     }
     Ok(Some(Attributed {
         conversion,
@@ -161,30 +173,27 @@ fn models_for(
     models: Vec<AttributionModel>,
     as_of: Option<Timestamp>,
 ) -> Result<Vec<AttributionModel>, Error> {
-    // What it says of one journey it has learnt of all of them, as they are now.
-    let knows_markov = caller.require_all_rows().is_ok() && as_of.is_none();
+    // What it says of one journey it has learnt of all of them.
+    let may_markov = caller.require_all_rows();
     if models.is_empty() {
+        // As of a moment that is much to read: only who asks for it gets it.
+        let with_markov = may_markov.is_ok() && as_of.is_none();
         let all = AttributionModel::ALL.iter().copied();
         return Ok(all
-            .filter(|model| knows_markov || *model != AttributionModel::Markov)
+            .filter(|model| with_markov || *model != AttributionModel::Markov)
             .collect());
     }
-    if models.contains(&AttributionModel::Markov) && !knows_markov {
-        caller.require_all_rows()?;
-        return Err(markov_is_of_now());
+    if models.contains(&AttributionModel::Markov) {
+        may_markov?;
     }
     let models: BTreeSet<_> = models.into_iter().collect();
     Ok(models.into_iter().collect())
 }
 
-pub(super) fn markov_is_of_now() -> Error {
-    Error::BadInput("`MARKOV` learns from all journeys as they are now: ask for it without `asOf`".to_owned())
-}
-
 async fn trail_as_of(
     app: &App,
     conversion: &Conversion,
-    as_of: Timestamp,
+    (opportunity_at, as_of): (Option<Timestamp>, Timestamp),
     settings: &AttributionSettings,
 ) -> Result<Trail, Error> {
     let db = app.db().read();
@@ -194,21 +203,19 @@ async fn trail_as_of(
     let end = End::Converted {
         kind: conversion.kind,
         value: None,
-        opportunity_at: store::opportunity_at(db, conversion.lead_id)
-            .await?
-            .filter(|at| *at <= as_of),
+        opportunity_at: opportunity_at.filter(|at| *at <= as_of),
     };
     Ok(Trail::of_conversion(at, end, &touches, settings))
 }
 
-async fn verdict(
-    app: &App,
+/// What a model says of a trail; the one that learns from all journeys by what it has learnt.
+fn verdict(
     model: AttributionModel,
-    conversion: &Conversion,
     trail: &Trail,
+    learnt: Option<Learnt>,
     minor: Option<i64>,
     settings: &AttributionSettings,
-) -> Result<Verdict, Error> {
+) -> Verdict {
     let channels: Vec<Channel> = trail
         .touches
         .iter()
@@ -220,9 +227,8 @@ async fn verdict(
             .filter(|channel| **channel == channels[place])
             .count()
     };
-    let (weights, why, basis): (Vec<f64>, Vec<Why>, _) = match model {
-        AttributionModel::Markov => {
-            let (removal, names, basis) = learnt(app, conversion, settings).await?;
+    let (weights, why, basis): (Vec<f64>, Vec<Why>, _) = match (model, learnt) {
+        (_, Some((removal, names, basis))) => {
             let effect = |channel: Channel| {
                 let name = entity::Channel::ALL[usize::from(channel)].as_str();
                 let number = names.iter().position(|known| known.as_deref() == Some(name));
@@ -240,7 +246,7 @@ async fn verdict(
             });
             (touch_credits(&channels, effect), why.collect(), Some(basis))
         }
-        AttributionModel::Shapley => {
+        (AttributionModel::Shapley, _) => {
             let distinct: BTreeSet<_> = channels.iter().collect();
             let why = (0..channels.len()).map(|place| Why::Channels {
                 channels: distinct.len(),
@@ -265,31 +271,56 @@ async fn verdict(
             minor: money.as_ref().map(|money| money[place]),
             why,
         });
-    Ok(Verdict {
+    Verdict {
         model,
         credits: credits.collect(),
         basis,
-    })
+    }
 }
 
-/// What removing channels does, by the journeys of the window before a conversion that ended in its kind or in nothing.
+/// What removing channels does, the channels' names by their numbers, and of which journeys that was learnt.
+type Learnt = (Option<Removal>, Vec<Option<String>>, Basis);
+
+/// What is learnt from the journeys of the window before a conversion that ended in its kind or in nothing: as they are now, or were
+/// known at a moment.
 async fn learnt(
     app: &App,
     conversion: &Conversion,
+    as_of: Option<Timestamp>,
     settings: &AttributionSettings,
-) -> Result<(Option<Removal>, Vec<Option<String>>, Basis), Error> {
-    let db = app.db().read();
-    let kept = store::kept(db).await?;
+) -> Result<Learnt, Error> {
     let days = (
         window_start(conversion.occurred_at, settings).day(),
         conversion.occurred_at.day(),
     );
-    let asked = store::Asked {
-        version: answering(&kept)?.version,
-        spans: made((days.0.start(), Day(days.1.0 + 1).start()), &ALL).spans,
-        kinds: vec![conversion.kind],
+    let span = (days.0.start(), Day(days.1.0 + 1).start());
+    let kinds = vec![conversion.kind];
+    let paths = if let Some(as_of) = as_of {
+        let then = as_of::Then {
+            settings,
+            span,
+            kinds: &kinds,
+            as_of,
+        };
+        let wanted = Wanted {
+            models: &[],
+            dimensions: &[AttributionDimension::Channel],
+            paths: true,
+        };
+        let sums = as_of::sums(&app.db().snapshot().await?, then, wanted, true).await?;
+        let mut all = NamedPaths::default();
+        sums.paths.into_values().for_each(|paths| all.merge(paths));
+        all
+    } else {
+        let db = app.db().read();
+        let kept = store::kept(db).await?;
+        let asked = store::Asked {
+            version: answering(&kept)?.version,
+            spans: made(span, &ALL).spans,
+            kinds,
+        };
+        store::paths(db, &asked, AttributionDimension::Channel).await?
     };
-    let paths = store::paths(db, &asked, AttributionDimension::Channel).await?;
     let total = paths.total();
     let basis = Basis {
         days,

@@ -9,8 +9,8 @@ use super::model::money::split;
 use super::model::named::Numbered;
 use super::model::paths::Outcome;
 use super::model::shapley::{Sampling, Worth, shapley};
-use super::model::sums::{Credit, PARTS, RULES, Sums, Total};
-use super::one::{markov_is_of_now, removal};
+use super::model::sums::{Credit, PARTS, RULES, Sums, Total, Wanted};
+use super::one::removal;
 use super::settings::{Settings, answering};
 use super::{as_of, store};
 use crate::app::App;
@@ -18,6 +18,7 @@ use crate::error::Error;
 use crate::identity::{Caller, Scope};
 use crate::insight::calendar::{ALL, DateRange, made};
 use crate::insight::revenue;
+use crate::insight::together::Together;
 
 /// Most rows of one answer; the others are taken together.
 pub const MOST_ROWS: usize = 1_000;
@@ -68,8 +69,7 @@ pub struct Summary {
     pub totals: BTreeMap<ConversionKind, Total>,
     /// Those credited most first.
     pub rows: Vec<Row>,
-    /// What the models that look at all journeys have learnt from; none where neither they nor this was asked for, and as of a
-    /// moment.
+    /// What the models that look at all journeys have learnt from; none where neither `MARKOV` nor this was asked for.
     pub journeys: Option<Journeys>,
 }
 
@@ -130,7 +130,7 @@ fn together(rows: impl Iterator<Item = Row>) -> Vec<Row> {
 /// that look at all of them, and `with_journeys`.
 ///
 /// # Errors
-/// `MARKOV` and more than 20,000 conversions as of a moment; a missing scope `revenue:read`; a row filter; the database's.
+/// More than [`MOST_AS_OF`](as_of::MOST_AS_OF) conversions as of a moment, or leads with touches where models learn of all; a missing scope `revenue:read`; a row filter; the database's.
 pub async fn summary(
     app: &App,
     caller: &Caller,
@@ -139,14 +139,35 @@ pub async fn summary(
     first: usize,
     with_journeys: bool,
 ) -> Result<Summary, Error> {
-    if request.as_of.is_some() && model == AttributionModel::Markov {
-        return Err(markov_is_of_now());
+    may(caller)?;
+    let read = Box::pin(read_summary(app, request, model, first, with_journeys));
+    if request.as_of.is_none() {
+        return read.await;
     }
+    let what = format!("{request:?} {model} {first} {with_journeys}");
+    app.memory::<Together>().ask(what, read).await
+}
+
+/// Sums are of all leads.
+fn may(caller: &Caller) -> Result<(), Error> {
+    caller.require(Scope::Read(Area::Revenue))?;
+    caller.require_all_rows()
+}
+
+async fn read_summary(
+    app: &App,
+    request: &SummaryRequest,
+    model: AttributionModel,
+    first: usize,
+    with_journeys: bool,
+) -> Result<Summary, Error> {
     // Before: whoever holds one connection waits for no other.
     let currency = revenue::reporting_currency(app).await?;
-    let sums = Reading::begin(app, caller, request).await?;
-    let learns = matches!(model, AttributionModel::Markov | AttributionModel::Shapley);
-    let learnt = match with_journeys || learns {
+    // Sets need no journeys that ended in nothing.
+    let with_lost = with_journeys || model == AttributionModel::Markov;
+    let learns = with_lost || model == AttributionModel::Shapley;
+    let sums = Reading::begin(app, request, &[model], (learns, with_lost)).await?;
+    let learnt = match learns {
         true => Some(sums.learnt().await?),
         false => None,
     };
@@ -165,10 +186,7 @@ pub async fn summary(
     Ok(Summary {
         rows,
         totals: sums.totals().await?,
-        // Of those that have ended in nothing nobody knows as of a moment.
-        journeys: learnt
-            .filter(|_| request.as_of.is_none())
-            .map(|learnt| learnt.journeys()),
+        journeys: learnt.filter(|_| with_lost).map(|learnt| learnt.journeys()),
         currency,
         settings: sums.settings,
     })
@@ -179,8 +197,16 @@ pub async fn summary(
 /// # Errors
 /// As [`summary`].
 pub async fn compare(app: &App, caller: &Caller, request: &SummaryRequest) -> Result<Compared, Error> {
+    may(caller)?;
+    // All sums of all models for all who ask for the same at once.
+    let what = format!("{request:?}");
+    let read = Box::pin(read_compared(app, request));
+    app.memory::<Together>().ask(what, read).await
+}
+
+async fn read_compared(app: &App, request: &SummaryRequest) -> Result<Compared, Error> {
     let currency = revenue::reporting_currency(app).await?;
-    let sums = Reading::begin(app, caller, request).await?;
+    let sums = Reading::begin(app, request, &RULES, (true, true)).await?;
     let learnt = sums.learnt().await?;
     let mut by_name: BTreeMap<Name, Vec<(AttributionModel, Row)>> = BTreeMap::new();
     for (model, rows) in sums.credited(AttributionModel::ALL, Some(&learnt)).await? {
@@ -258,7 +284,7 @@ struct Reading {
     by: AttributionDimension,
     /// Whole UTC months and days.
     asked: store::Asked,
-    /// What lies at the ends; all, where it is told by what was known at a moment.
+    /// What lies at the ends; all that is wanted, where it is told by what was known at a moment.
     edges: Sums,
 }
 
@@ -271,9 +297,13 @@ struct Learnt {
 }
 
 impl Reading {
-    async fn begin(app: &App, caller: &Caller, request: &SummaryRequest) -> Result<Self, Error> {
-        caller.require(Scope::Read(Area::Revenue))?;
-        caller.require_all_rows()?;
+    /// The credits of some models; with journeys, and among them those that ended in nothing, where that is needed.
+    async fn begin(
+        app: &App,
+        request: &SummaryRequest,
+        models: &[AttributionModel],
+        (paths, with_lost): (bool, bool),
+    ) -> Result<Self, Error> {
         let SummaryRequest {
             range,
             by,
@@ -281,10 +311,21 @@ impl Reading {
             as_of,
         } = request;
         let moments = range.checked()?.moments();
+        let wanted = Wanted {
+            models,
+            dimensions: &[*by],
+            paths,
+        };
         let db = app.db().snapshot().await?;
         if let Some(as_of) = *as_of {
             let settings = Settings::read(store::settings_as_of(&db, as_of).await?)?;
-            let edges = as_of::sums(&db, &settings.settings, moments, kinds, as_of).await?;
+            let then = as_of::Then {
+                settings: &settings.settings,
+                span: moments,
+                kinds,
+                as_of,
+            };
+            let edges = as_of::sums(&db, then, wanted, with_lost).await?;
             let asked = store::Asked {
                 version: settings.version,
                 spans: Vec::new(),
@@ -313,7 +354,7 @@ impl Reading {
                     .ended_in
                     .is_none_or(|kind| kinds.is_empty() || kinds.contains(&kind));
                 if is_asked {
-                    edges.add(&store::read(&row)?, 1, &settings.settings);
+                    edges.add_wanted(wanted, &store::read(&row)?, 1, &settings.settings);
                 }
             }
         }

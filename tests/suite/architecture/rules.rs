@@ -26,7 +26,7 @@ const WINGS: &[(&str, &[&str])] = &[
 ];
 /// The rooms of `insight` from the bottom up: a room knows only rooms of lower steps.
 const INSIGHT: &[&[&str]] = &[
-    &["calendar"],
+    &["calendar", "together"],
     &["engagement"],
     &["lifecycle", "scoring"],
     &["journeys"],

@@ -126,6 +126,8 @@ on_both! {
         let ann = lead(server, "ann@example.com").await;
         touch(server, &ann, 1, "EMAIL_CLICKED", json!({})).await;
         let id = converted(server, &ann, 10, "PURCHASE", Some("100")).await;
+        let bob = lead(server, "bob@example.com").await;
+        touch(server, &bob, 6, "EMAIL_CLICKED", json!({})).await;
         let first = known_by(server).await;
         // Late news: a touch, a refund, other settings, and in the end it is called off.
         touch(server, &ann, 9, "AD_CLICKED", json!({})).await;
@@ -146,8 +148,14 @@ on_both! {
         let found = ask(server, &id, &["LINEAR"], Some(&first)).await;
         assert_eq!(told(&found), (vec!["EMAIL".to_owned()], "100.00".to_owned(), 1));
         assert_eq!(ask(server, &id, &["LINEAR"], Some("2026-03-11T00:00:00Z")).await, Value::Null, "nobody knew of it");
-        let refused = server.graphql(ASK, json!({ "id": id, "models": ["MARKOV"], "asOf": first })).await;
-        assert_eq!(code(&refused), "BAD_USER_INPUT");
+        // What is learnt of all journeys is that of then, too; who does not name it does without it.
+        for (as_of, basis) in [(&first, json!({ "from": "2025-12-10", "to": "2026-03-10", "converted": 1, "lost": 1 })), (&second, json!({ "from": "2026-03-05", "to": "2026-03-10", "converted": 1, "lost": 1 }))] {
+            let found = ask(server, &id, &["MARKOV"], Some(as_of)).await;
+            assert_eq!(found["results"][0]["basis"], basis);
+            near(&credits(&found), &[1.0]);
+        }
+        let found = ask(server, &id, &[], Some(&first)).await;
+        assert_eq!(found["results"].as_array().unwrap().len(), 7);
     }
 
     async fn without_touches_it_is_direct_and_a_scanner_weighs_little(server: &Server) {

@@ -270,8 +270,13 @@ impl Outline {
         }
     }
 
-    /// All that it adds to the sums of when it became known: what, of what, how much.
-    pub fn each(&self, mut add: impl FnMut(M, &str, i64)) {
+    /// What it adds to the sums of when it became known, of what is wanted: what, of what, how much.
+    pub fn each(&self, wants: impl Fn(M) -> bool, mut add: impl FnMut(M, &str, i64)) {
+        let mut add = |measure: M, name: &str, amount: i64| {
+            if wants(measure) {
+                add(measure, name, amount);
+            }
+        };
         let source = self.source.as_str();
         add(M::Leads, source, 1);
         if self.has_reached(Stage::Qualified) {
@@ -281,7 +286,7 @@ impl Outline {
             add(M::Customers, source, 1);
         }
         add(M::Trend, self.going.trend.as_str(), 1);
-        add(M::RiskTenths, &self.going.risk_tenths.to_string(), 1);
+        add(M::RiskTenths, digit(self.going.risk_tenths), 1);
         if self.going.is_high_risk {
             add(M::HighRisk, "", 1);
         }
@@ -295,31 +300,41 @@ impl Outline {
             add(M::Unvalued, source, sale.unvalued);
         }
         add(M::Standing, self.stage.as_str(), 1);
-        for stage in FUNNEL.iter().filter(|stage| self.has_reached(**stage)) {
+        for stage in &FUNNEL[..=self.place()] {
             add(M::Reached, stage.as_str(), 1);
         }
         for (stage, seconds) in &self.stays {
             add(M::Stays, stage.as_str(), 1);
             add(M::StaySeconds, stage.as_str(), *seconds);
-            add(M::StayClass, &format!("{stage}:{}", lengths::class(*seconds)), 1);
+            if wants(M::StayClass) {
+                add(M::StayClass, &format!("{stage}:{}", lengths::class(*seconds)), 1);
+            }
         }
         if let Some(score) = &self.score {
             add(M::Scored, source, 1);
             add(M::Grade, score.grade.as_str(), 1);
             add(M::Temperature, score.temperature.as_str(), 1);
-            add(M::ScoreTens, &score.tens.to_string(), 1);
+            add(M::ScoreTens, digit(score.tens), 1);
             if score.is_above_zero {
                 add(M::ScoreKey, source, score.key_milli);
                 add(M::ScoreRate, source, score.rate_micro);
             }
         }
-        for month in &self.active.months {
-            add(M::ActiveMonth, &month.to_string(), 1);
-        }
-        for week in &self.active.weeks {
-            add(M::ActiveWeek, &week.to_string(), 1);
+        for (measure, units) in [
+            (M::ActiveMonth, &self.active.months),
+            (M::ActiveWeek, &self.active.weeks),
+        ] {
+            if wants(measure) {
+                units.iter().for_each(|unit| add(measure, &unit.to_string(), 1));
+            }
         }
     }
+}
+
+/// A number below ten, as a text.
+fn digit(number: u8) -> &'static str {
+    const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    DIGITS[usize::from(number.min(9))]
 }
 
 /// The furthest stage of the funnel among those that a lead was in. Who left was a customer.
@@ -440,7 +455,7 @@ mod tests {
             outline
         );
         let mut all = Vec::new();
-        outline.each(|measure, name, amount| all.push(format!("{measure} {name} {amount}")));
+        outline.each(|_| true, |measure, name, amount| all.push(format!("{measure} {name} {amount}")));
         assert_eq!(
             all.join(", "),
             "LEADS paid_search 1, QUALIFIED paid_search 1, TREND DECLINING 1, RISK_TENTHS 8 1, HIGH_RISK  1, JOURNEYS  1, \

@@ -29,11 +29,8 @@ impl Sums {
 
     /// Adds what a lead adds to some of what is counted.
     pub fn take(&mut self, measures: &[M], outline: &Outline) {
-        outline.each(|measure, name, amount| {
-            if measures.contains(&measure) {
-                self.add(measure, name, amount);
-            }
-        });
+        let wants = |measure| measures.contains(&measure);
+        outline.each(wants, |measure, name, amount| self.add(measure, name, amount));
     }
 
     /// Adds other sums.
@@ -87,7 +84,7 @@ impl Changes {
     /// Adds what a lead adds, or takes it away where the sign is −1.
     pub fn add(&mut self, outline: &Outline, sign: i64) {
         let known = units(outline.created_at);
-        outline.each(|measure, name, amount| {
+        outline.each(|_| true, |measure, name, amount| {
             self.put(known, BY_HOUR.contains(&measure), (measure, name), sign * amount);
         });
         outline.each_sale(|quarter, measure, name, amount| {

@@ -3,7 +3,6 @@
 mod engagement;
 mod leads;
 mod revenue;
-mod together;
 
 use std::any::type_name;
 use std::fmt::Debug;
@@ -17,7 +16,6 @@ pub use engagement::{Engagements, MOST_TOP, engagements};
 pub use leads::{Cohorts, Days, Journeys, Sources, cohorts, funnel, journeys, quality, sources};
 pub use revenue::{Sales, sales};
 
-use self::together::Together;
 use super::model::cohorts::today;
 use super::model::sums::Sums;
 use super::store;
@@ -26,12 +24,11 @@ use crate::error::Error;
 use crate::identity::{Caller, Scope};
 use crate::insight::calendar::{ALL, DateRange, FINE, Span, made};
 use crate::insight::scoring::{self, ScoresCache};
+use crate::insight::together::Together;
 use crate::leads::filter::{LeadFilter, ScoreScale, Terms};
 use crate::leads::lead;
 use crate::leads::visible::Visible;
 
-/// Outlines that are read at once: bounds what is in memory.
-const PAGE: u64 = 5_000;
 /// Most cohorts of one answer.
 pub const MOST_COHORTS: usize = 120;
 /// Most days of a report that tells each day.
@@ -280,20 +277,12 @@ impl<'a> ReadingOf<'a> {
             };
             let begins: Vec<Timestamp> = ranges.iter().map(|range| range.moments().0).collect();
             let whole = (first.moments().0, last.moments().1);
-            let mut after = None;
-            loop {
-                let page = store::outlines(&self.db, few, whole, after, PAGE).await?;
-                for (_, outline) in &page {
-                    let place = begins.partition_point(|begin| *begin <= outline.created_at) - 1;
-                    all[place].take(measures, outline);
-                }
-                match page.last() {
-                    Some((lead, outline)) if page.len() as u64 == PAGE => {
-                        after = Some((outline.created_at, *lead))
-                    }
-                    _ => return Ok(all),
-                }
-            }
+            store::each_outline(&self.db, few, whole, |outline| {
+                let place = begins.partition_point(|begin| *begin <= outline.created_at) - 1;
+                all[place].take(measures, outline);
+            })
+            .await?;
+            return Ok(all);
         }
         let parts = Parts::of(ranges, by_day);
         self.kept(measures, &parts, &mut all).await?;

@@ -1,5 +1,8 @@
 //! What is read of what happened: of some leads, or in spans that no sums are of.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
 use entity::id::LeadId;
 use entity::{Channel, ConversionKind, EngagementType, Timestamp, conversion, engagement, lead};
 use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order, Query, SelectStatement};
@@ -32,8 +35,16 @@ pub(in crate::insight::analytics) struct Sold {
     pub(in crate::insight::analytics) unvalued: i64,
 }
 
+/// Whether there is one span and no more: then no row has to be asked in which it lies.
+fn is_one(steps: &[Steps]) -> bool {
+    matches!(steps, [one] if one.to - one.from <= one.length)
+}
+
 /// The number of the span that a moment lies in.
 fn number(column: &str, steps: &[Steps]) -> String {
+    if let ([one], true) = (steps, is_one(steps)) {
+        return format!("CAST({} AS BIGINT)", one.first);
+    }
     let mut text = "CASE".to_owned();
     for Steps {
         from,
@@ -106,10 +117,10 @@ pub(in crate::insight::analytics) async fn engaged(
     let mut query = Query::select();
     query
         .expr(Expr::cust(number(at, steps)))
-        .column((engagement::Entity, engagement::Column::EngagementType))
-        .column((engagement::Entity, engagement::Column::Channel))
+        // One word to group by: SQLite sorts all rows by it.
         .expr(Expr::cust(
-            "CASE WHEN engagement.revenue_minor IS NULL THEN NULL ELSE engagement.currency END",
+            "engagement.engagement_type || ' ' || engagement.channel || CASE WHEN engagement.revenue_minor IS NULL THEN '' \
+             ELSE ' ' || engagement.currency END",
         ))
         .expr(Expr::cust("count(*)"))
         .expr(Expr::cust(
@@ -120,23 +131,30 @@ pub(in crate::insight::analytics) async fn engaged(
     of_leads(&mut query, leads, || {
         Expr::col((engagement::Entity, engagement::Column::LeadId))
     });
-    for place in 1..=4 {
-        query.add_group_by([Expr::cust(place.to_string())]);
+    query.add_group_by([Expr::cust("2")]);
+    if !is_one(steps) {
+        query.add_group_by([Expr::cust("1")]);
     }
     let rows = db.query_all(&query).await?;
     rows.iter()
         .map(|row| {
-            let currency: Option<String> = row.try_get_by_index(3)?;
-            let minor: i64 = row.try_get_by_index(5)?;
+            let words: String = row.try_get_by_index(1)?;
+            let mut words = words.split(' ');
+            let minor: i64 = row.try_get_by_index(3)?;
             Ok(Engaged {
                 period: period(row.try_get_by_index(0)?),
-                kind: row.try_get_by_index(1)?,
-                channel: row.try_get_by_index(2)?,
-                count: row.try_get_by_index(4)?,
-                revenue: currency.map(|currency| (currency, minor)),
+                kind: word(words.next())?,
+                channel: word(words.next())?,
+                count: row.try_get_by_index(2)?,
+                revenue: words.next().map(|currency| (currency.to_owned(), minor)),
             })
         })
         .collect()
+}
+
+fn word<T: FromStr<Err: Display>>(word: Option<&str>) -> Result<T, DbErr> {
+    let read = word.unwrap_or_default().parse();
+    read.map_err(|error: T::Err| DbErr::Type(error.to_string()))
 }
 
 /// Conversions of spans that count, by kind and source; of all leads that there are where none are named.

@@ -1,11 +1,13 @@
 //! What reports read.
 
 use std::collections::{BTreeMap, HashMap};
+use std::pin::pin;
 
 use entity::id::LeadId;
 use entity::{Day, ReportMeasure, Timestamp, lead, report_lead};
+use futures_util::TryStreamExt as _;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, Order, Query};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbErr, StreamTrait};
 
 use crate::db::{Db, KeyType, key_table, looked_up, sql};
 use crate::error::Error;
@@ -129,24 +131,19 @@ impl Leads {
     }
 }
 
-/// The next outlines of such leads that became known in a span, by moment and id, with the place of the last one. Leads are gone
-/// through, and outlines looked up of those alone that are meant: a filter keeps few of them, as a rule.
-pub(in crate::insight::analytics) async fn outlines(
-    db: &impl ConnectionTrait,
+/// Takes the outlines of such leads that became known in a span, in no order, one by one as they come. Leads are gone through, and
+/// outlines looked up of those alone that are meant: a filter keeps few of them, as a rule.
+pub(in crate::insight::analytics) async fn each_outline(
+    db: &(impl ConnectionTrait + StreamTrait),
     leads: &Leads,
     (from, to): (Timestamp, Timestamp),
-    after: Option<(Timestamp, LeadId)>,
-    limit: u64,
-) -> Result<Vec<(LeadId, Outline)>, Error> {
+    mut take: impl FnMut(&Outline),
+) -> Result<(), Error> {
     let created = || Expr::col((lead::Entity, lead::Column::CreatedAt));
-    let id = || Expr::col((lead::Entity, lead::Column::Id));
     let outline_of = Expr::col((report_lead::Entity, report_lead::Column::LeadId));
     let mut query = Query::select();
     query
-        .columns([
-            (lead::Entity, lead::Column::Id),
-            (lead::Entity, lead::Column::CreatedAt),
-        ])
+        .column((lead::Entity, lead::Column::CreatedAt))
         .column((report_lead::Entity, report_lead::Column::Outline))
         .from(lead::Entity)
         .inner_join(
@@ -156,22 +153,14 @@ pub(in crate::insight::analytics) async fn outlines(
         .and_where(Expr::col((lead::Entity, lead::Column::DeletedAt)).is_null())
         .and_where(created().gte(from))
         .and_where(created().lt(to))
-        .cond_where(leads.0.clone())
-        .order_by((lead::Entity, lead::Column::CreatedAt), Order::Asc)
-        .order_by((lead::Entity, lead::Column::Id), Order::Asc)
-        .limit(limit);
-    if let Some((at, last)) = after {
-        query
-            .and_where(created().gte(at))
-            .cond_where(Condition::any().add(created().gt(at)).add(id().gt(last)));
+        .cond_where(leads.0.clone());
+    // As they come: while one is read here the database is at the next.
+    let mut rows = pin!(db.stream(&query).await?);
+    while let Some(row) = rows.try_next().await? {
+        let text: String = row.try_get_by_index(1)?;
+        take(&read(row.try_get_by_index(0)?, &text)?);
     }
-    let rows = db.query_all(&query).await?;
-    rows.iter()
-        .map(|row| {
-            let text: String = row.try_get_by_index(2)?;
-            Ok((row.try_get_by_index(0)?, read(row.try_get_by_index(1)?, &text)?))
-        })
-        .collect()
+    Ok(())
 }
 
 /// What was spent on some days, both included, by source of leads; an empty name for what names none.

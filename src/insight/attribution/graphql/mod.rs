@@ -38,14 +38,17 @@ impl AttributionQuery {
     /// What led to a conversion, and how much of it each touch is credited with; null when there is no such conversion, or
     /// it was called off.
     #[scope("engagement:read")]
-    #[graphql(complexity = "20 + 5 * child_complexity")]
+    #[graphql(
+        complexity = "if as_of.is_some() && models.iter().flatten().any(|model| *model == AttributionModel::Markov) { 2_500 } else { 20 } \
+                      + 5 * child_complexity"
+    )]
     async fn attribution(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The conversion.")] conversion_id: ConversionId,
         #[graphql(
-            desc = "By which models; all when absent. `MARKOV` learns from all journeys as they are now: a token that shows a part \
-                    of the leads does not get it, nor does who asks with `asOf`."
+            desc = "By which models; all when absent. `MARKOV` learns from all journeys: a token that shows a part of the leads does \
+                    not get it; with `asOf` it has to be named, and learns from those of at most 100,000 conversions and leads."
         )]
         models: Option<Vec<AttributionModel>>,
         #[graphql(
@@ -65,9 +68,10 @@ impl AttributionQuery {
 
     /// What the conversions of some days owe to channels, sources, campaigns or kinds of touches, by one model. Read from sums
     /// that are kept by UTC day; in another time zone the ends are added from the conversions of up to two days. With `asOf` it is
-    /// made of the conversions themselves, of at most 20,000.
+    /// made of the conversions themselves, of at most 100,000; for `MARKOV` and `journeys` also of what those leads did that had not
+    /// converted, of at most as many.
     #[scope("revenue:read", all_rows)]
-    #[graphql(complexity = "if as_of.is_some() { 2_000 } else { 200 } + child_complexity")]
+    #[graphql(complexity = "if as_of.is_some() { 2_500 } else { 200 } + child_complexity")]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a report")]
     async fn attribution_summary(
         &self,
@@ -83,7 +87,7 @@ impl AttributionQuery {
         first: Option<i32>,
         #[graphql(
             desc = "By what was known at this moment: conversions, refunds, touches and settings. Now when absent. Rates of \
-                    exchange, and how surely a person made a touch, are told as they are known now; `MARKOV` cannot be had so."
+                    exchange, and how surely a person made a touch, are told as they are known now."
         )]
         as_of: Option<Timestamp>,
     ) -> Result<AttributionSummary> {
@@ -100,7 +104,8 @@ impl AttributionQuery {
 
     /// All models side by side, and how far they differ.
     #[scope("revenue:read", all_rows)]
-    #[graphql(complexity = "1_000 + child_complexity")]
+    #[graphql(complexity = "if as_of.is_some() { 2_500 } else { 1_000 } + child_complexity")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a report")]
     async fn attribution_compare(
         &self,
         ctx: &Context<'_>,
@@ -111,8 +116,13 @@ impl AttributionQuery {
         #[graphql(desc = "Only conversions of these kinds; all when absent.")] kinds: Option<
             Vec<ConversionKind>,
         >,
+        #[graphql(desc = "By what was known at this moment, as `attributionSummary` tells it. Now when absent.")]
+        as_of: Option<Timestamp>,
     ) -> Result<AttributionComparison> {
-        let request = request(range, time_zone, by, kinds)?;
+        let request = SummaryRequest {
+            as_of,
+            ..request(range, time_zone, by, kinds)?
+        };
         let compared = super::compare(ctx.app(), ctx.caller()?, &request).await?;
         Ok(AttributionComparison::new(by, compared))
     }

@@ -130,7 +130,7 @@ pub(super) struct AttributionSummary {
     totals: Vec<AttributionTotal>,
     /// Those credited with most money first.
     rows: Vec<AttributionRow>,
-    /// What `MARKOV` and `SHAPLEY` learn from; null with `asOf`.
+    /// What `MARKOV` learns from, and `SHAPLEY`, which does without those that are lost.
     journeys: Option<AttributionJourneys>,
 }
 

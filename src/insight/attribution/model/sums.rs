@@ -65,6 +65,26 @@ pub struct Total {
     pub untouched_minor: i64,
 }
 
+/// Which sums are made of trails.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The credits of these of the [`RULES`].
+    pub models: &'a [AttributionModel],
+    /// By these.
+    pub dimensions: &'a [AttributionDimension],
+    /// What models need that look at all journeys.
+    pub paths: bool,
+}
+
+impl Wanted<'_> {
+    /// All that are kept.
+    pub const ALL: Self = Self {
+        models: &RULES,
+        dimensions: AttributionDimension::ALL,
+        paths: true,
+    };
+}
+
 /// A sum of journeys is for what they ended in; `None` for those that no conversion has ended.
 pub type EndedIn = Option<ConversionKind>;
 
@@ -82,16 +102,30 @@ pub struct Sums {
 impl Sums {
     /// Adds a trail so many times: 1, or −1 to take it back.
     pub fn add(&mut self, trail: &Trail, times: i64, settings: &AttributionSettings) {
+        self.add_wanted(Wanted::ALL, trail, times, settings);
+    }
+
+    /// The same to some of the sums.
+    pub fn add_wanted(
+        &mut self,
+        wanted: Wanted<'_>,
+        trail: &Trail,
+        times: i64,
+        settings: &AttributionSettings,
+    ) {
         let day = trail.at.day();
         let (outcome, ended_in) = match trail.end {
             End::Converted { kind, value, .. } => {
-                self.add_conversion(trail, day, (kind, value), times, settings);
+                self.add_conversion(wanted, trail, (kind, value), times, settings);
                 (Outcome::conversion(value.unwrap_or_default()), Some(kind))
             }
             End::Lost => (Outcome::loss(), None),
         };
+        if !wanted.paths {
+            return;
+        }
         let outcome = if times < 0 { -outcome } else { outcome };
-        for dimension in AttributionDimension::ALL {
+        for dimension in wanted.dimensions {
             let likely = trail.touches.iter().filter(|touch| touch.is_likely());
             let names: Vec<&str> = likely.map(|touch| touch.name(*dimension)).collect();
             if names.is_empty() {
@@ -171,12 +205,13 @@ impl Sums {
 
     fn add_conversion(
         &mut self,
+        wanted: Wanted<'_>,
         trail: &Trail,
-        day: Day,
         (kind, value): (ConversionKind, Option<i64>),
         times: i64,
         settings: &AttributionSettings,
     ) {
+        let day = trail.at.day();
         let minor = value.unwrap_or_default();
         let is_untouched = trail.touches.is_empty();
         let total = Total {
@@ -187,18 +222,18 @@ impl Sums {
             untouched_minor: times * if is_untouched { minor } else { 0 },
         };
         self.add_total((day, kind), total);
-        for model in RULES {
-            let Some(credits) = trail.credits(model, settings) else {
+        for model in wanted.models {
+            let Some(credits) = trail.credits(*model, settings) else {
                 continue;
             };
             let (parts, money) = (split(PARTS, &credits), split(minor, &credits));
-            for dimension in AttributionDimension::ALL {
+            for dimension in wanted.dimensions {
                 for ((touch, parts), minor) in trail.touches.iter().zip(&parts).zip(&money) {
                     if *parts == 0 && *minor == 0 {
                         continue;
                     }
                     let key = CreditKey {
-                        model,
+                        model: *model,
                         dimension: *dimension,
                         day,
                         kind,

@@ -287,19 +287,66 @@ pub(in crate::insight::attribution) async fn touches_known_by(
     Ok(found)
 }
 
-/// When a lead first became an opportunity.
-pub(in crate::insight::attribution) async fn opportunity_at(
+/// Leads with a touch in a span of which Leadline knew at a moment.
+pub(in crate::insight::attribution) async fn leads_touched(
     db: &impl ConnectionTrait,
-    lead: LeadId,
-) -> Result<Option<Timestamp>, DbErr> {
+    (from, to): (Timestamp, Timestamp),
+    known_by: Timestamp,
+    types: &BTreeSet<EngagementType>,
+    limit: u64,
+) -> Result<Vec<LeadId>, DbErr> {
+    let types = words(types);
     let text = format!(
-        "SELECT min(entered_at) FROM stage_stay WHERE lead_id = ? AND stage = '{}'",
+        "SELECT DISTINCT e.lead_id FROM engagement e WHERE e.occurred_at >= ? AND e.occurred_at < ? AND e.received_at <= ? \
+         AND e.engagement_type IN ({types}) LIMIT {limit}"
+    );
+    let values = [from.micros().into(), to.micros().into(), known_by.micros().into()];
+    let rows = db
+        .query_all_raw(sql(db.get_database_backend(), &text, values))
+        .await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
+
+/// When each of some leads had converted last, by what was known at a moment.
+pub(in crate::insight::attribution) async fn last_conversions_known_by(
+    db: &impl ConnectionTrait,
+    leads: &[LeadId],
+    known_by: Timestamp,
+) -> Result<HashMap<LeadId, Timestamp>, DbErr> {
+    let mut values = Vec::new();
+    let keys = leads.iter().map(|lead| [lead.0.into()]);
+    let backend = db.get_database_backend();
+    let table = key_table(backend, "k", [("lead_id", KeyType::Uuid)], keys, &mut values);
+    values.extend([known_by.micros().into(), known_by.micros().into()]);
+    let text = format!(
+        "WITH {table} SELECT c.lead_id, max(c.occurred_at) FROM k CROSS JOIN conversion c WHERE c.lead_id = k.lead_id \
+         AND c.received_at <= ? AND NOT COALESCE((SELECT r.is_void FROM conversion_reversal r WHERE r.conversion_id = c.id \
+         AND r.at <= ? ORDER BY r.at DESC LIMIT 1), FALSE) GROUP BY c.lead_id"
+    );
+    let rows = db.query_all_raw(sql(backend, &text, values)).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+        .collect()
+}
+
+/// When each of some leads first became an opportunity, if it did.
+pub(in crate::insight::attribution) async fn opportunities(
+    db: &impl ConnectionTrait,
+    leads: &[LeadId],
+) -> Result<HashMap<LeadId, Timestamp>, DbErr> {
+    let mut values = Vec::new();
+    let keys = leads.iter().map(|lead| [lead.0.into()]);
+    let backend = db.get_database_backend();
+    let table = key_table(backend, "k", [("lead_id", KeyType::Uuid)], keys, &mut values);
+    let text = format!(
+        "WITH {table} SELECT s.lead_id, min(s.entered_at) FROM k CROSS JOIN stage_stay s WHERE s.lead_id = k.lead_id \
+         AND s.stage = '{}' GROUP BY s.lead_id",
         Stage::Opportunity
     );
-    let row = db
-        .query_one_raw(sql(db.get_database_backend(), &text, [lead.0.into()]))
-        .await?;
-    row.map_or(Ok(None), |row| row.try_get_by_index(0))
+    let rows = db.query_all_raw(sql(backend, &text, values)).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+        .collect()
 }
 
 /// The last reversal of a conversion up to a moment.

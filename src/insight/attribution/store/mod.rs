@@ -10,8 +10,8 @@ use sea_orm::{
 };
 
 pub(super) use facts::{
-    Counted, Known, Outline, conversions, conversions_known_by, leads_after, opportunity_at, outlines,
-    reversal_as_of, touches, touches_between, touches_known_by,
+    Counted, Known, Outline, conversions, conversions_known_by, last_conversions_known_by, leads_after, leads_touched,
+    opportunities, outlines, reversal_as_of, touches, touches_between, touches_known_by,
 };
 pub(super) use sums::{Asked, Credits, add, all_sums, credits, forget, paths, totals};
 pub(super) use trails::{StoredTrail, newest_trails, read, trails, trails_between, write_trails, written};

@@ -1,4 +1,4 @@
-//! What several ask for at once is read once for all of them: reports that read leads one by one are much to read.
+//! What several ask for at once is read once for all of them: where leads are read one by one, or all models are compared.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -12,7 +12,7 @@ use crate::error::Error;
 
 /// What is being asked for, by what it is.
 #[derive(Debug, Default)]
-pub(super) struct Together(Mutex<HashMap<String, Arc<Asked>>>);
+pub(in crate::insight) struct Together(Mutex<HashMap<String, Arc<Asked>>>);
 
 #[derive(Debug, Default)]
 struct Asked {
@@ -31,7 +31,7 @@ impl Together {
     ///
     /// # Errors
     /// Those of `read`.
-    pub(super) async fn ask<T: Clone + Send + Sync + 'static>(
+    pub(in crate::insight) async fn ask<T: Clone + Send + Sync + 'static>(
         &self,
         what: String,
         read: impl Future<Output = Result<T, Error>>,
