@@ -36,11 +36,32 @@ impl Together {
         what: String,
         read: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
+        self.answer(what, true, read).await
+    }
+
+    /// The same where the answer does not change: also of a reading that was begun before this call.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub(in crate::insight) async fn join<T: Clone + Send + Sync + 'static>(
+        &self,
+        what: String,
+        read: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.answer(what, false, read).await
+    }
+
+    async fn answer<T: Clone + Send + Sync + 'static>(
+        &self,
+        what: String,
+        is_new: bool,
+        read: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
         let place = self.place(what);
         let number = place.asked.count.fetch_add(1, Ordering::SeqCst) + 1;
         let mut answer = place.asked.answer.lock().await;
         if let Some((up_to, known)) = &*answer
-            && *up_to >= number
+            && (*up_to >= number || !is_new)
             && let Some(known) = known.downcast_ref::<T>()
         {
             return Ok(known.clone());
@@ -151,6 +172,27 @@ mod tests {
         assert!(together.0.lock().unwrap().is_empty(), "nothing is kept");
         gate.add_permits(1);
         assert_eq!(ask(&together, &reads, "funnel").await.unwrap().unwrap(), 4);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_change_is_read_once() {
+        let (together, reads, gate) = gated();
+        let join = || {
+            let (together, reads) = (Arc::clone(&together), Arc::clone(&reads));
+            tokio::spawn(async move { together.join("then".to_owned(), reads.read()).await })
+        };
+        let first = join();
+        settle().await;
+        let second = join();
+        settle().await;
+        gate.add_permits(1);
+        assert_eq!(first.await.unwrap().unwrap(), 1);
+        assert_eq!(
+            second.await.unwrap().unwrap(),
+            1,
+            "what the first one reads is as good"
+        );
+        assert!(together.0.lock().unwrap().is_empty(), "nothing is kept");
     }
 
     #[tokio::test]

@@ -47,6 +47,31 @@ fn outcomes(results: &Value) -> Vec<&str> {
 }
 
 on_both! {
+    /// An index holds these texts, and PostgreSQL has a bound for what an entry of one takes.
+    async fn texts_as_long_as_they_may_be_are_stored(server: &Server) {
+        // Of four bytes each, and none like the one before it: nothing that can be compressed.
+        let mut seed = 7_u32;
+        let mut text = |characters: usize| -> String {
+            let next = |seed: &mut u32| {
+                *seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                char::from_u32(0x1_0000 + (*seed >> 8) % 0xF_0000).expect("a character")
+            };
+            (0..characters).map(|_| next(&mut seed)).collect()
+        };
+        let label = |letter: &str| letter.repeat(60);
+        let owner = format!("{}@{}.{}.{}.de", label("o"), label("a"), label("b"), label("c"));
+        let input = json!({
+            "email": "long@example.com", "source": text(100), "customerType": text(100), "dealStage": text(100), "ownerEmail": owner,
+            "country": "DE", "language": "de-DE", "region": text(200), "companyName": text(300),
+        });
+        let id = create(server, input.clone()).await;
+        let query = "query ($id: ID!) { lead(id: $id) { source customerType ownerEmail region } }";
+        let read = server.data(query, json!({ "id": id })).await["lead"].take();
+        for name in ["source", "customerType", "ownerEmail", "region"] {
+            assert_eq!(read[name], input[name], "{name}");
+        }
+    }
+
     async fn a_lead_shows_what_it_was_given_in_normal_form(server: &Server) {
         let id = create(server, json!({
             "email": " Ana.Souza@Example.COM ", "phone": "+55 (11) 96123-4567", "firstName": "Ana", "lastName": "Souza",

@@ -1,6 +1,6 @@
-//! Sums by what was known at a moment: made of the conversions and touches themselves, as none are kept.
+//! Journeys by what was known at a moment: made of the conversions and touches themselves, as none are kept.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use entity::id::LeadId;
 use entity::{ConversionKind, Timestamp};
@@ -12,13 +12,11 @@ use super::store;
 use crate::error::Error;
 use crate::insight::revenue;
 
-/// Most conversions of which sums are made so, and most leads among whom those are looked for that have not converted: it is done
-/// while the caller waits.
+/// Most conversions that are looked at so, and most leads with touches among whom those are looked for that have not converted: it is
+/// done while the caller waits.
 pub const MOST_AS_OF: usize = 100_000;
 /// Conversions or leads of one round of statements.
 const BATCH: usize = 1_000;
-/// After all that can be recorded.
-const FOR_EVER: Timestamp = Timestamp(i64::MAX / 2);
 
 /// What was known of the journeys that ended in a span.
 #[derive(Clone, Copy, Debug)]
@@ -33,17 +31,16 @@ pub(super) struct Then<'a> {
     pub(super) as_of: Timestamp,
 }
 
-/// The sums of the journeys of a span: those that ended in a conversion, and those that had ended in none where models learn of
-/// them, too.
+/// Takes the journeys of a span: those that ended in a conversion, and those that had ended in none where models learn of them, too.
 ///
 /// # Errors
-/// More than [`MOST_AS_OF`] conversions, or leads with touches; the database's.
-pub(super) async fn sums(
+/// More than [`MOST_AS_OF`] conversions, or leads with touches; the database's; those of `take`.
+pub(super) async fn each_trail(
     db: &store::Snapshot,
     then: Then<'_>,
-    wanted: Wanted<'_>,
     with_lost: bool,
-) -> Result<Sums, Error> {
+    mut take: impl FnMut(&Trail) -> Result<(), Error>,
+) -> Result<(), Error> {
     let Then {
         settings,
         span,
@@ -53,10 +50,9 @@ pub(super) async fn sums(
     let limit = MOST_AS_OF as u64 + 1;
     let found = store::conversions_known_by(db, span, kinds, as_of, limit).await?;
     check(found.len(), "conversions")?;
-    let mut sums = Sums::default();
     for chunk in found.chunks(BATCH) {
         for trail in converted(db, then, chunk).await? {
-            sums.add_wanted(wanted, &trail, 1, settings);
+            take(&trail)?;
         }
     }
     if with_lost {
@@ -64,16 +60,35 @@ pub(super) async fn sums(
         check(leads.len(), "leads with touches")?;
         for chunk in leads.chunks(BATCH) {
             for trail in lost(db, then, chunk).await? {
-                sums.add_wanted(wanted, &trail, 1, settings);
+                take(&trail)?;
             }
         }
     }
+    Ok(())
+}
+
+/// Some sums of those journeys.
+///
+/// # Errors
+/// As [`each_trail`].
+pub(super) async fn sums(
+    db: &store::Snapshot,
+    then: Then<'_>,
+    wanted: Wanted<'_>,
+    with_lost: bool,
+) -> Result<Sums, Error> {
+    let mut sums = Sums::default();
+    each_trail(db, then, with_lost, |trail| {
+        sums.add_wanted(wanted, trail, 1, then.settings);
+        Ok(())
+    })
+    .await?;
     Ok(sums)
 }
 
-fn check(found: usize, what: &str) -> Result<(), Error> {
+pub(super) fn check(found: usize, what: &str) -> Result<(), Error> {
     if found > MOST_AS_OF {
-        let message = format!("the range has more than {MOST_AS_OF} {what}; with `asOf` ask for fewer days");
+        let message = format!("the range has more than {MOST_AS_OF} {what}: ask for fewer days");
         return Err(Error::BadInput(message));
     }
     Ok(())
@@ -86,11 +101,14 @@ async fn converted(
 ) -> Result<Vec<Trail>, Error> {
     let leads: Vec<LeadId> = conversions.iter().map(|known| known.lead_id).collect();
     let opportunities = store::opportunities(db, &leads).await?;
-    let spans = conversions.iter().map(|known| {
-        let span = (window_start(known.at, settings), known.at);
-        (known.lead_id, span)
-    });
-    let spans: Vec<_> = spans.collect();
+    // Of each lead all at once: who converted often is read once.
+    let mut spans: BTreeMap<LeadId, (Timestamp, Timestamp)> = BTreeMap::new();
+    for known in conversions {
+        let (from, to) = (window_start(known.at, settings), known.at);
+        let span = spans.entry(known.lead_id).or_insert((from, to));
+        *span = (span.0.min(from), span.1.max(to));
+    }
+    let spans: Vec<_> = spans.into_iter().collect();
     let touches = store::touches_known_by(db, &spans, as_of, &settings.touch_types).await?;
     let values = values(db, conversions).await?;
     let trails = conversions.iter().enumerate().map(|(place, known)| {
@@ -100,7 +118,7 @@ async fn converted(
             value: values.get(&place).copied(),
             opportunity_at: opportunity_at.filter(|at| *at <= known.at.min(as_of)),
         };
-        let touches = touches.get(&place).map_or(&[][..], Vec::as_slice);
+        let touches = touches.get(&known.lead_id).map_or(&[][..], Vec::as_slice);
         Trail::of_conversion(known.at, end, touches, settings)
     });
     Ok(trails.collect())
@@ -117,14 +135,19 @@ async fn lost(
     }: Then<'_>,
     leads: &[LeadId],
 ) -> Result<Vec<Trail>, Error> {
-    // Also what is behind the span: who did something later has ended nowhere in it.
-    let since = window_start(from, settings);
-    let spans: Vec<_> = leads.iter().map(|lead| (*lead, (since, FOR_EVER))).collect();
+    // Whose journey went on behind the span has not ended in it.
+    let later = store::touched_later(db, leads, to, as_of, &settings.touch_types).await?;
+    let leads: Vec<LeadId> = leads
+        .iter()
+        .copied()
+        .filter(|lead| !later.contains(lead))
+        .collect();
+    let span = (window_start(from, settings), to);
+    let spans: Vec<_> = leads.iter().map(|lead| (*lead, span)).collect();
     let touches = store::touches_known_by(db, &spans, as_of, &settings.touch_types).await?;
-    let converted = store::last_conversions_known_by(db, leads, as_of).await?;
-    let trails = leads.iter().enumerate().filter_map(|(place, lead)| {
-        let touches = touches.get(&place)?;
-        let trail = Trail::open(converted.get(lead).copied(), touches, settings)?;
+    let converted = store::last_conversions_known_by(db, &leads, as_of).await?;
+    let trails = leads.iter().filter_map(|lead| {
+        let trail = Trail::open(converted.get(lead).copied(), touches.get(lead)?, settings)?;
         (from <= trail.at && trail.at < to).then_some(trail)
     });
     Ok(trails.collect())
@@ -145,4 +168,21 @@ async fn values(db: &store::Snapshot, conversions: &[store::Known]) -> Result<Ha
     let left = worth.chunks(2).map(|pair| Some(pair[0]? - pair[1]?));
     let left = places.into_iter().zip(left);
     Ok(left.filter_map(|(place, left)| Some((place, left?))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_are_refused_with_what_to_do() {
+        check(MOST_AS_OF, "conversions").unwrap();
+        let Err(Error::BadInput(message)) = check(MOST_AS_OF + 1, "conversions") else {
+            panic!("one more is too many");
+        };
+        assert_eq!(
+            message,
+            "the range has more than 100000 conversions: ask for fewer days"
+        );
+    }
 }

@@ -5,12 +5,13 @@
 //! - `keeping`: trails of conversions and sums of days, kept as engagements, conversions and stages come (`handler`), and made
 //!   anew by other settings (`recompute`).
 //! - `one`: a conversion explained; `sums`: those of a range, models side by side; `as_of`: the same by what was known once;
-//!   `settings`.
+//!   `higher_order`: Markov chains that no sums tell; `settings`.
 //! - `verify`: whether what is kept is what the rows say.
 
 mod as_of;
 pub mod graphql;
 mod handler;
+mod higher_order;
 mod journey;
 mod keeping;
 pub mod model;
@@ -19,6 +20,7 @@ mod recompute;
 mod settings;
 mod store;
 mod sums;
+mod turns;
 mod verify;
 
 pub use handler::AttributionHandler;
@@ -27,5 +29,7 @@ pub use model::sums::Total;
 pub use one::{Asked, Attributed, Basis, Touched, Verdict, Why, attribution};
 pub use recompute::{Recompute, RecomputeChore};
 pub use settings::{Change, Settings, SettingsProblem, rebuild, settings, update_settings};
-pub use sums::{CompareRow, Compared, Journeys, Name, Row, Summary, SummaryRequest, compare, summary};
+pub use sums::{
+    CompareRow, Compared, Journeys, Name, Row, Summary, SummaryRequest, compare, summary, summary_by_order,
+};
 pub use verify::{Verified, verify};

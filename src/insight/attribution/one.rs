@@ -15,6 +15,7 @@ use super::model::sums::Wanted;
 use super::model::touches::touch_credits;
 use super::model::trail::{End, Touch, Trail, window_start};
 use super::settings::{Settings, answering};
+use super::turns::in_turn;
 use super::{as_of, store};
 use crate::app::App;
 use crate::error::Error;
@@ -153,7 +154,9 @@ pub async fn attribution(app: &App, caller: &Caller, asked: Asked) -> Result<Opt
     let mut verdicts = Vec::with_capacity(models.len());
     for model in models {
         let learnt = match model {
-            AttributionModel::Markov => Some(learnt(app, &conversion, asked_as_of, &settings.settings).await?),
+            AttributionModel::Markov => {
+                Some(learnt(app, &conversion, asked_as_of, &settings.settings).await?)
+            }
             _ => None,
         };
         verdicts.push(verdict(model, &trail, learnt, minor, &settings.settings));
@@ -307,10 +310,13 @@ async fn learnt(
             dimensions: &[AttributionDimension::Channel],
             paths: true,
         };
-        let sums = as_of::sums(&app.db().snapshot().await?, then, wanted, true).await?;
-        let mut all = NamedPaths::default();
-        sums.paths.into_values().for_each(|paths| all.merge(paths));
-        all
+        let read = Box::pin(async {
+            let sums = as_of::sums(&app.db().snapshot().await?, then, wanted, true).await?;
+            let mut all = NamedPaths::default();
+            sums.paths.into_values().for_each(|paths| all.merge(paths));
+            Ok(all)
+        });
+        in_turn(app, format!("paths {then:?}"), Some(as_of), read).await?
     } else {
         let db = app.db().read();
         let kept = store::kept(db).await?;

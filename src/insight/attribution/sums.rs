@@ -1,10 +1,13 @@
 //! Sums of a range: by one model, or by all side by side.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use entity::{Area, AttributionDimension, AttributionModel, ConversionKind, Timestamp};
 
+use super::higher_order::HIGHEST_ORDER;
 use super::model::agreement::{Agreement, agreement};
+use super::model::markov::Removal;
 use super::model::money::split;
 use super::model::named::Numbered;
 use super::model::paths::Outcome;
@@ -12,7 +15,8 @@ use super::model::shapley::{Sampling, Worth, shapley};
 use super::model::sums::{Credit, PARTS, RULES, Sums, Total, Wanted};
 use super::one::removal;
 use super::settings::{Settings, answering};
-use super::{as_of, store};
+use super::turns::in_turn;
+use super::{as_of, higher_order, store};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
@@ -82,6 +86,15 @@ pub struct Journeys {
     pub lost: i64,
 }
 
+impl Journeys {
+    pub(super) const fn of(outcome: Outcome) -> Self {
+        Self {
+            converted: outcome.converted,
+            lost: outcome.lost,
+        }
+    }
+}
+
 /// One of a comparison.
 #[derive(Clone, Debug)]
 pub struct CompareRow {
@@ -140,12 +153,52 @@ pub async fn summary(
     with_journeys: bool,
 ) -> Result<Summary, Error> {
     may(caller)?;
-    let read = Box::pin(read_summary(app, request, model, first, with_journeys));
-    if request.as_of.is_none() {
-        return read.await;
+    let read = Box::pin(read_summary(app, request, model, with_journeys));
+    let summary = match request.as_of {
+        None => read.await?,
+        as_of => {
+            let what = format!("sums {request:?} {model} {with_journeys}");
+            in_turn(app, what, as_of, read).await?
+        }
+    };
+    Ok(summary.cut(first))
+}
+
+/// The same by a Markov chain in which the next step depends on so many touches before, 2 to [`HIGHEST_ORDER`]. No sums tell that: it
+/// is made of the journeys themselves.
+///
+/// # Errors
+/// More than [`MOST_AS_OF`](as_of::MOST_AS_OF) conversions, or as many journeys without one; a chain of too many states; else as
+/// [`summary`].
+pub async fn summary_by_order(
+    app: &App,
+    caller: &Caller,
+    request: &SummaryRequest,
+    order: NonZeroUsize,
+    first: usize,
+) -> Result<Summary, Error> {
+    may(caller)?;
+    if order.get() > HIGHEST_ORDER {
+        let message = format!("the order of a chain lies between 1 and {HIGHEST_ORDER}");
+        return Err(Error::BadInput(message));
     }
-    let what = format!("{request:?} {model} {first} {with_journeys}");
-    app.memory::<Together>().ask(what, read).await
+    let read = Box::pin(async {
+        let currency = revenue::reporting_currency(app).await?;
+        // What is read from is given back before the chain is solved.
+        let chain = higher_order::read(&app.db().snapshot().await?, request, order).await?;
+        let mut totals = BTreeMap::new();
+        add_totals(&mut totals, &chain.sums);
+        Ok(Summary {
+            settings: chain.settings.clone(),
+            currency,
+            totals,
+            journeys: Some(chain.journeys()),
+            rows: chain.solved().await?,
+        })
+    });
+    let what = format!("chain {request:?} {order}");
+    let summary = in_turn(app, what, request.as_of, read).await?;
+    Ok(summary.cut(first))
 }
 
 /// Sums are of all leads.
@@ -158,7 +211,6 @@ async fn read_summary(
     app: &App,
     request: &SummaryRequest,
     model: AttributionModel,
-    first: usize,
     with_journeys: bool,
 ) -> Result<Summary, Error> {
     // Before: whoever holds one connection waits for no other.
@@ -172,24 +224,31 @@ async fn read_summary(
         false => None,
     };
     let credited = sums.credited(&[model], learnt.as_ref()).await?;
-    let mut rows: Vec<Row> = credited.into_iter().flat_map(|(_, rows)| rows).collect();
-    rows.sort_by(|one, other| {
-        (other.minor.cmp(&one.minor))
-            .then(other.conversions.total_cmp(&one.conversions))
-            .then(one.name.cmp(&other.name))
-    });
-    let rest = rows.split_off(rows.len().min(first));
-    let rows = together(rows.into_iter().chain(rest.into_iter().map(|row| Row {
-        name: Name::Others,
-        ..row
-    })));
     Ok(Summary {
-        rows,
+        rows: credited.into_iter().flat_map(|(_, rows)| rows).collect(),
         totals: sums.totals().await?,
         journeys: learnt.filter(|_| with_lost).map(|learnt| learnt.journeys()),
         currency,
         settings: sums.settings,
     })
+}
+
+impl Summary {
+    /// Those credited most first, and all but so many as one.
+    fn cut(mut self, first: usize) -> Self {
+        self.rows.sort_by(|one, other| {
+            (other.minor.cmp(&one.minor))
+                .then(other.conversions.total_cmp(&one.conversions))
+                .then(one.name.cmp(&other.name))
+        });
+        let rest = self.rows.split_off(self.rows.len().min(first));
+        let others = rest.into_iter().map(|row| Row {
+            name: Name::Others,
+            ..row
+        });
+        let rows = together(self.rows.into_iter().chain(others));
+        Self { rows, ..self }
+    }
 }
 
 /// All models side by side.
@@ -199,9 +258,12 @@ async fn read_summary(
 pub async fn compare(app: &App, caller: &Caller, request: &SummaryRequest) -> Result<Compared, Error> {
     may(caller)?;
     // All sums of all models for all who ask for the same at once.
-    let what = format!("{request:?}");
+    let what = format!("models {request:?}");
     let read = Box::pin(read_compared(app, request));
-    app.memory::<Together>().ask(what, read).await
+    match request.as_of {
+        None => app.memory::<Together>().ask(what, read).await,
+        as_of => in_turn(app, what, as_of, read).await,
+    }
 }
 
 async fn read_compared(app: &App, request: &SummaryRequest) -> Result<Compared, Error> {
@@ -382,14 +444,7 @@ impl Reading {
 
     async fn totals(&self) -> Result<BTreeMap<ConversionKind, Total>, Error> {
         let mut totals = store::totals(&self.db, &self.asked).await?;
-        for ((_, kind), more) in &self.edges.totals {
-            let total = totals.entry(*kind).or_default();
-            total.conversions += more.conversions;
-            total.minor += more.minor;
-            total.unvalued += more.unvalued;
-            total.untouched += more.untouched;
-            total.untouched_minor += more.untouched_minor;
-        }
+        add_totals(&mut totals, &self.edges);
         Ok(totals)
     }
 
@@ -433,6 +488,18 @@ impl Reading {
     }
 }
 
+/// Adds those of some days up.
+fn add_totals(totals: &mut BTreeMap<ConversionKind, Total>, days: &Sums) {
+    for ((_, kind), more) in &days.totals {
+        let total = totals.entry(*kind).or_default();
+        total.conversions += more.conversions;
+        total.minor += more.minor;
+        total.unvalued += more.unvalued;
+        total.untouched += more.untouched;
+        total.untouched_minor += more.untouched_minor;
+    }
+}
+
 fn credited(credits: BTreeMap<String, Credit>) -> Vec<Row> {
     rows(credits.into_iter().map(|(name, Credit { parts, minor })| {
         #[expect(
@@ -446,31 +513,15 @@ fn credited(credits: BTreeMap<String, Credit>) -> Vec<Row> {
 
 impl Learnt {
     const fn journeys(&self) -> Journeys {
-        Journeys {
-            converted: self.outcome.converted,
-            lost: self.outcome.lost,
-        }
+        Journeys::of(self.outcome)
     }
 
     fn by_removal(&self) -> Result<Vec<Row>, Error> {
         let (numbered, total) = (&self.numbered, self.outcome);
-        let Some(removal) = removal(numbered, total.converted)? else {
-            return Ok(Vec::new());
-        };
-        let money = i64::try_from(total.value).map_err(Error::internal)?;
-        #[expect(clippy::cast_precision_loss, reason = "a count of conversions")]
-        let conversions = removal.conversion_credits(total.converted as f64);
-        let money = removal.value_credits(money);
-        let names = removal
-            .effects
-            .iter()
-            .map(|effect| numbered.names[usize::from(effect.channel)].clone());
-        Ok(rows(
-            names
-                .zip(conversions)
-                .zip(money)
-                .map(|((name, conversions), minor)| (name, conversions, minor)),
-        ))
+        match removal(numbered, total.converted)? {
+            Some(removal) => removed(&removal, &numbered.names, total),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn by_sets(&self) -> Vec<Row> {
@@ -499,6 +550,28 @@ impl Learnt {
         let names = &self.numbered.names;
         !names.contains(&None) || names.iter().any(|known| known.as_ref() == Some(name))
     }
+}
+
+/// What removal effects make of conversions and money, by the names of the channels.
+pub(super) fn removed(
+    removal: &Removal,
+    names: &[Option<String>],
+    total: Outcome,
+) -> Result<Vec<Row>, Error> {
+    let money = i64::try_from(total.value).map_err(Error::internal)?;
+    #[expect(clippy::cast_precision_loss, reason = "a count of conversions")]
+    let conversions = removal.conversion_credits(total.converted as f64);
+    let money = removal.value_credits(money);
+    let names = removal
+        .effects
+        .iter()
+        .map(|effect| names[usize::from(effect.channel)].clone());
+    Ok(rows(
+        names
+            .zip(conversions)
+            .zip(money)
+            .map(|((name, conversions), minor)| (name, conversions, minor)),
+    ))
 }
 
 /// Rows by name.

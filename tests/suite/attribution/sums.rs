@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::{campaign, converted, known_by, lead, refund, touch, void};
 use crate::support::{Server, code, unknown_field};
 
-const SUM: &str = "query ($from: Date!, $to: Date!, $zone: TimeZone, $model: AttributionModel!, $by: AttributionDimension!, $kinds: [ConversionKind!], $first: Int, $asOf: DateTime) {
-    it: attributionSummary(range: { from: $from, to: $to }, timeZone: $zone, model: $model, by: $by, kinds: $kinds, first: $first, asOf: $asOf) {
+const SUM: &str = "query ($from: Date!, $to: Date!, $zone: TimeZone, $model: AttributionModel!, $by: AttributionDimension!, $kinds: [ConversionKind!], $first: Int, $asOf: DateTime, $order: Int) {
+    it: attributionSummary(range: { from: $from, to: $to }, timeZone: $zone, model: $model, by: $by, kinds: $kinds, first: $first, asOf: $asOf, markovOrder: $order) {
         totals { kind conversions value { amount currencyCode } unvalued direct directValue { amount } }
         rows { kind name conversions share value { amount } valueShare } journeys { converted lost } settings { version } } }";
 const COMPARE: &str = "query ($from: Date!, $to: Date!, $by: AttributionDimension!, $asOf: DateTime) {
@@ -168,10 +168,45 @@ on_both! {
         let found = sum(server, "LINEAR", "CHANNEL", json!({ "asOf": second, "kinds": ["PURCHASE"] })).await;
         assert_eq!(rows(&found), [row("EMAIL", 1.5, "1030.00"), row("ADS", 0.5, "30.00")]);
         assert_eq!(found["totals"][0]["directValue"]["amount"], "7.00");
-        for model in ["LINEAR", "MARKOV"] {
-            let nothing = sum(server, model, "CHANNEL", json!({ "asOf": "2026-03-15T00:00:00Z" })).await;
+        for (model, at) in [("LINEAR", "2026-03-15T00:00:00Z"), ("MARKOV", "2026-03-15T00:00:00Z"), ("MARKOV", "1969-12-31T00:00:00Z")] {
+            let nothing = sum(server, model, "CHANNEL", json!({ "asOf": at })).await;
             assert_eq!((&nothing["rows"], &nothing["totals"]), (&json!([]), &json!([])), "nobody knew of them");
             assert_eq!(nothing["journeys"], json!({ "converted": 0, "lost": 0 }));
+        }
+    }
+
+    async fn a_chain_of_higher_order_remembers_more_touches(server: &Server) {
+        let [ann, ..] = scene(server).await;
+        server.settled().await;
+        // By hand, of windows of two touches (email-web web-ads!, ads!, ads!, web-ads-): three of four convert, and of them one sixth
+        // passed e-mail, a third web, all ads; of 150 euros a third, two thirds and all.
+        let found = sum(server, "MARKOV", "CHANNEL", json!({ "order": 2 })).await;
+        let told = rows(&found);
+        let names: Vec<(&str, &str)> = told.iter().map(|row| (row.0.as_str(), row.2.as_str())).collect();
+        assert_eq!(names, [("ADS", "75.00"), ("WEB", "50.00"), ("EMAIL", "25.00")], "{found}");
+        for (row, expected) in told.iter().zip([2.0, 2.0 / 3.0, 1.0 / 3.0]) {
+            assert!((row.1 - expected).abs() < 1e-9, "{row:?} is not {expected}");
+        }
+        assert_eq!(found["journeys"], json!({ "converted": 3, "lost": 1 }));
+        let first = sum(server, "MARKOV", "CHANNEL", json!({})).await;
+        assert_ne!(first["rows"], found["rows"]);
+        assert_eq!((&first["totals"], &first["journeys"]), (&found["totals"], &found["journeys"]));
+        assert_eq!(sum(server, "MARKOV", "CHANNEL", json!({ "order": 1 })).await, first);
+        let cut = sum(server, "MARKOV", "CHANNEL", json!({ "order": 4, "first": 1 })).await;
+        assert_eq!(rows(&cut).iter().map(|row| row.0.as_str()).collect::<Vec<_>>(), ["ADS", "OTHERS"]);
+        let customers = sum(server, "MARKOV", "CHANNEL", json!({ "order": 2, "kinds": ["CUSTOMER"] })).await;
+        assert_eq!(customers["journeys"], json!({ "converted": 1, "lost": 1 }));
+        let none = sum(server, "MARKOV", "CHANNEL", json!({ "order": 2, "from": "2020-01-01", "to": "2020-12-31" })).await;
+        assert_eq!((&none["rows"], &none["journeys"]), (&json!([]), &json!({ "converted": 0, "lost": 0 })));
+        // The same of what was known then, whatever came later.
+        let then = known_by(server).await;
+        void(server, &ann).await;
+        server.settled().await;
+        assert_eq!(sum(server, "MARKOV", "CHANNEL", json!({ "order": 2, "asOf": then })).await, found);
+        assert_ne!(sum(server, "MARKOV", "CHANNEL", json!({ "order": 2 })).await["rows"], found["rows"]);
+        for (model, order) in [("MARKOV", 0), ("MARKOV", 5), ("MARKOV", -1), ("LINEAR", 2), ("SHAPLEY", 1)] {
+            let variables = json!({ "from": "2026-03-01", "to": "2026-03-31", "model": model, "by": "CHANNEL", "order": order });
+            assert_eq!(code(&server.graphql(SUM, variables).await), "BAD_USER_INPUT", "{model} {order}");
         }
     }
 

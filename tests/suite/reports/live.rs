@@ -111,5 +111,17 @@ on_both! {
         let mut wrong = socket.subscribe("subscription { it: dashboardUpdated { funnelReport(range: { lastDays: 0 }) { current { leads } } } }", json!({})).await;
         let said = wrong.next().await;
         assert_eq!(code(&said), "BAD_USER_INPUT", "{said}");
+        // Nor is anything read from all journeys twice a second.
+        let mut socket = server.socket(server.admin()).await;
+        for fields in [
+            "attributionSummary(range: $range, model: MARKOV, by: CHANNEL, markovOrder: 2) { model }",
+            "attributionSummary(range: $range, model: LINEAR, by: CHANNEL, asOf: \"2026-03-10T00:00:00Z\") { model }",
+            "attributionCompare(range: $range, asOf: \"2026-03-10T00:00:00Z\") { by }",
+        ] {
+            let query = format!("subscription ($range: DateRangeInput!) {{ dashboardUpdated {{ {fields} }} }}");
+            let mut heavy = socket.subscribe(&query, json!({ "range": { "from": "2026-03-01", "to": "2026-03-31" } })).await;
+            let said = heavy.next().await;
+            assert_eq!(code(&said), "BAD_USER_INPUT", "{said}");
+        }
     }
 }

@@ -455,7 +455,10 @@ mod tests {
             outline
         );
         let mut all = Vec::new();
-        outline.each(|_| true, |measure, name, amount| all.push(format!("{measure} {name} {amount}")));
+        outline.each(
+            |_| true,
+            |measure, name, amount| all.push(format!("{measure} {name} {amount}")),
+        );
         assert_eq!(
             all.join(", "),
             "LEADS paid_search 1, QUALIFIED paid_search 1, TREND DECLINING 1, RISK_TENTHS 8 1, HIGH_RISK  1, JOURNEYS  1, \

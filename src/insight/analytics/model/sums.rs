@@ -84,9 +84,12 @@ impl Changes {
     /// Adds what a lead adds, or takes it away where the sign is −1.
     pub fn add(&mut self, outline: &Outline, sign: i64) {
         let known = units(outline.created_at);
-        outline.each(|_| true, |measure, name, amount| {
-            self.put(known, BY_HOUR.contains(&measure), (measure, name), sign * amount);
-        });
+        outline.each(
+            |_| true,
+            |measure, name, amount| {
+                self.put(known, BY_HOUR.contains(&measure), (measure, name), sign * amount);
+            },
+        );
         outline.each_sale(|quarter, measure, name, amount| {
             let sold = units(Timestamp(i64::from(quarter) * QUARTER_MICROS));
             self.put(

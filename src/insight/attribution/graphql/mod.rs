@@ -5,6 +5,9 @@ mod one;
 mod settings;
 mod sums;
 
+use std::num::NonZeroUsize;
+
+use async_graphql::parser::types::OperationType;
 use async_graphql::{Context, Object, Result, SimpleObject};
 use entity::id::ConversionId;
 use entity::{AttributionDimension, AttributionModel, ConversionKind, Timestamp};
@@ -15,6 +18,7 @@ pub use settings::AttributionMutation;
 use settings::AttributionSettings;
 use sums::{AttributionComparison, AttributionSummary, DateRangeInput};
 
+use super::higher_order::HIGHEST_ORDER;
 use super::{Asked, SummaryRequest};
 use crate::api::types::{Access, TimeZone, scoped};
 use crate::error::Error;
@@ -48,7 +52,7 @@ impl AttributionQuery {
         #[graphql(desc = "The conversion.")] conversion_id: ConversionId,
         #[graphql(
             desc = "By which models; all when absent. `MARKOV` learns from all journeys: a token that shows a part of the leads does \
-                    not get it; with `asOf` it has to be named, and learns from those of at most 100,000 conversions and leads."
+                    not get it; with `asOf` it has to be named, and learns from at most 100,000 conversions and leads with touches."
         )]
         models: Option<Vec<AttributionModel>>,
         #[graphql(
@@ -57,9 +61,11 @@ impl AttributionQuery {
         )]
         as_of: Option<Timestamp>,
     ) -> Result<Option<Attribution>> {
+        let models = models.unwrap_or_default();
+        of_sums_when_live(ctx, as_of.is_some() && models.contains(&AttributionModel::Markov))?;
         let asked = Asked {
             conversion: conversion_id,
-            models: models.unwrap_or_default(),
+            models,
             as_of,
         };
         let found = super::attribution(ctx.app(), ctx.caller()?, asked).await?;
@@ -69,9 +75,11 @@ impl AttributionQuery {
     /// What the conversions of some days owe to channels, sources, campaigns or kinds of touches, by one model. Read from sums
     /// that are kept by UTC day; in another time zone the ends are added from the conversions of up to two days. With `asOf` it is
     /// made of the conversions themselves, of at most 100,000; for `MARKOV` and `journeys` also of what those leads did that had not
-    /// converted, of at most as many.
+    /// converted, where at most as many leads have touches in the range. A dashboard tells neither that nor chains of a higher order.
     #[scope("revenue:read", all_rows)]
-    #[graphql(complexity = "if as_of.is_some() { 2_500 } else { 200 } + child_complexity")]
+    #[graphql(
+        complexity = "if as_of.is_some() || markov_order.is_some_and(|order| order > 1) { 2_500 } else { 200 } + child_complexity"
+    )]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a report")]
     async fn attribution_summary(
         &self,
@@ -90,12 +98,24 @@ impl AttributionQuery {
                     exchange, and how surely a person made a touch, are told as they are known now."
         )]
         as_of: Option<Timestamp>,
+        #[graphql(
+            desc = "Of `MARKOV`: on how many touches before it the next step of a journey depends, 1–4; 1 when absent. Above 1 it is made of \
+                    the journeys themselves, of at most 100,000 conversions and as many journeys without one, and of chains of at most \
+                    1,000 states."
+        )]
+        markov_order: Option<i32>,
     ) -> Result<AttributionSummary> {
         let request = SummaryRequest {
             as_of,
             ..request(range, time_zone, by, kinds)?
         };
         let first = rows(first)?;
+        let order = order(markov_order, model)?;
+        of_sums_when_live(ctx, as_of.is_some() || order.is_some())?;
+        if let Some(order) = order {
+            let summary = super::summary_by_order(ctx.app(), ctx.caller()?, &request, order, first).await?;
+            return Ok(AttributionSummary::new(model, by, summary));
+        }
         // Rules do without journeys, which are much to read.
         let with_journeys = ctx.look_ahead().field("journeys").exists();
         let summary = super::summary(ctx.app(), ctx.caller()?, &request, model, first, with_journeys).await?;
@@ -116,13 +136,16 @@ impl AttributionQuery {
         #[graphql(desc = "Only conversions of these kinds; all when absent.")] kinds: Option<
             Vec<ConversionKind>,
         >,
-        #[graphql(desc = "By what was known at this moment, as `attributionSummary` tells it. Now when absent.")]
+        #[graphql(
+            desc = "By what was known at this moment, as `attributionSummary` tells it. Now when absent."
+        )]
         as_of: Option<Timestamp>,
     ) -> Result<AttributionComparison> {
         let request = SummaryRequest {
             as_of,
             ..request(range, time_zone, by, kinds)?
         };
+        of_sums_when_live(ctx, as_of.is_some())?;
         let compared = super::compare(ctx.app(), ctx.caller()?, &request).await?;
         Ok(AttributionComparison::new(by, compared))
     }
@@ -150,6 +173,30 @@ fn request(
         kinds: kinds.unwrap_or_default(),
         as_of: None,
     })
+}
+
+/// What is not read from sums is not read again and again for who watches.
+fn of_sums_when_live(ctx: &Context<'_>, is_of_journeys: bool) -> Result<(), Error> {
+    let is_live = ctx.query_env.operation.node.ty == OperationType::Subscription;
+    if is_live && is_of_journeys {
+        let message = "a dashboard tells attribution by sums: ask for `asOf`, and for `markovOrder` above 1, by a query";
+        return Err(Error::BadInput(message.to_owned()));
+    }
+    Ok(())
+}
+
+/// The order of a chain that no sums tell; `None` for the first.
+fn order(asked: Option<i32>, model: AttributionModel) -> Result<Option<NonZeroUsize>, Error> {
+    let Some(asked) = asked else { return Ok(None) };
+    if model != AttributionModel::Markov {
+        return Err(Error::BadInput(
+            "`markovOrder` is for the model `MARKOV`".to_owned(),
+        ));
+    }
+    let order = usize::try_from(asked).ok().and_then(NonZeroUsize::new);
+    let order =
+        order.ok_or_else(|| Error::BadInput(format!("`markovOrder` lies between 1 and {HIGHEST_ORDER}")))?;
+    Ok((order.get() > 1).then_some(order))
 }
 
 fn rows(first: Option<i32>) -> Result<usize, Error> {

@@ -31,8 +31,8 @@ pub const MOST_STATES: usize = 1_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MarkovError {
     /// The chain is too large to solve.
-    #[error("the chain has {0} states, of at most {MOST_STATES}; take a lower order or fewer channels")]
-    TooManyStates(usize),
+    #[error("the chain has more than {MOST_STATES} states; take a lower order, or what has fewer names")]
+    TooManyStates,
     /// The counts are not those of whole journeys: some go round and never end.
     #[error("the transitions are not those of whole journeys: some never end")]
     Endless,
@@ -136,25 +136,85 @@ pub fn removal_effects(transitions: &Transitions) -> Result<Removal, MarkovError
 /// # Errors
 /// If there are more than [`MOST_STATES`] states.
 pub fn removal_effects_of_order(paths: &Paths, order: NonZeroUsize) -> Result<Removal, MarkovError> {
-    let mut states = States::default();
-    let (mut starts, mut steps, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    let mut windows = Windows::new(order);
     for (channels, outcome) in paths.iter() {
-        let mut windows = channels.windows(order.get().min(channels.len()));
-        let Some(first) = windows.next() else { continue };
-        let mut state = states.of(first);
-        starts.push((state, outcome.journeys()));
+        windows.add(channels, outcome)?;
+    }
+    windows.removal_effects()
+}
+
+/// Journeys counted by windows of so many touches: what a chain of that order needs to know of them. It grows with the number of
+/// states, not with that of journeys.
+#[derive(Clone, Debug)]
+pub struct Windows {
+    order: NonZeroUsize,
+    states: States,
+    starts: BTreeMap<usize, i64>,
+    steps: BTreeMap<(usize, usize), i64>,
+    ends: BTreeMap<usize, Outcome>,
+}
+
+impl Windows {
+    /// None yet, for a chain of an order.
+    #[must_use]
+    pub fn new(order: NonZeroUsize) -> Self {
+        Self {
+            order,
+            states: States::default(),
+            starts: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            ends: BTreeMap::new(),
+        }
+    }
+
+    /// Counts journeys that passed these channels, in order of time, one entry for each touch; one without touches is not
+    /// counted.
+    ///
+    /// # Errors
+    /// If there are more than [`MOST_STATES`] states by now.
+    pub fn add(&mut self, channels: &[Channel], outcome: Outcome) -> Result<(), MarkovError> {
+        let journeys = outcome.journeys();
+        let mut windows = channels.windows(self.order.get().min(channels.len()).max(1));
+        let Some(first) = windows.next() else {
+            return Ok(());
+        };
+        let mut state = self.states.of(first);
+        *self.starts.entry(state).or_default() += journeys;
         for window in windows {
-            let next = states.of(window);
-            steps.push((state, next, outcome.journeys()));
+            let next = self.states.of(window);
+            *self.steps.entry((state, next)).or_default() += journeys;
             state = next;
         }
-        ends.push((state, outcome));
+        *self.ends.entry(state).or_default() += outcome;
+        if self.states.0.len() > MOST_STATES {
+            return Err(MarkovError::TooManyStates);
+        }
+        Ok(())
     }
-    states.solved(&starts, &steps, &ends)
+
+    /// The removal effects of channels in that chain.
+    ///
+    /// # Errors
+    /// As [`removal_effects_of_order`].
+    pub fn removal_effects(&self) -> Result<Removal, MarkovError> {
+        let starts: Vec<_> = self
+            .starts
+            .iter()
+            .map(|(state, number)| (*state, *number))
+            .collect();
+        let steps = self.steps.iter().map(|((from, to), times)| (*from, *to, *times));
+        let steps: Vec<_> = steps.collect();
+        let ends: Vec<_> = self
+            .ends
+            .iter()
+            .map(|(state, outcome)| (*state, *outcome))
+            .collect();
+        self.states.solved(&starts, &steps, &ends)
+    }
 }
 
 /// The numbers of the states, which are short sequences of channels.
-#[derive(Default)]
+#[derive(Clone, Debug, Default)]
 struct States(BTreeMap<Box<[Channel]>, usize>);
 
 impl States {
@@ -176,7 +236,7 @@ impl States {
     ) -> Result<Removal, MarkovError> {
         let size = self.0.len();
         if size > MOST_STATES {
-            return Err(MarkovError::TooManyStates(size));
+            return Err(MarkovError::TooManyStates);
         }
         let mut chain = Chain::counted(size, starts, steps, ends);
         let (fundamental, outlook) = chain.solved().ok_or(MarkovError::Endless)?;

@@ -1,10 +1,12 @@
 //! Sums of journeys under the names of their channels, as they are kept for each day.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroUsize;
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    markov::{MarkovError, Removal, Windows},
     paths::{Channel, Outcome, add_to},
     sets::{ChannelSets, MOST_CHANNELS},
     transitions::Transitions,
@@ -143,6 +145,61 @@ impl NamedPaths {
             transitions,
             sets,
         }
+    }
+}
+
+/// Journeys under names, for a chain of a higher order.
+#[derive(Clone, Debug)]
+pub struct NamedWindows {
+    numbers: HashMap<String, Channel>,
+    windows: Windows,
+}
+
+impl NamedWindows {
+    /// None yet.
+    #[must_use]
+    pub fn new(order: NonZeroUsize) -> Self {
+        Self {
+            numbers: HashMap::new(),
+            windows: Windows::new(order),
+        }
+    }
+
+    /// Counts journeys that passed these names, in order of time, one entry for each touch; one without touches is not counted.
+    ///
+    /// # Errors
+    /// If the chain has more states by now than can be solved.
+    pub fn add(&mut self, names: &[&str], outcome: Outcome) -> Result<(), MarkovError> {
+        let mut channels = Vec::with_capacity(names.len());
+        for name in names {
+            let number = match self.numbers.get(*name) {
+                Some(number) => *number,
+                None => {
+                    let next = Channel::try_from(self.numbers.len());
+                    let next = next.map_err(|_| MarkovError::TooManyStates)?;
+                    self.numbers.insert((*name).to_owned(), next);
+                    next
+                }
+            };
+            channels.push(number);
+        }
+        self.windows.add(&channels, outcome)
+    }
+
+    /// What removing each does; channels are numbered by their places in [`names`](Self::names).
+    ///
+    /// # Errors
+    /// As of [`removal_effects_of_order`](super::markov::removal_effects_of_order).
+    pub fn removal_effects(&self) -> Result<Removal, MarkovError> {
+        self.windows.removal_effects()
+    }
+
+    /// The names in the order of their numbers, as [`Numbered::names`].
+    #[must_use]
+    pub fn names(&self) -> Vec<Option<String>> {
+        let mut names: Vec<_> = self.numbers.iter().collect();
+        names.sort_by_key(|(_, number)| **number);
+        names.into_iter().map(|(name, _)| Some(name.clone())).collect()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is read of leads: their touches, conversions, stages.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use entity::id::{ConversionId, LeadId};
 use entity::{ConversionKind, EngagementType, SourceKind, Stage, Timestamp, conversion_reversal, lead};
@@ -149,17 +149,7 @@ pub(in crate::insight::attribution) async fn touches(
         "WITH {table} SELECT {TOUCH} FROM k CROSS JOIN engagement e WHERE e.lead_id = k.lead_id \
          AND e.occurred_at >= k.since AND e.engagement_type IN ({types}) ORDER BY e.lead_id, e.occurred_at, e.id"
     );
-    let mut found: HashMap<LeadId, Vec<Touch>> = HashMap::new();
-    for row in db
-        .query_all_raw(sql(db.get_database_backend(), &text, values))
-        .await?
-    {
-        found
-            .entry(row.try_get_by_index(0)?)
-            .or_default()
-            .push(touch(&row)?);
-    }
-    Ok(found)
+    by_lead(db, &text, values).await
 }
 
 /// The touches of one lead in a span, both ends included, of which Leadline knew at a moment; the same order.
@@ -244,47 +234,72 @@ pub(in crate::insight::attribution) async fn conversions_known_by(
         .collect()
 }
 
-/// The touches of leads, each in a span, both ends included, of which Leadline knew at a moment: by the place of the span, in order
-/// of time, ties by id.
+/// The touches of leads, each lead once in a span, both ends included, of which Leadline knew at a moment: in order of time, ties by
+/// id.
 pub(in crate::insight::attribution) async fn touches_known_by(
     db: &impl ConnectionTrait,
     spans: &[(LeadId, (Timestamp, Timestamp))],
     known_by: Timestamp,
     types: &BTreeSet<EngagementType>,
-) -> Result<HashMap<usize, Vec<Touch>>, DbErr> {
+) -> Result<HashMap<LeadId, Vec<Touch>>, DbErr> {
     let mut values = Vec::new();
     let columns = [
-        ("place", KeyType::Integer),
         ("lead_id", KeyType::Uuid),
         ("since", KeyType::BigInt),
         ("until", KeyType::BigInt),
     ];
-    let rows = (0_i32..).zip(spans).map(|(place, (lead, (from, to)))| {
-        [
-            place.into(),
-            lead.0.into(),
-            from.micros().into(),
-            to.micros().into(),
-        ]
-    });
+    let rows = spans
+        .iter()
+        .map(|(lead, (from, to))| [lead.0.into(), from.micros().into(), to.micros().into()]);
     let table = key_table(db.get_database_backend(), "k", columns, rows, &mut values);
     values.push(known_by.micros().into());
     let types = words(types);
     let text = format!(
-        "WITH {table} SELECT {TOUCH}, k.place FROM k CROSS JOIN engagement e WHERE e.lead_id = k.lead_id \
+        "WITH {table} SELECT {TOUCH} FROM k CROSS JOIN engagement e WHERE e.lead_id = k.lead_id \
          AND e.occurred_at >= k.since AND e.occurred_at <= k.until AND e.received_at <= ? \
-         AND e.engagement_type IN ({types}) ORDER BY k.place, e.occurred_at, e.id"
+         AND e.engagement_type IN ({types}) ORDER BY e.lead_id, e.occurred_at, e.id"
     );
-    let mut found: HashMap<usize, Vec<Touch>> = HashMap::new();
+    by_lead(db, &text, values).await
+}
+
+async fn by_lead(
+    db: &impl ConnectionTrait,
+    text: &str,
+    values: Vec<sea_orm::Value>,
+) -> Result<HashMap<LeadId, Vec<Touch>>, DbErr> {
+    let mut found: HashMap<LeadId, Vec<Touch>> = HashMap::new();
     for row in db
-        .query_all_raw(sql(db.get_database_backend(), &text, values))
+        .query_all_raw(sql(db.get_database_backend(), text, values))
         .await?
     {
-        let place: i32 = row.try_get_by_index(9)?;
-        let place = usize::try_from(place).unwrap_or_default();
-        found.entry(place).or_default().push(touch(&row)?);
+        found
+            .entry(row.try_get_by_index(0)?)
+            .or_default()
+            .push(touch(&row)?);
     }
     Ok(found)
+}
+
+/// Of some leads those with a touch at or after a moment of which Leadline knew at another.
+pub(in crate::insight::attribution) async fn touched_later(
+    db: &impl ConnectionTrait,
+    leads: &[LeadId],
+    since: Timestamp,
+    known_by: Timestamp,
+    types: &BTreeSet<EngagementType>,
+) -> Result<HashSet<LeadId>, DbErr> {
+    let mut values = Vec::new();
+    let keys = leads.iter().map(|lead| [lead.0.into()]);
+    let backend = db.get_database_backend();
+    let table = key_table(backend, "k", [("lead_id", KeyType::Uuid)], keys, &mut values);
+    values.extend([since.micros().into(), known_by.micros().into()]);
+    let types = words(types);
+    let text = format!(
+        "WITH {table} SELECT k.lead_id FROM k WHERE EXISTS (SELECT 1 FROM engagement e WHERE e.lead_id = k.lead_id \
+         AND e.occurred_at >= ? AND e.received_at <= ? AND e.engagement_type IN ({types}))"
+    );
+    let rows = db.query_all_raw(sql(backend, &text, values)).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
 /// Leads with a touch in a span of which Leadline knew at a moment.

@@ -10,11 +10,14 @@ use sea_orm::{
 };
 
 pub(super) use facts::{
-    Counted, Known, Outline, conversions, conversions_known_by, last_conversions_known_by, leads_after, leads_touched,
-    opportunities, outlines, reversal_as_of, touches, touches_between, touches_known_by,
+    Counted, Known, Outline, conversions, conversions_known_by, last_conversions_known_by, leads_after,
+    leads_touched, opportunities, outlines, reversal_as_of, touched_later, touches, touches_between,
+    touches_known_by,
 };
 pub(super) use sums::{Asked, Credits, add, all_sums, credits, forget, paths, totals};
-pub(super) use trails::{StoredTrail, newest_trails, read, trails, trails_between, write_trails, written};
+pub(super) use trails::{
+    StoredTrail, newest_trails, read, trail_page, trails, trails_between, write_trails, written,
+};
 
 use super::model::settings::AttributionSettings;
 use crate::db::{Tx, sql, upsert_many};
@@ -71,13 +74,13 @@ pub(super) async fn close(tx: &Tx, version: i32) -> Result<(), DbErr> {
         .map(drop)
 }
 
-/// The settings that were in force at a moment.
+/// The settings that were in force at a moment; the first ones have been since 1970, and are taken for all that was before.
 pub(super) async fn settings_as_of(
     db: &impl ConnectionTrait,
     at: Timestamp,
 ) -> Result<StoredSettings, DbErr> {
     let row = attribution_settings::Entity::find()
-        .filter(attribution_settings::Column::CreatedAt.lte(at))
+        .filter(attribution_settings::Column::CreatedAt.lte(at.max(Timestamp(0))))
         .order_by_desc(attribution_settings::Column::Version)
         .one(db)
         .await?;

@@ -1,8 +1,11 @@
 //! Trails: the touches of each conversion, and those that none has come after.
 
 use entity::id::LeadId;
-use entity::{Timestamp, attribution_trail};
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use entity::{ConversionKind, Timestamp, attribution_trail};
+use sea_orm::sea_query::Condition;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 use uuid::Uuid;
 
 use super::facts::since_table;
@@ -110,12 +113,41 @@ pub(in crate::insight::attribution) async fn write_trails(
 pub(in crate::insight::attribution) async fn trails_between(
     db: &impl ConnectionTrait,
     version: i32,
-    (from, to): (Timestamp, Timestamp),
+    span: (Timestamp, Timestamp),
 ) -> Result<Vec<StoredTrail>, DbErr> {
+    between(version, span).all(db).await
+}
+
+/// The next of them by moment and id, of some kinds of conversions or of all where none is named, and of those that none has ended.
+pub(in crate::insight::attribution) async fn trail_page(
+    db: &impl ConnectionTrait,
+    version: i32,
+    (from, to): (Timestamp, Timestamp),
+    kinds: &[ConversionKind],
+    after: Option<&StoredTrail>,
+    limit: u64,
+) -> Result<Vec<StoredTrail>, DbErr> {
+    let mut query = between(version, (after.map_or(from, |after| after.at), to));
+    if let Some(after) = after {
+        let (at, id) = (attribution_trail::Column::At, attribution_trail::Column::Id);
+        query = query.filter(Condition::any().add(at.gt(after.at)).add(id.gt(after.id)));
+    }
+    if !kinds.is_empty() {
+        let ended_in = attribution_trail::Column::EndedIn;
+        let asked = ended_in.is_in(kinds.iter().copied());
+        query = query.filter(Condition::any().add(ended_in.is_null()).add(asked));
+    }
+    query
+        .order_by_asc(attribution_trail::Column::At)
+        .order_by_asc(attribution_trail::Column::Id)
+        .limit(limit)
+        .all(db)
+        .await
+}
+
+fn between(version: i32, (from, to): (Timestamp, Timestamp)) -> Select<attribution_trail::Entity> {
     attribution_trail::Entity::find()
         .filter(attribution_trail::Column::Version.eq(version))
         .filter(attribution_trail::Column::At.gte(from))
         .filter(attribution_trail::Column::At.lt(to))
-        .all(db)
-        .await
 }

@@ -100,7 +100,21 @@ fn what_is_no_sum_of_journeys_is_refused() {
     for channel in 0..1_001 {
         many.add(&[channel], Outcome::loss());
     }
-    assert_eq!(removal_effects(&many), Err(MarkovError::TooManyStates(1_001)));
+    assert_eq!(removal_effects(&many), Err(MarkovError::TooManyStates));
+}
+
+#[test]
+fn windows_stay_within_bounds() {
+    let mut windows = Windows::new(order(2));
+    for channel in 0..999 {
+        windows.add(&[channel], Outcome::loss()).unwrap();
+    }
+    // Five states at once, of a journey that has one touch after another.
+    let long = [0, 1, 2, 3, 4, 5];
+    assert_eq!(
+        windows.add(&long, Outcome::loss()),
+        Err(MarkovError::TooManyStates)
+    );
 }
 
 #[test]
