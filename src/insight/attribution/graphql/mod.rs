@@ -125,7 +125,6 @@ impl AttributionQuery {
     /// All models side by side, and how far they differ.
     #[scope("revenue:read", all_rows)]
     #[graphql(complexity = "if as_of.is_some() { 2_500 } else { 1_000 } + child_complexity")]
-    #[expect(clippy::too_many_arguments, reason = "the arguments of a report")]
     async fn attribution_compare(
         &self,
         ctx: &Context<'_>,
