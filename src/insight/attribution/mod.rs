@@ -23,7 +23,9 @@ mod sums;
 mod turns;
 mod verify;
 
+pub use as_of::MOST_AS_OF;
 pub use handler::AttributionHandler;
+pub use higher_order::HIGHEST_ORDER;
 pub use journey::{Credited, JourneyCredit, of_journeys};
 pub use model::sums::Total;
 pub use one::{Asked, Attributed, Basis, Touched, Verdict, Why, attribution};

@@ -122,7 +122,7 @@ impl Verdict {
 ///
 /// # Errors
 /// A missing scope `engagement:read`; `MARKOV` for a token with a row filter; `MARKOV` as of a moment where more than
-/// [`MOST_AS_OF`](super::as_of::MOST_AS_OF) conversions or leads are looked at; the database's.
+/// [`MOST_AS_OF`](super::MOST_AS_OF) conversions or leads are looked at; the database's.
 pub async fn attribution(app: &App, caller: &Caller, asked: Asked) -> Result<Option<Attributed>, Error> {
     caller.require(Scope::Read(Area::Engagement))?;
     let Asked {

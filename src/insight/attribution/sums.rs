@@ -143,7 +143,7 @@ fn together(rows: impl Iterator<Item = Row>) -> Vec<Row> {
 /// that look at all of them, and `with_journeys`.
 ///
 /// # Errors
-/// More than [`MOST_AS_OF`](as_of::MOST_AS_OF) conversions as of a moment, or leads with touches where models learn of all; a missing scope `revenue:read`; a row filter; the database's.
+/// More than [`MOST_AS_OF`](super::MOST_AS_OF) conversions as of a moment, or leads with touches where models learn of all; a missing scope `revenue:read`; a row filter; the database's.
 pub async fn summary(
     app: &App,
     caller: &Caller,
@@ -164,11 +164,11 @@ pub async fn summary(
     Ok(summary.cut(first))
 }
 
-/// The same by a Markov chain in which the next step depends on so many touches before, 2 to [`HIGHEST_ORDER`]. No sums tell that: it
+/// The same by a Markov chain in which the next step depends on so many touches before, 2 to [`HIGHEST_ORDER`](super::HIGHEST_ORDER). No sums tell that: it
 /// is made of the journeys themselves.
 ///
 /// # Errors
-/// More than [`MOST_AS_OF`](as_of::MOST_AS_OF) conversions, or as many journeys without one; a chain of too many states; else as
+/// More than [`MOST_AS_OF`](super::MOST_AS_OF) conversions, or as many journeys without one; a chain of too many states; else as
 /// [`summary`].
 pub async fn summary_by_order(
     app: &App,

@@ -18,8 +18,7 @@ pub use settings::AttributionMutation;
 use settings::AttributionSettings;
 use sums::{AttributionComparison, AttributionSummary, DateRangeInput};
 
-use super::higher_order::HIGHEST_ORDER;
-use super::{Asked, SummaryRequest};
+use super::{Asked, HIGHEST_ORDER, SummaryRequest};
 use crate::api::types::{Access, TimeZone, scoped};
 use crate::error::Error;
 
