@@ -377,7 +377,7 @@ async fn measure(
     let query = "query($days: DateRangeInput!, $asOf: DateTime!) { it: attributionSummary(range: $days, by: CHANNEL, model: LINEAR, asOf: $asOf) { totals { conversions } } }";
     let as_of = chrono::DateTime::from_timestamp_micros(now_micros()).expect("a moment of this century");
     // It is refused where there are more than it is made of while somebody waits: then of fewer days.
-    for ago in [364, 180, 120, 90, 60, 30] {
+    for ago in [364, 180, 90, 60, 30, 24, 14, 7] {
         let variables = json!({ "days": { "from": day(ago), "to": day(0) }, "asOf": as_of.to_rfc3339() });
         let body = json!({ "query": query, "variables": variables });
         let sent = Instant::now();
