@@ -12,16 +12,19 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::util::ServiceExt as _;
+
+use super::unread::Unread;
 
 /// How long a client may take nothing of what is written for it.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -90,15 +93,21 @@ async fn attend(
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let stream = Box::pin(stream);
-    let service = router.map_request(move |mut request: hyper::Request<Incoming>| -> Request {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
-        request.map(Body::new)
+        let (head, body) = request.into_parts();
+        let (body, left) = Unread::new(body, &head.headers);
+        let answer = router.clone().oneshot(Request::from_parts(head, Body::new(body)));
+        async move {
+            let mut answer = answer.await?;
+            left.say(answer.headers_mut());
+            Ok::<Response, Infallible>(answer)
+        }
     });
-    let service = service.map_err(|never: Infallible| match never {});
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+        .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

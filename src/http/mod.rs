@@ -16,6 +16,7 @@
 //! - [`preflight`]: what shows that a request is not another site's doing.
 //! - [`seats`]: how many live connections a caller has.
 //! - [`server`]: the router of all that, and what surrounds every request.
+//! - `unread`: what nobody read of a request is thrown away, so that its answer arrives.
 //! - [`uploads`]: files for imports.
 
 pub mod access;
@@ -37,6 +38,7 @@ pub mod origin;
 pub mod preflight;
 pub mod seats;
 pub mod server;
+mod unread;
 pub mod uploads;
 mod webhooks;
 

@@ -1,6 +1,8 @@
 //! The bounds of a document: just under one a query is answered, just over it is refused before anything is read.
 
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::{Backend, Server, Setup, code, with_database};
 
@@ -107,6 +109,63 @@ fn a_request_over_the_size_is_413() {
         let query = format!("{{ version }} # {}", "x".repeat(1024));
         socket.subscribe(&query, json!({})).await.ended().await;
         assert_eq!(socket.closed().await, 1009);
+        server.stop().await;
+    });
+}
+
+/// Reads until the answer has been told to this word.
+async fn read_to(stream: &mut TcpStream, word: &str) -> String {
+    let mut told = Vec::new();
+    while !String::from_utf8_lossy(&told).contains(word) {
+        let read = stream.read_buf(&mut told).await.expect("an answer");
+        assert!(read > 0, "it ends with {}", String::from_utf8_lossy(&told));
+    }
+    String::from_utf8(told).expect("text")
+}
+
+#[test]
+fn a_refusal_arrives_while_what_it_refuses_is_still_sent() {
+    with_database(Backend::Sqlite, async |database| {
+        let server = Server::start(database, Setup::default()).await;
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        let post = |path: &str, bytes: usize, more: &str| {
+            format!("POST {path} HTTP/1.1\r\nhost: localhost\r\n{more}content-length: {bytes}\r\n\r\n")
+        };
+        // A little that nobody reads: the connection is as good as before.
+        let head = post("/webhooks/nonsense", 1_000, "");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let answer = read_to(&mut stream, "no such connection\n").await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+        assert!(!answer.contains("connection: close"), "{answer}");
+        stream.write_all(&[b'x'; 1_000]).await.unwrap();
+
+        // Much: it is taken all the same, and the client is told that the connection ends.
+        let head = post("/uploads?kind=LEADS", 8 << 20, "");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let answer = read_to(&mut stream, "}").await;
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+        for _ in 0..8 {
+            stream.write_all(&vec![b'x'; 1 << 20]).await.expect("it is taken");
+        }
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.expect("it ends well");
+
+        // A client that waits to be told sends nothing, and is not told to.
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        let head = post("/uploads?kind=LEADS", 8 << 20, "expect: 100-continue\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("it ends well");
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+
+        // More than anybody waits for: the answer is all that there is.
+        let mut stream = TcpStream::connect(server.address()).await.unwrap();
+        let head = post("/uploads?kind=LEADS", 1 << 30, "");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("it ends well");
+        assert!(answer.contains("connection: close"), "{answer}");
         server.stop().await;
     });
 }
