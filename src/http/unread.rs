@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use axum::body::HttpBody;
 use axum::http::{HeaderMap, HeaderValue, header};
-use hyper::body::{Frame, SizeHint};
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::runtime::Handle;
 
 /// A connection is kept when at most so many bytes are left.
@@ -39,43 +40,50 @@ impl Left {
 
 /// A body whose rest is thrown away when nobody wants it any more.
 #[derive(Debug)]
-pub struct Unread<B: HttpBody + Send + Unpin + 'static> {
+pub struct Unread {
     /// Taken when it is let go.
-    body: Option<B>,
+    body: Option<Incoming>,
     left: Left,
     /// The client waits for `100 Continue`, which is sent when the body is first asked for: it sends nothing before.
     waits: bool,
 }
 
-impl<B: HttpBody + Send + Unpin + 'static> Unread<B> {
+impl Unread {
     /// The body of a request with these headers.
-    pub fn new(body: B, headers: &HeaderMap) -> (Self, Left) {
-        let left = Left(Arc::new(AtomicU64::new(remaining(&body))));
+    pub fn new(body: Incoming, headers: &HeaderMap) -> (Self, Left) {
+        let waits = headers.contains_key(header::EXPECT);
+        let left = match remaining(&body) {
+            0 => 0,
+            // Nobody knows whether it comes after a refusal.
+            _ if waits => u64::MAX,
+            left => left,
+        };
+        let left = Left(Arc::new(AtomicU64::new(left)));
         let body = Self {
             body: Some(body),
             left: left.clone(),
-            waits: headers.contains_key(header::EXPECT),
+            waits,
         };
         (body, left)
     }
 }
 
 /// The most that may still come.
-fn remaining(body: &impl HttpBody) -> u64 {
+fn remaining(body: &Incoming) -> u64 {
     if body.is_end_stream() {
         return 0;
     }
     body.size_hint().upper().unwrap_or(u64::MAX)
 }
 
-impl<B: HttpBody + Send + Unpin + 'static> HttpBody for Unread<B> {
-    type Data = B::Data;
-    type Error = B::Error;
+impl HttpBody for Unread {
+    type Data = Bytes;
+    type Error = hyper::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         self.waits = false;
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
@@ -103,7 +111,7 @@ impl<B: HttpBody + Send + Unpin + 'static> HttpBody for Unread<B> {
     }
 }
 
-impl<B: HttpBody + Send + Unpin + 'static> Drop for Unread<B> {
+impl Drop for Unread {
     fn drop(&mut self) {
         let left = self.left.0.load(Ordering::Relaxed);
         // A size that is not told may be any; one that is told and too much is not begun with.
@@ -116,12 +124,10 @@ impl<B: HttpBody + Send + Unpin + 'static> Drop for Unread<B> {
     }
 }
 
-async fn throw_away<B: HttpBody + Unpin>(mut body: B) {
+async fn throw_away(mut body: Incoming) {
     let mut thrown = 0;
     while let Some(Ok(frame)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-        thrown += frame
-            .data_ref()
-            .map_or(0, |data| bytes::Buf::remaining(data) as u64);
+        thrown += frame.data_ref().map_or(0, |data| data.len() as u64);
         if thrown > THROWN {
             return;
         }
