@@ -2,6 +2,7 @@
 
 mod nested;
 mod reads;
+mod rows;
 mod subscriptions;
 mod transfers;
 mod writes;
