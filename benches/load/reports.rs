@@ -362,7 +362,7 @@ async fn measure(
     );
     let mut times = Vec::new();
     for _ in 0..5 {
-        let query = "query($days: DateRangeInput!) { attributionSummary(range: $days, by: CHANNEL, model: MARKOV) { rows { name conversions } journeys { converted lost } } }";
+        let query = "query($days: ReportRangeInput!) { attributionSummary(range: $days, by: CHANNEL, model: MARKOV) { rows { name conversions } journeys { converted lost } } }";
         let sent = Instant::now();
         connection.graphql(query, json!({ "days": year["days"] })).await?;
         times.push(sent.elapsed());
@@ -374,7 +374,7 @@ async fn measure(
         "10 s",
     );
 
-    let query = "query($days: DateRangeInput!, $asOf: DateTime!) { it: attributionSummary(range: $days, by: CHANNEL, model: LINEAR, asOf: $asOf) { totals { conversions } } }";
+    let query = "query($days: ReportRangeInput!, $asOf: DateTime!) { it: attributionSummary(range: $days, by: CHANNEL, model: LINEAR, asOf: $asOf) { totals { conversions } } }";
     let as_of = chrono::DateTime::from_timestamp_micros(now_micros()).expect("a moment of this century");
     // It is refused where there are more than it is made of while somebody waits: then of fewer days.
     for ago in [364, 180, 90, 60, 30, 24, 14, 7] {
@@ -461,7 +461,7 @@ fn report(name: &str, fields: &str, filter: &str, variables: &Value) -> anyhow::
         declared.push("$range: ReportRangeInput!");
     }
     if fields.contains("$days") {
-        declared.push("$days: DateRangeInput!");
+        declared.push("$days: ReportRangeInput!");
     }
     let declared = match declared.is_empty() {
         true => String::new(),

@@ -3,6 +3,7 @@
 use chrono::{LocalResult, TimeZone as _};
 use chrono_tz::Tz;
 use entity::{Day, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
@@ -45,6 +46,56 @@ impl DateRange {
             midnight(Day(self.to.0.saturating_add(1)), self.zone),
         )
     }
+}
+
+/// Which days are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DaysAsked {
+    /// So many, today being the last one.
+    Last(i32),
+    /// From one to another, both included.
+    Between(Day, Day),
+}
+
+impl DaysAsked {
+    /// Those given: either so many, or the first and the last.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for anything else.
+    pub fn given(last: Option<i32>, from: Option<Day>, to: Option<Day>) -> Result<Self, Error> {
+        match (last, from, to) {
+            (Some(days), None, None) => Ok(Self::Last(days)),
+            (None, Some(from), Some(to)) => Ok(Self::Between(from, to)),
+            _ => {
+                let message = "a range has either `lastDays`, or `from` and `to`";
+                Err(Error::BadInput(message.to_owned()))
+            }
+        }
+    }
+
+    /// As seen from a moment in a time zone.
+    ///
+    /// # Errors
+    /// [`Error::BadInput`] for less than a day, and what [`DateRange::checked`] says.
+    pub fn until(self, now: Timestamp, zone: Tz) -> Result<DateRange, Error> {
+        let (from, to) = match self {
+            Self::Last(days) if days < 1 => {
+                return Err(Error::BadInput("`lastDays` is 1 or more".to_owned()));
+            }
+            Self::Last(days) => {
+                let today = today(now, zone);
+                (Day(today.0.saturating_sub(days - 1)), today)
+            }
+            Self::Between(from, to) => (from, to),
+        };
+        DateRange { from, to, zone }.checked()
+    }
+}
+
+/// Today in a time zone.
+#[must_use]
+pub fn today(now: Timestamp, zone: Tz) -> Day {
+    Day::from(now.to_chrono().with_timezone(&zone).date_naive())
 }
 
 /// When a day begins in a time zone: at the first moment of it that clocks show.
@@ -107,6 +158,21 @@ mod tests {
         // And a whole day.
         assert_eq!(hours("2011-12-30", Tz::Pacific__Apia), 0);
         assert_eq!(hours("2026-03-29", Tz::UTC), 24);
+    }
+
+    #[test]
+    fn the_last_days_end_today_where_it_is_today() {
+        let early = Timestamp::parse_rfc3339("2026-04-15T01:00:00Z").unwrap();
+        let zone = Tz::America__Sao_Paulo;
+        assert_eq!(today(early, zone), day("2026-04-14"));
+        let last = DaysAsked::given(Some(7), None, None).unwrap();
+        assert_eq!(
+            last.until(early, zone).unwrap(),
+            range("2026-04-08", "2026-04-14", zone)
+        );
+        assert!(DaysAsked::Last(0).until(early, zone).is_err());
+        assert!(DaysAsked::given(Some(7), Some(day("2026-04-08")), None).is_err());
+        assert!(DaysAsked::given(None, Some(day("2026-04-08")), None).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{campaign, converted, known_by, lead, refund, touch, void};
-use crate::support::{Server, code, unknown_field};
+use crate::support::{Database, Server, Setup, code, unknown_field};
 
 const SUM: &str = "query ($from: Date!, $to: Date!, $zone: TimeZone, $model: AttributionModel!, $by: AttributionDimension!, $kinds: [ConversionKind!], $first: Int, $asOf: DateTime, $order: Int) {
     it: attributionSummary(range: { from: $from, to: $to }, timeZone: $zone, model: $model, by: $by, kinds: $kinds, first: $first, asOf: $asOf, markovOrder: $order) {
@@ -210,7 +210,8 @@ on_both! {
         }
     }
 
-    async fn days_are_those_of_the_time_zone(server: &Server) {
+    async fn days_are_those_of_the_time_zone(database: &Database) {
+        let server = &Server::start(database, Setup::default().at("2026-03-12T12:00:00Z")).await;
         let ann = lead(server, "ann@example.com").await;
         touch(server, &ann, 1, "EMAIL_CLICKED", json!({})).await;
         for (at, amount) in [("09T18:29:59Z", "1"), ("09T18:30:00Z", "2"), ("10T12:00:00Z", "4"), ("11T18:29:59Z", "8"), ("11T18:30:00Z", "16")] {
@@ -228,6 +229,16 @@ on_both! {
                 assert_eq!(rows(&found).iter().map(|row| row.2.as_str()).collect::<Vec<_>>(), [money], "{model} {from} {to} {zone}");
                 assert_eq!(found["totals"][0]["value"]["amount"], money);
             }
+        }
+        // The last days up to today, as reports have them.
+        let worth = "worth: totals { value { amount } }";
+        let query = format!("{{ summary: attributionSummary(range: {{ lastDays: 3 }}, model: LINEAR, by: CHANNEL) {{ {worth} }}
+            compare: attributionCompare(range: {{ lastDays: 1 }}, timeZone: \"Asia/Kolkata\") {{ {worth} }} }}");
+        let last = server.data(&query, json!({})).await;
+        assert_eq!((&last["summary"]["worth"][0]["value"]["amount"], &last["compare"]["worth"][0]["value"]["amount"]), (&json!("28.00"), &json!("16.00")));
+        for range in ["{ lastDays: 0 }", "{ lastDays: 7, from: \"2026-03-01\" }", "{ from: \"2026-03-01\" }", "{}"] {
+            let query = format!("{{ attributionCompare(range: {range}) {{ by }} }}");
+            assert_eq!(code(&server.graphql(&query, json!({})).await), "BAD_USER_INPUT", "{range}");
         }
         for more in [json!({ "zone": "Mars/Olympus" }), json!({ "from": "2026-04-01" }), json!({ "from": "1999-01-01" }), json!({ "first": 0 })] {
             let mut variables = json!({ "from": "2026-03-01", "to": "2026-03-31", "model": "LINEAR", "by": "CHANNEL" });

@@ -10,7 +10,7 @@ use crate::support::{Feed, Server, code};
 const DASHBOARD: &str = "subscription ($range: ReportRangeInput!) { it: dashboardUpdated {
     funnelReport(range: $range) { current { leads } } sourceReport(range: $range) { current { total { leads } sources { source leads } } }
     engagementReport(range: $range) { current { total } } revenueReport(range: $range) { current { revenue { amount } } }
-    revenueForecast { total { deals } } attributionSummary(range: { from: \"2026-03-01\", to: \"2026-03-31\" }, model: LINEAR, by: CHANNEL) { model } } }";
+    revenueForecast { total { deals } } attributionSummary(range: $range, model: LINEAR, by: CHANNEL) { model } } }";
 
 fn leads(told: &Value) -> i64 {
     told["it"]["funnelReport"]["current"]["leads"]
@@ -118,7 +118,7 @@ on_both! {
             "attributionSummary(range: $range, model: LINEAR, by: CHANNEL, asOf: \"2026-03-10T00:00:00Z\") { model }",
             "attributionCompare(range: $range, asOf: \"2026-03-10T00:00:00Z\") { by }",
         ] {
-            let query = format!("subscription ($range: DateRangeInput!) {{ dashboardUpdated {{ {fields} }} }}");
+            let query = format!("subscription ($range: ReportRangeInput!) {{ dashboardUpdated {{ {fields} }} }}");
             let mut heavy = socket.subscribe(&query, json!({ "range": { "from": "2026-03-01", "to": "2026-03-31" } })).await;
             let said = heavy.next().await;
             assert_eq!(code(&said), "BAD_USER_INPUT", "{said}");

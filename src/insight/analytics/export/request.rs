@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Problem};
 use crate::insight::analytics::model::cohorts::Period;
-use crate::insight::analytics::reports::{DaysAsked, MOST_DAYS};
+use crate::insight::analytics::reports::MOST_DAYS;
 use crate::insight::calendar::DateRange;
+use crate::insight::calendar::DaysAsked;
 use crate::insight::revenue::MOST_MONTHS;
 use crate::leads::export::{ExportFormat, read_filter};
 use crate::leads::filter::LeadFilter;

@@ -3,12 +3,12 @@
 use async_graphql::{Context, InputObject, Object, Result, SimpleObject};
 use entity::{AttributionDimension, AttributionModel, Timestamp};
 
-use super::input::ReportRangeInput;
 use crate::api::types::{Access, TimeZone, WebAddress, scoped, user_errors};
 use crate::error::Problem;
 use crate::identity::Link;
 use crate::insight::analytics::model::cohorts::Period;
 use crate::insight::analytics::{ReportExportProblem, ReportKind, ReportRequest, report_link};
+use crate::insight::calendar::graphql::ReportRangeInput;
 use crate::leads::export::ExportFormat;
 use crate::leads::filter::LeadFilter;
 

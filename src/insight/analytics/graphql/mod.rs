@@ -7,7 +7,7 @@ mod output;
 
 use async_graphql::{Context, Object, Result};
 
-use input::{ReportRangeInput, asked};
+use input::asked;
 use output::{CohortTable, Engagements, Funnel, JourneyHealth, LeadQuality, Revenue, SourceTable, Told};
 
 use entity::AttributionModel;
@@ -19,6 +19,7 @@ use super::model::cohorts::Period;
 use super::{Reading, Report};
 use crate::api::types::{Access, TimeZone, scoped};
 use crate::error::Error;
+use crate::insight::calendar::graphql::ReportRangeInput;
 use crate::leads::filter::LeadFilter;
 
 /// Queries for reports.

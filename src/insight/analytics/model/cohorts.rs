@@ -1,6 +1,5 @@
 //! What became of the leads of each month or week.
 
-use chrono_tz::Tz;
 use entity::{Day, ReportMeasure as M};
 use serde::{Deserialize, Serialize};
 
@@ -116,14 +115,10 @@ impl Cohort {
     }
 }
 
-/// Today in a time zone.
-#[must_use]
-pub fn today(now: entity::Timestamp, zone: Tz) -> Day {
-    Day::from(now.to_chrono().with_timezone(&zone).date_naive())
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono_tz::Tz;
+
     use super::*;
 
     fn day(text: &str) -> Day {
@@ -181,7 +176,5 @@ mod tests {
             (4, 1, Some(0.25))
         );
         assert_eq!(cohort.active, [4, 0, 2]);
-        let early = entity::Timestamp::parse_rfc3339("2026-04-15T01:00:00Z").unwrap();
-        assert_eq!(today(early, Tz::America__Sao_Paulo), day("2026-04-14"));
     }
 }

@@ -9,14 +9,14 @@ use super::{Asked, MOST_COHORTS, MOST_TOP, ReadingOf, Report, before, each_day, 
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
-use crate::insight::analytics::model::cohorts::{Cohort, Period, today};
+use crate::insight::analytics::model::cohorts::{Cohort, Period};
 use crate::insight::analytics::model::funnel::Funnel;
 use crate::insight::analytics::model::health::Health;
 use crate::insight::analytics::model::quality::{self, Quality};
 use crate::insight::analytics::model::sources::{self, Source, Spent};
 use crate::insight::analytics::model::sums::{BY_HOUR, Sums};
 use crate::insight::analytics::store;
-use crate::insight::calendar::DateRange;
+use crate::insight::calendar::{DateRange, today};
 use crate::insight::revenue;
 
 /// How far leads got.

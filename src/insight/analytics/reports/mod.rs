@@ -7,16 +7,13 @@ mod revenue;
 use std::any::type_name;
 use std::fmt::Debug;
 
-use chrono_tz::Tz;
 use entity::{Area, Day, ReportMeasure as M, Timestamp};
 use futures_util::future::BoxFuture;
-use serde::{Deserialize, Serialize};
 
 pub use engagement::{Engagements, MOST_TOP, engagements};
 pub use leads::{Cohorts, Days, Journeys, Sources, cohorts, funnel, journeys, quality, sources};
 pub use revenue::{Sales, sales};
 
-use super::model::cohorts::today;
 use super::model::sums::Sums;
 use super::store;
 use crate::app::App;
@@ -33,50 +30,6 @@ use crate::leads::visible::Visible;
 pub const MOST_COHORTS: usize = 120;
 /// Most days of a report that tells each day.
 pub const MOST_DAYS: i32 = 366;
-
-/// Which days are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DaysAsked {
-    /// So many, today being the last one.
-    Last(i32),
-    /// From one to another, both included.
-    Between(Day, Day),
-}
-
-impl DaysAsked {
-    /// Those given: either so many, or the first and the last.
-    ///
-    /// # Errors
-    /// [`Error::BadInput`] for anything else.
-    pub fn given(last: Option<i32>, from: Option<Day>, to: Option<Day>) -> Result<Self, Error> {
-        match (last, from, to) {
-            (Some(days), None, None) => Ok(Self::Last(days)),
-            (None, Some(from), Some(to)) => Ok(Self::Between(from, to)),
-            _ => {
-                let message = "a range has either `lastDays`, or `from` and `to`";
-                Err(Error::BadInput(message.to_owned()))
-            }
-        }
-    }
-
-    /// As seen from a moment in a time zone.
-    ///
-    /// # Errors
-    /// [`Error::BadInput`] for less than a day, and what [`DateRange::checked`] says.
-    pub fn until(self, now: Timestamp, zone: Tz) -> Result<DateRange, Error> {
-        let (from, to) = match self {
-            Self::Last(days) if days < 1 => {
-                return Err(Error::BadInput("`lastDays` is 1 or more".to_owned()));
-            }
-            Self::Last(days) => {
-                let today = today(now, zone);
-                (Day(today.0.saturating_sub(days - 1)), today)
-            }
-            Self::Between(from, to) => (from, to),
-        };
-        DateRange { from, to, zone }.checked()
-    }
-}
 
 /// What a report is asked of.
 #[derive(Clone, Debug)]

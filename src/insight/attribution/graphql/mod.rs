@@ -16,11 +16,12 @@ pub use journey::{CreditLoader, JourneyTouchpoint, of_journey};
 pub use one::Attribution;
 pub use settings::AttributionMutation;
 use settings::AttributionSettings;
-use sums::{AttributionComparison, AttributionSummary, DateRangeInput};
+use sums::{AttributionComparison, AttributionSummary};
 
 use super::{Asked, HIGHEST_ORDER, SummaryRequest};
 use crate::api::types::{Access, TimeZone, scoped};
 use crate::error::Error;
+use crate::insight::calendar::graphql::ReportRangeInput;
 
 /// The settings of attribution.
 #[derive(SimpleObject)]
@@ -83,7 +84,7 @@ impl AttributionQuery {
     async fn attribution_summary(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The days of the conversions.")] range: DateRangeInput,
+        #[graphql(desc = "The days of the conversions.")] range: ReportRangeInput,
         #[graphql(desc = "Whose days they are; UTC when absent.")] time_zone: Option<TimeZone>,
         #[graphql(desc = "By which model.")] model: AttributionModel,
         #[graphql(desc = "By what.")] by: AttributionDimension,
@@ -106,7 +107,7 @@ impl AttributionQuery {
     ) -> Result<AttributionSummary> {
         let request = SummaryRequest {
             as_of,
-            ..request(range, time_zone, by, kinds)?
+            ..request(ctx, &range, time_zone, by, kinds)?
         };
         let first = rows(first)?;
         let order = order(markov_order, model)?;
@@ -127,7 +128,7 @@ impl AttributionQuery {
     async fn attribution_compare(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "The days of the conversions.")] range: DateRangeInput,
+        #[graphql(desc = "The days of the conversions.")] range: ReportRangeInput,
         #[graphql(desc = "Whose days they are; UTC when absent.")] time_zone: Option<TimeZone>,
         #[graphql(desc = "By what.", default_with = "AttributionDimension::Channel")]
         by: AttributionDimension,
@@ -141,7 +142,7 @@ impl AttributionQuery {
     ) -> Result<AttributionComparison> {
         let request = SummaryRequest {
             as_of,
-            ..request(range, time_zone, by, kinds)?
+            ..request(ctx, &range, time_zone, by, kinds)?
         };
         of_sums_when_live(ctx, as_of.is_some())?;
         let compared = super::compare(ctx.app(), ctx.caller()?, &request).await?;
@@ -160,13 +161,14 @@ impl AttributionQuery {
 }
 
 fn request(
-    range: DateRangeInput,
+    ctx: &Context<'_>,
+    range: &ReportRangeInput,
     zone: Option<TimeZone>,
     by: AttributionDimension,
     kinds: Option<Vec<ConversionKind>>,
 ) -> Result<SummaryRequest, Error> {
     Ok(SummaryRequest {
-        range: range.within(zone)?,
+        range: range.within(ctx, zone)?,
         by,
         kinds: kinds.unwrap_or_default(),
         as_of: None,

@@ -1,36 +1,13 @@
 //! Sums of a range.
 
-use async_graphql::{Enum, InputObject, SimpleObject};
-use entity::{AttributionDimension, AttributionModel, ConversionKind, Day};
+use async_graphql::{Enum, SimpleObject};
+use entity::{AttributionDimension, AttributionModel, ConversionKind};
 
 use super::settings::AttributionSettings;
-use crate::api::types::{Money, TimeZone};
-use crate::error::Error;
+use crate::api::types::Money;
 use crate::insight::attribution::model::agreement::Agreement;
 use crate::insight::attribution::model::sums::Total;
 use crate::insight::attribution::{CompareRow, Compared, Journeys, Name, Row, Summary};
-use crate::insight::calendar::DateRange;
-
-/// Days, both ends included.
-#[derive(InputObject)]
-pub(super) struct DateRangeInput {
-    /// The first day.
-    from: Day,
-    /// The last day, at most 3,659 days later.
-    to: Day,
-}
-
-impl DateRangeInput {
-    /// The range in a time zone, UTC when absent.
-    pub(super) fn within(self, zone: Option<TimeZone>) -> Result<DateRange, Error> {
-        DateRange {
-            from: self.from,
-            to: self.to,
-            zone: TimeZone::zone(zone.as_ref())?,
-        }
-        .checked()
-    }
-}
 
 /// What a row of attribution is of.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
