@@ -76,17 +76,17 @@ const REPORTS: [(&str, &str); 10] = [
     ),
     (
         "revenueReport",
-        "(range: $range FILTER) { current { conversions revenue { amount } kinds { kind conversions } } }",
+        "(range: $range FILTER) { current { conversions revenue { amount } kinds { kind conversions } campaigns { campaign conversions } } }",
     ),
     (
         "attributionSummary",
-        "(range: $days, by: CHANNEL, model: LINEAR) { rows { name conversions } }",
+        "(range: $range FILTER, by: CHANNEL, model: LINEAR) { current { rows { name conversions } } }",
     ),
     (
         "attributionCompare",
-        "(range: $days, by: CHANNEL) { rows { name } }",
+        "(range: $range FILTER, by: CHANNEL) { current { rows { name } } }",
     ),
-    ("revenueForecast", " { months { month } }"),
+    ("revenueForecast", "(months: 6 FILTER) { months { month } }"),
 ];
 const RULES: &str = "FIRST_TOUCH, LAST_TOUCH, LINEAR, TIME_DECAY, U_SHAPED, W_SHAPED";
 
@@ -362,7 +362,7 @@ async fn measure(
     );
     let mut times = Vec::new();
     for _ in 0..5 {
-        let query = "query($days: ReportRangeInput!) { attributionSummary(range: $days, by: CHANNEL, model: MARKOV) { rows { name conversions } journeys { converted lost } } }";
+        let query = "query($days: ReportRangeInput!) { attributionSummary(range: $days, by: CHANNEL, model: MARKOV) { current { rows { name conversions } journeys { converted lost } } } }";
         let sent = Instant::now();
         connection.graphql(query, json!({ "days": year["days"] })).await?;
         times.push(sent.elapsed());
@@ -374,7 +374,7 @@ async fn measure(
         "10 s",
     );
 
-    let query = "query($days: ReportRangeInput!, $asOf: DateTime!) { it: attributionSummary(range: $days, by: CHANNEL, model: LINEAR, asOf: $asOf) { totals { conversions } } }";
+    let query = "query($days: ReportRangeInput!, $asOf: DateTime!) { it: attributionSummary(range: $days, by: CHANNEL, model: LINEAR, asOf: $asOf) { current { totals { conversions } } } }";
     let as_of = chrono::DateTime::from_timestamp_micros(now_micros()).expect("a moment of this century");
     // It is refused where there are more than it is made of while somebody waits: then of fewer days.
     for ago in [364, 180, 90, 60, 30, 24, 14, 7] {
@@ -383,7 +383,7 @@ async fn measure(
         let sent = Instant::now();
         let answer = connection.post(serde_json::to_vec(&body)?.into()).await?;
         let answer: Value = serde_json::from_slice(&answer)?;
-        if let Some(totals) = answer["data"]["it"]["totals"].as_array() {
+        if let Some(totals) = answer["data"]["it"]["current"]["totals"].as_array() {
             let conversions = totals.iter().filter_map(|total| total["conversions"].as_i64());
             tell(
                 "attribution of conversions from what leads did (`asOf`), one model".into(),
@@ -456,16 +456,9 @@ async fn rest(connection: &mut Connection) -> anyhow::Result<()> {
 
 fn report(name: &str, fields: &str, filter: &str, variables: &Value) -> anyhow::Result<Bytes> {
     let fields = fields.replace(" FILTER", filter);
-    let mut declared = Vec::new();
-    if fields.contains("$range") {
-        declared.push("$range: ReportRangeInput!");
-    }
-    if fields.contains("$days") {
-        declared.push("$days: ReportRangeInput!");
-    }
-    let declared = match declared.is_empty() {
-        true => String::new(),
-        false => format!("({})", declared.join(", ")),
+    let declared = match fields.contains("$range") {
+        true => "($range: ReportRangeInput!)",
+        false => "",
     };
     let query = format!("query{declared} {{ {name}{fields} }}");
     Ok(serde_json::to_vec(&json!({ "query": query, "variables": variables }))?.into())

@@ -33,7 +33,7 @@ pub use handler::{ReportUpkeep, ReportsHandler};
 pub use live::pulses;
 pub use rebuild::{ReportRebuild, rebuild};
 pub use reports::{
-    Asked, Cohorts, Days, Engagements, Journeys, MOST_TOP, Reading, Report, Sales, Sources, cohorts,
-    engagements, funnel, journeys, quality, sales, sources,
+    Cohorts, Days, Engagements, Journeys, MOST_TOP, Sales, Sources, cohorts, engagements, funnel, journeys,
+    quality, sales, sources,
 };
 pub use verify::verify;

@@ -11,6 +11,7 @@ use super::model::trail::{End, Trail, window_start};
 use super::store;
 use crate::error::Error;
 use crate::insight::revenue;
+use crate::leads::visible::Visible;
 
 /// Most conversions that are looked at so, and most leads with touches among whom those are looked for that have not converted: it is
 /// done while the caller waits.
@@ -27,6 +28,8 @@ pub(super) struct Then<'a> {
     pub(super) span: (Timestamp, Timestamp),
     /// Conversions of these kinds; of all where none is named.
     pub(super) kinds: &'a [ConversionKind],
+    /// Of these leads, as they are now.
+    pub(super) leads: &'a Visible,
     /// Known at this moment.
     pub(super) as_of: Timestamp,
 }
@@ -45,10 +48,11 @@ pub(super) async fn each_trail(
         settings,
         span,
         kinds,
+        leads,
         as_of,
     } = then;
     let limit = MOST_AS_OF as u64 + 1;
-    let found = store::conversions_known_by(db, span, kinds, as_of, limit).await?;
+    let found = store::conversions_known_by(db, span, kinds, leads, as_of, limit).await?;
     check(found.len(), "conversions")?;
     for chunk in found.chunks(BATCH) {
         for trail in converted(db, then, chunk).await? {
@@ -56,9 +60,9 @@ pub(super) async fn each_trail(
         }
     }
     if with_lost {
-        let leads = store::leads_touched(db, span, as_of, &settings.touch_types, limit).await?;
-        check(leads.len(), "leads with touches")?;
-        for chunk in leads.chunks(BATCH) {
+        let touched = store::leads_touched(db, span, leads, as_of, &settings.touch_types, limit).await?;
+        check(touched.len(), "leads with touches")?;
+        for chunk in touched.chunks(BATCH) {
             for trail in lost(db, then, chunk).await? {
                 take(&trail)?;
             }

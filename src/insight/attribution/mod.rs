@@ -4,8 +4,8 @@
 //! - `model`: the rules, pure.
 //! - `keeping`: trails of conversions and sums of days, kept as engagements, conversions and stages come (`handler`), and made
 //!   anew by other settings (`recompute`).
-//! - `one`: a conversion explained; `sums`: those of a range, models side by side; `as_of`: the same by what was known once;
-//!   `higher_order`: Markov chains that no sums tell; `settings`.
+//! - `one`: a conversion explained; `sums`: those of a range, models side by side; `reading`: what these are read from, sums or the
+//!   journeys of some leads; `as_of`: journeys by what was known once; `higher_order`: Markov chains that no sums tell; `settings`.
 //! - `verify`: whether what is kept is what the rows say.
 
 mod as_of;
@@ -16,6 +16,7 @@ mod journey;
 mod keeping;
 pub mod model;
 mod one;
+mod reading;
 mod recompute;
 mod settings;
 mod store;

@@ -22,6 +22,7 @@ use crate::error::Error;
 use crate::identity::{Caller, Scope};
 use crate::insight::calendar::{ALL, made};
 use crate::insight::revenue::{self, Conversion};
+use crate::leads::visible::Visible;
 
 /// A conversion that is asked about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -303,6 +304,7 @@ async fn learnt(
             settings,
             span,
             kinds: &kinds,
+            leads: &Visible::all(),
             as_of,
         };
         let wanted = Wanted {
@@ -316,7 +318,8 @@ async fn learnt(
             sums.paths.into_values().for_each(|paths| all.merge(paths));
             Ok(all)
         });
-        in_turn(app, format!("paths {then:?}"), Some(as_of), read).await?
+        let is_settled = as_of < app.clock().now();
+        in_turn(app, format!("paths {then:?}"), is_settled, read).await?
     } else {
         let db = app.db().read();
         let kept = store::kept(db).await?;

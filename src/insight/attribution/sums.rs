@@ -1,26 +1,23 @@
 //! Sums of a range: by one model, or by all side by side.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::num::NonZeroUsize;
 
 use entity::{Area, AttributionDimension, AttributionModel, ConversionKind, Timestamp};
 
-use super::higher_order::HIGHEST_ORDER;
+use super::higher_order::{self, Chain, HIGHEST_ORDER};
 use super::model::agreement::{Agreement, agreement};
-use super::model::markov::Removal;
-use super::model::money::split;
-use super::model::named::Numbered;
 use super::model::paths::Outcome;
-use super::model::shapley::{Sampling, Worth, shapley};
-use super::model::sums::{Credit, PARTS, RULES, Sums, Total, Wanted};
-use super::one::removal;
-use super::settings::{Settings, answering};
+use super::model::sums::{RULES, Total};
+use super::reading::{Needs, Reading, add_totals};
+use super::settings::Settings;
 use super::turns::in_turn;
-use super::{as_of, higher_order, store};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
-use crate::insight::calendar::{ALL, DateRange, made};
+use crate::insight::calendar::DateRange;
+use crate::insight::report::{Asked, Report};
 use crate::insight::revenue;
 use crate::insight::together::Together;
 
@@ -30,8 +27,8 @@ pub const MOST_ROWS: usize = 1_000;
 /// Which sums are asked for.
 #[derive(Clone, Debug)]
 pub struct SummaryRequest {
-    /// The days of the conversions.
-    pub range: DateRange,
+    /// The days of the conversions, and the leads that converted.
+    pub asked: Asked,
     /// By what.
     pub by: AttributionDimension,
     /// Of which kinds; of all where none is named.
@@ -143,7 +140,8 @@ fn together(rows: impl Iterator<Item = Row>) -> Vec<Row> {
 /// that look at all of them, and `with_journeys`.
 ///
 /// # Errors
-/// More than [`MOST_AS_OF`](super::MOST_AS_OF) conversions as of a moment, or leads with touches where models learn of all; a missing scope `revenue:read`; a row filter; the database's.
+/// More than [`MOST_AS_OF`](super::MOST_AS_OF) conversions as of a moment, or leads with touches where models learn of all; a missing
+/// scope `revenue:read`, or `leads:read` where there is a filter; a range or filter that cannot be used; the database's.
 pub async fn summary(
     app: &App,
     caller: &Caller,
@@ -151,17 +149,23 @@ pub async fn summary(
     model: AttributionModel,
     first: usize,
     with_journeys: bool,
-) -> Result<Summary, Error> {
-    may(caller)?;
-    let read = Box::pin(read_summary(app, request, model, with_journeys));
-    let summary = match request.as_of {
-        None => read.await?,
-        as_of => {
-            let what = format!("sums {request:?} {model} {with_journeys}");
-            in_turn(app, what, as_of, read).await?
-        }
+) -> Result<Report<Summary>, Error> {
+    let read = Box::pin(async {
+        let (reading, currency) = begun(app, caller, request).await?;
+        let told = async |range| summarised(&reading, range, &currency, model, with_journeys).await;
+        let current = told(request.asked.range).await?;
+        let previous = match request.asked.previous() {
+            Some(range) => Some((range, told(range).await?)),
+            None => None,
+        };
+        Ok(reading.report(current, previous))
+    });
+    let more = (request.by, &request.kinds, model, with_journeys);
+    let report = match request.as_of {
+        None => request.asked.together(app, caller, more, read).await?,
+        Some(_) => by_journeys(app, caller, request, more, read).await?,
     };
-    Ok(summary.cut(first))
+    Ok(report.map(|summary| summary.cut(first)))
 }
 
 /// The same by a Markov chain in which the next step depends on so many touches before, 2 to [`HIGHEST_ORDER`](super::HIGHEST_ORDER). No sums tell that: it
@@ -176,50 +180,100 @@ pub async fn summary_by_order(
     request: &SummaryRequest,
     order: NonZeroUsize,
     first: usize,
-) -> Result<Summary, Error> {
-    may(caller)?;
+) -> Result<Report<Summary>, Error> {
     if order.get() > HIGHEST_ORDER {
         let message = format!("the order of a chain lies between 1 and {HIGHEST_ORDER}");
         return Err(Error::BadInput(message));
     }
     let read = Box::pin(async {
-        let currency = revenue::reporting_currency(app).await?;
+        let (reading, currency) = begun(app, caller, request).await?;
+        let current = higher_order::read(&reading, request.by, request.asked.range, order).await?;
+        let previous = match request.asked.previous() {
+            Some(range) => Some((
+                range,
+                higher_order::read(&reading, request.by, range, order).await?,
+            )),
+            None => None,
+        };
+        let settings = reading.settings.clone();
+        let report = reading.report((), None);
         // What is read from is given back before the chain is solved.
-        let chain = higher_order::read(&app.db().snapshot().await?, request, order).await?;
-        let mut totals = BTreeMap::new();
-        add_totals(&mut totals, &chain.sums);
-        Ok(Summary {
-            settings: chain.settings.clone(),
-            currency,
-            totals,
-            journeys: Some(chain.journeys()),
-            rows: chain.solved().await?,
+        drop(reading);
+        let told = async |chain: Chain| -> Result<Summary, Error> {
+            let mut totals = BTreeMap::new();
+            add_totals(&mut totals, &chain.sums);
+            Ok(Summary {
+                settings: settings.clone(),
+                currency: currency.clone(),
+                totals,
+                journeys: Some(chain.journeys()),
+                rows: chain.solved().await?,
+            })
+        };
+        Ok(Report {
+            current: told(current).await?,
+            previous: match previous {
+                Some((range, chain)) => Some((range, told(chain).await?)),
+                None => None,
+            },
+            range: report.range,
+            at: report.at,
+            is_complete: report.is_complete,
+            reading: report.reading,
         })
     });
-    let what = format!("chain {request:?} {order}");
-    let summary = in_turn(app, what, request.as_of, read).await?;
-    Ok(summary.cut(first))
+    let more = (request.by, &request.kinds, order);
+    let report = by_journeys(app, caller, request, more, read).await?;
+    Ok(report.map(|summary| summary.cut(first)))
 }
 
-/// Sums are of all leads.
-fn may(caller: &Caller) -> Result<(), Error> {
-    caller.require(Scope::Read(Area::Revenue))?;
-    caller.require_all_rows()
-}
-
-async fn read_summary(
+/// What a report is told from, and the currency of its money.
+async fn begun<'a>(
     app: &App,
+    caller: &Caller,
+    request: &'a SummaryRequest,
+) -> Result<(Reading<'a>, String), Error> {
+    caller.require(Scope::Read(Area::Revenue))?;
+    request.asked.range.checked()?;
+    // Before: whoever holds one connection waits for no other.
+    let currency = revenue::reporting_currency(app).await?;
+    let leads = request.asked.leads(app, caller).await?;
+    Ok((Reading::begin(app, request, leads).await?, currency))
+}
+
+/// Reads journeys themselves, in turn.
+async fn by_journeys<T: Clone + Send + Sync + 'static>(
+    app: &App,
+    caller: &Caller,
     request: &SummaryRequest,
+    more: impl Debug,
+    read: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let SummaryRequest { asked, as_of, .. } = request;
+    // Which leads are meant is told as it is known now.
+    let is_of_all = !asked.has_filter() && caller.require_all_rows().is_ok();
+    let is_settled = is_of_all && as_of.is_some_and(|as_of| as_of < app.clock().now());
+    let what = asked.named::<T>(caller, (as_of, more));
+    in_turn(app, what, is_settled, read).await
+}
+
+async fn summarised(
+    reading: &Reading<'_>,
+    range: DateRange,
+    currency: &str,
     model: AttributionModel,
     with_journeys: bool,
 ) -> Result<Summary, Error> {
-    // Before: whoever holds one connection waits for no other.
-    let currency = revenue::reporting_currency(app).await?;
     // Sets need no journeys that ended in nothing.
-    let with_lost = with_journeys || model == AttributionModel::Markov;
-    let learns = with_lost || model == AttributionModel::Shapley;
-    let sums = Reading::begin(app, request, &[model], (learns, with_lost)).await?;
-    let learnt = match learns {
+    let lost = with_journeys || model == AttributionModel::Markov;
+    let paths = lost || model == AttributionModel::Shapley;
+    let needs = Needs {
+        models: &[model],
+        paths,
+        lost,
+    };
+    let sums = reading.of(range, needs).await?;
+    let learnt = match paths {
         true => Some(sums.learnt().await?),
         false => None,
     };
@@ -227,9 +281,9 @@ async fn read_summary(
     Ok(Summary {
         rows: credited.into_iter().flat_map(|(_, rows)| rows).collect(),
         totals: sums.totals().await?,
-        journeys: learnt.filter(|_| with_lost).map(|learnt| learnt.journeys()),
-        currency,
-        settings: sums.settings,
+        journeys: learnt.filter(|_| lost).map(|learnt| learnt.journeys()),
+        currency: currency.to_owned(),
+        settings: reading.settings.clone(),
     })
 }
 
@@ -255,20 +309,38 @@ impl Summary {
 ///
 /// # Errors
 /// As [`summary`].
-pub async fn compare(app: &App, caller: &Caller, request: &SummaryRequest) -> Result<Compared, Error> {
-    may(caller)?;
-    // All sums of all models for all who ask for the same at once.
-    let what = format!("models {request:?}");
-    let read = Box::pin(read_compared(app, request));
+pub async fn compare(
+    app: &App,
+    caller: &Caller,
+    request: &SummaryRequest,
+) -> Result<Report<Compared>, Error> {
+    let read = Box::pin(async {
+        let (reading, currency) = begun(app, caller, request).await?;
+        let current = compared(&reading, request.asked.range, &currency).await?;
+        let previous = match request.asked.previous() {
+            Some(range) => Some((range, compared(&reading, range, &currency).await?)),
+            None => None,
+        };
+        Ok(reading.report(current, previous))
+    });
+    let more = (request.by, &request.kinds);
     match request.as_of {
-        None => app.memory::<Together>().ask(what, read).await,
-        as_of => in_turn(app, what, as_of, read).await,
+        // All sums of all models for all who ask for the same at once.
+        None => {
+            let what = request.asked.named::<Compared>(caller, more);
+            app.memory::<Together>().ask(what, read).await
+        }
+        Some(_) => by_journeys(app, caller, request, more, read).await,
     }
 }
 
-async fn read_compared(app: &App, request: &SummaryRequest) -> Result<Compared, Error> {
-    let currency = revenue::reporting_currency(app).await?;
-    let sums = Reading::begin(app, request, &RULES, (true, true)).await?;
+async fn compared(reading: &Reading<'_>, range: DateRange, currency: &str) -> Result<Compared, Error> {
+    let needs = Needs {
+        models: &RULES,
+        paths: true,
+        lost: true,
+    };
+    let sums = reading.of(range, needs).await?;
     let learnt = sums.learnt().await?;
     let mut by_name: BTreeMap<Name, Vec<(AttributionModel, Row)>> = BTreeMap::new();
     for (model, rows) in sums.credited(AttributionModel::ALL, Some(&learnt)).await? {
@@ -334,262 +406,7 @@ async fn read_compared(app: &App, request: &SummaryRequest) -> Result<Compared, 
         rows,
         totals: sums.totals().await?,
         journeys: learnt.journeys(),
-        currency,
-        settings: sums.settings,
+        currency: currency.to_owned(),
+        settings: reading.settings.clone(),
     })
-}
-
-/// The sums of a range, of one moment.
-struct Reading {
-    db: store::Snapshot,
-    settings: Settings,
-    by: AttributionDimension,
-    /// Whole UTC months and days.
-    asked: store::Asked,
-    /// What lies at the ends; all that is wanted, where it is told by what was known at a moment.
-    edges: Sums,
-}
-
-/// What models that look at all journeys learn from.
-struct Learnt {
-    /// The journeys of the range, however they ended, under numbers.
-    numbered: Numbered,
-    /// What became of them.
-    outcome: Outcome,
-}
-
-impl Reading {
-    /// The credits of some models; with journeys, and among them those that ended in nothing, where that is needed.
-    async fn begin(
-        app: &App,
-        request: &SummaryRequest,
-        models: &[AttributionModel],
-        (paths, with_lost): (bool, bool),
-    ) -> Result<Self, Error> {
-        let SummaryRequest {
-            range,
-            by,
-            kinds,
-            as_of,
-        } = request;
-        let moments = range.checked()?.moments();
-        let wanted = Wanted {
-            models,
-            dimensions: &[*by],
-            paths,
-        };
-        let db = app.db().snapshot().await?;
-        if let Some(as_of) = *as_of {
-            let settings = Settings::read(store::settings_as_of(&db, as_of).await?)?;
-            let then = as_of::Then {
-                settings: &settings.settings,
-                span: moments,
-                kinds,
-                as_of,
-            };
-            let edges = as_of::sums(&db, then, wanted, with_lost).await?;
-            let asked = store::Asked {
-                version: settings.version,
-                spans: Vec::new(),
-                kinds: kinds.clone(),
-            };
-            return Ok(Self {
-                db,
-                settings,
-                by: *by,
-                asked,
-                edges,
-            });
-        }
-        let made = made(moments, &ALL);
-        let kept = store::kept(&db).await?;
-        let settings = Settings::read(answering(&kept)?.clone())?;
-        let asked = store::Asked {
-            version: settings.version,
-            spans: made.spans,
-            kinds: kinds.clone(),
-        };
-        let mut edges = Sums::default();
-        for span in made.edges {
-            for row in store::trails_between(&db, settings.version, span).await? {
-                let is_asked = row
-                    .ended_in
-                    .is_none_or(|kind| kinds.is_empty() || kinds.contains(&kind));
-                if is_asked {
-                    edges.add_wanted(wanted, &store::read(&row)?, 1, &settings.settings);
-                }
-            }
-        }
-        Ok(Self {
-            db,
-            settings,
-            by: *by,
-            asked,
-            edges,
-        })
-    }
-
-    async fn learnt(&self) -> Result<Learnt, Error> {
-        let mut paths = store::paths(&self.db, &self.asked, self.by).await?;
-        for ((dimension, ..), more) in &self.edges.paths {
-            if *dimension == self.by {
-                paths.merge(more.clone());
-            }
-        }
-        Ok(Learnt {
-            outcome: paths.total(),
-            numbered: paths.numbered(),
-        })
-    }
-
-    async fn totals(&self) -> Result<BTreeMap<ConversionKind, Total>, Error> {
-        let mut totals = store::totals(&self.db, &self.asked).await?;
-        add_totals(&mut totals, &self.edges);
-        Ok(totals)
-    }
-
-    /// What each is credited with by some models, in the order of their names; those that look at all journeys need what they
-    /// have learnt.
-    async fn credited(
-        &self,
-        models: &[AttributionModel],
-        learnt: Option<&Learnt>,
-    ) -> Result<Vec<(AttributionModel, Vec<Row>)>, Error> {
-        let rules: Vec<_> = models
-            .iter()
-            .copied()
-            .filter(|model| RULES.contains(model))
-            .collect();
-        let mut by_rule = self.by_rule(&rules).await?;
-        models
-            .iter()
-            .map(|model| {
-                let rows = match (model, learnt) {
-                    (AttributionModel::Markov, Some(learnt)) => learnt.by_removal()?,
-                    (AttributionModel::Shapley, Some(learnt)) => learnt.by_sets(),
-                    (model, _) => by_rule.remove(model).map(credited).unwrap_or_default(),
-                };
-                Ok((*model, rows))
-            })
-            .collect()
-    }
-
-    async fn by_rule(&self, models: &[AttributionModel]) -> Result<store::Credits, Error> {
-        let mut credits = store::credits(&self.db, &self.asked, models, self.by).await?;
-        for (key, more) in &self.edges.credits {
-            if models.contains(&key.model) && key.dimension == self.by {
-                let of_model = credits.entry(key.model).or_default();
-                let credit = of_model.entry(key.name.clone()).or_default();
-                credit.parts += more.parts;
-                credit.minor += more.minor;
-            }
-        }
-        Ok(credits)
-    }
-}
-
-/// Adds those of some days up.
-fn add_totals(totals: &mut BTreeMap<ConversionKind, Total>, days: &Sums) {
-    for ((_, kind), more) in &days.totals {
-        let total = totals.entry(*kind).or_default();
-        total.conversions += more.conversions;
-        total.minor += more.minor;
-        total.unvalued += more.unvalued;
-        total.untouched += more.untouched;
-        total.untouched_minor += more.untouched_minor;
-    }
-}
-
-fn credited(credits: BTreeMap<String, Credit>) -> Vec<Row> {
-    rows(credits.into_iter().map(|(name, Credit { parts, minor })| {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "nine decimals of up to a million conversions"
-        )]
-        let conversions = parts as f64 / PARTS as f64;
-        (Some(name), conversions, minor)
-    }))
-}
-
-impl Learnt {
-    const fn journeys(&self) -> Journeys {
-        Journeys::of(self.outcome)
-    }
-
-    fn by_removal(&self) -> Result<Vec<Row>, Error> {
-        let (numbered, total) = (&self.numbered, self.outcome);
-        match removal(numbered, total.converted)? {
-            Some(removal) => removed(&removal, &numbered.names, total),
-            None => Ok(Vec::new()),
-        }
-    }
-
-    fn by_sets(&self) -> Vec<Row> {
-        let numbered = &self.numbered;
-        // Exact: both worths have a closed form.
-        let of = |worth| shapley(&numbered.sets, worth, Sampling::default());
-        let (conversions, value) = (of(Worth::Conversions), of(Worth::Value));
-        let total = i64::try_from(self.outcome.value).unwrap_or(i64::MAX);
-        let weights: Vec<f64> = value.values.iter().map(|each| each.value).collect();
-        let money = split(total, &weights);
-        let found = conversions.values.iter().zip(money).map(|(each, minor)| {
-            (
-                numbered.names[usize::from(each.channel)].clone(),
-                each.value,
-                minor,
-            )
-        });
-        rows(found)
-    }
-
-    /// Whether the models that look at all journeys name it by itself: there are many names then.
-    fn is_named(&self, name: &Name) -> bool {
-        let Name::Known(name) = name else {
-            return true;
-        };
-        let names = &self.numbered.names;
-        !names.contains(&None) || names.iter().any(|known| known.as_ref() == Some(name))
-    }
-}
-
-/// What removal effects make of conversions and money, by the names of the channels.
-pub(super) fn removed(
-    removal: &Removal,
-    names: &[Option<String>],
-    total: Outcome,
-) -> Result<Vec<Row>, Error> {
-    let money = i64::try_from(total.value).map_err(Error::internal)?;
-    #[expect(clippy::cast_precision_loss, reason = "a count of conversions")]
-    let conversions = removal.conversion_credits(total.converted as f64);
-    let money = removal.value_credits(money);
-    let names = removal
-        .effects
-        .iter()
-        .map(|effect| names[usize::from(effect.channel)].clone());
-    Ok(rows(
-        names
-            .zip(conversions)
-            .zip(money)
-            .map(|((name, conversions), minor)| (name, conversions, minor)),
-    ))
-}
-
-/// Rows by name.
-fn rows(found: impl Iterator<Item = (Option<String>, f64, i64)>) -> Vec<Row> {
-    let mut rows: BTreeMap<Name, Row> = BTreeMap::new();
-    for (name, conversions, minor) in found {
-        let name = match name {
-            None => Name::Others,
-            Some(name) if name.is_empty() => Name::Unknown,
-            Some(name) => Name::Known(name),
-        };
-        let row = rows.entry(name.clone()).or_insert(Row {
-            name,
-            conversions: 0.0,
-            minor: 0,
-        });
-        row.conversions += conversions;
-        row.minor += minor;
-    }
-    rows.into_values().collect()
 }

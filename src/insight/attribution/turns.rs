@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use entity::Timestamp;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
@@ -21,15 +20,15 @@ impl Default for Turns {
     }
 }
 
-/// Reads in turn. `what` names all that the answer depends on; as of a moment that has passed it does not change any more, so who asks
-/// while another one reads is told what that one is told.
+/// Reads in turn. `what` names all that the answer depends on; where that is settled, as of a moment that has passed, who asks while
+/// another one reads is told what that one is told.
 ///
 /// # Errors
 /// Those of `read`.
 pub(super) async fn in_turn<T: Clone + Send + Sync + 'static>(
     app: &App,
     what: String,
-    as_of: Option<Timestamp>,
+    is_settled: bool,
     read: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     let turns = Arc::clone(&app.memory::<Turns>().0);
@@ -38,7 +37,7 @@ pub(super) async fn in_turn<T: Clone + Send + Sync + 'static>(
         read.await
     };
     let together = app.memory::<Together>();
-    if as_of.is_some_and(|as_of| as_of < app.clock().now()) {
+    if is_settled {
         together.join(what, read).await
     } else {
         together.ask(what, read).await

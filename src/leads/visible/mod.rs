@@ -24,10 +24,10 @@ pub use guard::Guard;
 use self::filters::checked;
 use self::store::Part;
 use crate::app::App;
-use crate::db::Tx;
+use crate::db::{Db, Tx};
 use crate::error::Error;
 use crate::identity::Rows;
-use crate::leads::filter::Terms;
+use crate::leads::filter::{LeadFilter, Terms};
 
 /// Which leads a caller sees, ready for statements; good for the moment it was made for.
 #[derive(Clone, Debug)]
@@ -49,6 +49,17 @@ impl Visible {
         };
         let part = Part::new(filter, Terms { now, scale }, app.db());
         Ok(Self(Some(Arc::new(part))))
+    }
+
+    /// Those of them for which a checked filter holds as well, by these terms.
+    #[must_use]
+    pub fn narrowed(&self, filter: LeadFilter, terms: Terms, db: &Db) -> Self {
+        Self(Some(Arc::new(Part::narrowed(
+            self.0.as_deref(),
+            filter,
+            terms,
+            db,
+        ))))
     }
 
     /// All leads.

@@ -18,29 +18,39 @@ use super::Visible;
 use crate::db::{Db, Tx, padded};
 use crate::leads::filter::{self, LeadFilter, Terms};
 
-/// A part of the leads.
+/// A part of the leads: those for which all of this holds.
 #[derive(Debug)]
 pub(super) struct Part {
-    filter: Option<Arc<LeadFilter>>,
-    terms: Terms,
+    filters: Vec<Filter>,
     backend: DbBackend,
 }
+
+/// A checked filter, and by what it is asked; none that could be used shows nothing.
+type Filter = (Option<Arc<LeadFilter>>, Terms);
 
 impl Part {
     /// Those for which a checked filter holds; none without one that can be used.
     pub(super) fn new(filter: Option<Arc<LeadFilter>>, terms: Terms, db: &Db) -> Self {
         Self {
-            filter,
-            terms,
+            filters: vec![(filter, terms)],
             backend: db.backend(),
         }
     }
 
+    /// Those of a part for which a checked filter holds as well.
+    pub(super) fn narrowed(of: Option<&Self>, filter: LeadFilter, terms: Terms, db: &Db) -> Self {
+        let mut part = Self::new(Some(Arc::new(filter)), terms, db);
+        part.filters
+            .extend(of.into_iter().flat_map(|of| of.filters.clone()));
+        part
+    }
+
     fn condition(&self) -> Condition {
-        match &self.filter {
-            Some(filter) => filter::condition(filter, &self.terms, self.backend),
+        let each = self.filters.iter().map(|(filter, terms)| match filter {
+            Some(filter) => filter::condition(filter, terms, self.backend),
             None => Condition::all().add(Expr::val(1).eq(0)),
-        }
+        });
+        each.fold(Condition::all(), Condition::add)
     }
 
     /// The ids of the leads, those that are deleted among them or not.

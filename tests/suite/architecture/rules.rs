@@ -29,7 +29,7 @@ const INSIGHT: &[&[&str]] = &[
     &["calendar", "together"],
     &["engagement"],
     &["lifecycle", "scoring"],
-    &["journeys"],
+    &["journeys", "report"],
     &["revenue"],
     &["attribution"],
     &["analytics"],

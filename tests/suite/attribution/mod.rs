@@ -4,6 +4,7 @@ mod arrivals;
 mod one;
 mod reference;
 mod settings;
+mod some_leads;
 mod sums;
 
 use serde_json::{Value, json};

@@ -11,7 +11,7 @@ const UPDATE: &str =
     "mutation ($input: AttributionSettingsUpdateInput!) { it: attributionSettingsUpdate(input: $input) {
     settings { version windowDays touchTypes } job { kind } userErrors { field code message } } }";
 const FIRST: &str = "{ it: attributionSummary(range: { from: \"2026-03-01\", to: \"2026-03-31\" }, model: FIRST_TOUCH, by: CHANNEL) {
-    rows { name } settings { version } journeys { converted lost } totals { direct } } }";
+    current { rows { name } settings { version } journeys { converted lost } totals { direct } } } }";
 
 async fn summed_up(server: &Server) {
     until("sums are made anew", async || {
@@ -60,7 +60,7 @@ on_both! {
         let fresh = server.data(KNOWN, json!({})).await["attributionSettings"].take();
         assert_eq!(fresh, json!({ "settings": { "version": 1, "windowDays": 90, "halfLifeDays": 7.0, "uShaped": { "first": 0.4, "last": 0.4, "rest": 0.2 },
             "wShaped": { "opportunity": 0.3 }, "isSummedUp": true }, "answering": { "version": 1, "isSummedUp": true } }));
-        assert_eq!(server.data(FIRST, json!({})).await["it"]["rows"], json!([{ "name": "EMAIL" }]));
+        assert_eq!(server.data(FIRST, json!({})).await["it"]["current"]["rows"], json!([{ "name": "EMAIL" }]));
         server.stop().await;
 
         // Nobody works: the job waits, and the former sums answer.
@@ -72,7 +72,7 @@ on_both! {
         assert_eq!((&outdated["field"], &outdated["code"]), (&json!(["expectedVersion"]), &json!("OUTDATED")));
         let same = server.data(UPDATE, json!({ "input": { "windowDays": 5 } })).await["it"].take();
         assert_eq!((&same["settings"]["version"], &same["job"]), (&json!(2), &Value::Null));
-        let found = server.data(FIRST, json!({})).await["it"].take();
+        let found = server.data(FIRST, json!({})).await["it"]["current"].take();
         assert_eq!((&found["rows"], &found["settings"]["version"]), (&json!([{ "name": "EMAIL" }]), &json!(1)));
         // Others before those were ever in force.
         let types = json!({ "touchTypes": ["PAGE_VIEWED", "EMAIL_CLICKED"] });
@@ -83,7 +83,7 @@ on_both! {
 
         let server = Server::start(database, Setup::default()).await;
         summed_up(&server).await;
-        let found = server.data(FIRST, json!({})).await["it"].take();
+        let found = server.data(FIRST, json!({})).await["it"]["current"].take();
         assert_eq!(found, json!({ "rows": [{ "name": "WEB" }], "settings": { "version": 3 }, "journeys": { "converted": 1, "lost": 0 }, "totals": [{ "direct": 0 }] }));
         until("the former sums are gone", async || others(&server, 3).await == [0; 4]).await;
         let told = server.data("{ activity(first: 9, filter: { types: [ATTRIBUTION_CHANGED] }) { nodes { payload } } }", json!({})).await;
@@ -95,8 +95,8 @@ on_both! {
     async fn other_weights_take_the_trails_that_there_are(server: &Server) {
         scene(server).await;
         let weights = "{ it: attributionSummary(range: { from: \"2026-02-10\", to: \"2026-03-31\" }, model: U_SHAPED, by: CHANNEL) {
-            rows { name conversions } settings { version } } }";
-        let rows = async || server.data(weights, json!({})).await["it"]["rows"].take();
+            current { rows { name conversions } settings { version } } } }";
+        let rows = async || server.data(weights, json!({})).await["it"]["current"]["rows"].take();
         let row = |name: &str, conversions: f64| json!({ "name": name, "conversions": conversions });
         assert_eq!(rows().await, json!([row("EMAIL", 0.4), row("WEB", 0.4), row("ADS", 0.2)]));
         // What no event tells of is seen where trails are made from the rows, and nowhere else.
@@ -155,7 +155,7 @@ fn what_was_there_before_attribution_is_summed_up() {
         db.close().await.unwrap();
         let server = Server::start(database, Setup::default()).await;
         summed_up(&server).await;
-        let found = server.data(FIRST, json!({})).await["it"].take();
+        let found = server.data(FIRST, json!({})).await["it"]["current"].take();
         assert_eq!(found["rows"], json!([{ "name": "EMAIL" }]));
         server.stop().await;
     });

@@ -5,20 +5,20 @@ use serde_json::{Value, json};
 use super::{campaign, converted, known_by, lead, refund, touch, void};
 use crate::support::{Database, Server, Setup, code, unknown_field};
 
-const SUM: &str = "query ($from: Date!, $to: Date!, $zone: TimeZone, $model: AttributionModel!, $by: AttributionDimension!, $kinds: [ConversionKind!], $first: Int, $asOf: DateTime, $order: Int) {
-    it: attributionSummary(range: { from: $from, to: $to }, timeZone: $zone, model: $model, by: $by, kinds: $kinds, first: $first, asOf: $asOf, markovOrder: $order) {
+const SUM: &str = "query ($from: Date!, $to: Date!, $zone: TimeZone, $model: AttributionModel!, $by: AttributionDimension!, $kinds: [ConversionKind!], $first: Int, $asOf: DateTime, $order: Int, $filter: LeadFilter) {
+    it: attributionSummary(range: { from: $from, to: $to }, timeZone: $zone, filter: $filter, model: $model, by: $by, kinds: $kinds, first: $first, asOf: $asOf, markovOrder: $order) { current {
         totals { kind conversions value { amount currencyCode } unvalued direct directValue { amount } }
-        rows { kind name conversions share value { amount } valueShare } journeys { converted lost } settings { version } } }";
-const COMPARE: &str = "query ($from: Date!, $to: Date!, $by: AttributionDimension!, $asOf: DateTime) {
-    it: attributionCompare(range: { from: $from, to: $to }, by: $by, asOf: $asOf) { rows { kind name results { model conversions share value { amount } }
-        disagreement { least greatest range mean deviation } } journeys { converted lost } totals { conversions } } }";
+        rows { kind name conversions share value { amount } valueShare } journeys { converted lost } settings { version } } } }";
+const COMPARE: &str = "query ($from: Date!, $to: Date!, $by: AttributionDimension!, $asOf: DateTime, $filter: LeadFilter) {
+    it: attributionCompare(range: { from: $from, to: $to }, filter: $filter, by: $by, asOf: $asOf) { current { rows { kind name results { model conversions share value { amount } }
+        disagreement { least greatest range mean deviation } } journeys { converted lost } totals { conversions } } } }";
 
 async fn sum(server: &Server, model: &str, by: &str, more: Value) -> Value {
     let mut variables = json!({ "from": "2026-03-01", "to": "2026-03-31", "model": model, "by": by });
     for (name, value) in more.as_object().expect("an object") {
         variables[name] = value.clone();
     }
-    server.data(SUM, variables).await["it"].take()
+    server.data(SUM, variables).await["it"]["current"].take()
 }
 
 /// Name, conversions and money of each row.
@@ -130,7 +130,7 @@ on_both! {
         let compared = async |more: Value| {
             let mut variables = json!({ "from": "2026-03-01", "to": "2026-03-31", "by": "CHANNEL" });
             variables["asOf"] = more;
-            server.data(COMPARE, variables).await["it"].take()
+            server.data(COMPARE, variables).await["it"]["current"].take()
         };
         let beside = compared(Value::Null).await;
         assert_eq!(then[0].3["journeys"], json!({ "converted": 3, "lost": 1 }));
@@ -231,13 +231,13 @@ on_both! {
             }
         }
         // The last days up to today, as reports have them.
-        let worth = "worth: totals { value { amount } }";
+        let worth = "current { worth: totals { value { amount } } }";
         let query = format!("{{ summary: attributionSummary(range: {{ lastDays: 3 }}, model: LINEAR, by: CHANNEL) {{ {worth} }}
             compare: attributionCompare(range: {{ lastDays: 1 }}, timeZone: \"Asia/Kolkata\") {{ {worth} }} }}");
         let last = server.data(&query, json!({})).await;
-        assert_eq!((&last["summary"]["worth"][0]["value"]["amount"], &last["compare"]["worth"][0]["value"]["amount"]), (&json!("28.00"), &json!("16.00")));
+        assert_eq!((&last["summary"]["current"]["worth"][0]["value"]["amount"], &last["compare"]["current"]["worth"][0]["value"]["amount"]), (&json!("28.00"), &json!("16.00")));
         for range in ["{ lastDays: 0 }", "{ lastDays: 7, from: \"2026-03-01\" }", "{ from: \"2026-03-01\" }", "{}"] {
-            let query = format!("{{ attributionCompare(range: {range}) {{ by }} }}");
+            let query = format!("{{ attributionCompare(range: {range}) {{ asOf }} }}");
             assert_eq!(code(&server.graphql(&query, json!({})).await), "BAD_USER_INPUT", "{range}");
         }
         for more in [json!({ "zone": "Mars/Olympus" }), json!({ "from": "2026-04-01" }), json!({ "from": "1999-01-01" }), json!({ "first": 0 })] {
@@ -252,7 +252,7 @@ on_both! {
     async fn models_stand_side_by_side(server: &Server) {
         scene(server).await;
         server.settled().await;
-        let found = server.data(COMPARE, json!({ "from": "2026-03-01", "to": "2026-03-31", "by": "CHANNEL" })).await["it"].take();
+        let found = server.data(COMPARE, json!({ "from": "2026-03-01", "to": "2026-03-31", "by": "CHANNEL" })).await["it"]["current"].take();
         let names: Vec<_> = found["rows"].as_array().unwrap().iter().map(|row| row["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["ADS", "EMAIL", "WEB"], "{found}");
         let share = |row: usize, model: usize| found["rows"][row]["results"][model]["share"].as_f64().unwrap();
@@ -277,7 +277,7 @@ on_both! {
         assert_eq!(greatest, 100.0, "the last touch is always an ad: {ads}");
         assert!((disagreement["range"].as_f64().unwrap() - (greatest - least)).abs() < 1e-9);
         assert_eq!(found["journeys"], json!({ "converted": 3, "lost": 1 }));
-        let none = server.data(COMPARE, json!({ "from": "2020-03-01", "to": "2020-03-31", "by": "CHANNEL" })).await["it"].take();
+        let none = server.data(COMPARE, json!({ "from": "2020-03-01", "to": "2020-03-31", "by": "CHANNEL" })).await["it"]["current"].take();
         assert_eq!((&none["rows"], &none["journeys"]), (&json!([]), &json!({ "converted": 0, "lost": 0 })));
         let reader = server.token(&["engagement:read"]).await;
         for (query, field) in [(COMPARE, "attributionCompare"), (SUM, "attributionSummary")] {

@@ -99,6 +99,22 @@ on_both! {
         assert!(emails.contains(&json!("ann@example.com")), "{top}");
         let credits = text(&server, "attribution", &[&april[..], &[("model", "linear")]].concat()).await;
         assert!(credits.contains("\nCHANNEL,KNOWN,"), "{credits}");
+        // Of some leads, and beside the range before.
+        let some = [&april[..], &[("previous", "true"), ("filter", "{\"source\":{\"eq\":\"ads\"}}")]].concat();
+        let totals = [&some[..], &[("table", "totals")]].concat();
+        let wanted = "range,kind,conversions,currency,value,unvalued,direct,direct_value\n\
+            current,PURCHASE,1,EUR,100.01,0,0,0.00\n";
+        assert_eq!(text(&server, "attribution", &totals).await, wanted);
+        assert_eq!(text(&server, "attribution-comparison", &totals).await, wanted);
+        let others = [("from", "2026-05-01"), ("to", "2026-05-30"), ("previous", "true"), ("filter", "{\"not\":{\"source\":{\"eq\":\"ads\"}}}")];
+        let none = text(&server, "attribution", &others).await;
+        assert_eq!(none, "range,by,name_kind,name,conversions,share,currency,value,value_share\n");
+        let agreement = text(&server, "attribution-comparison", &[&some[..], &[("table", "agreement")]].concat()).await;
+        assert!(agreement.starts_with("range,by,name_kind,name,least_share,greatest_share,spread,mean_share,mean_deviation\ncurrent,CHANNEL,"), "{agreement}");
+        let campaigns = text(&server, "revenue", &[&april[..], &[("table", "campaigns"), ("filter", "{\"source\":{\"eq\":\"ads\"}}")]].concat()).await;
+        assert!(campaigns.starts_with("campaign,conversions,currency,revenue,cost,roi\n"), "{campaigns}");
+        let query = [("months", "1"), ("filter", "{\"source\":{\"eq\":\"ads\"}}"), ("table", "stages")];
+        assert_eq!(text(&server, "forecast", &query).await.lines().count(), 5);
         let month = text(&server, "forecast", &[("months", "2")]).await;
         assert_eq!(month, "expected,month,deals,currency,value,weighted_value\nOVERDUE,,0,EUR,0.00,0.00\nMONTH,2026-04-01,0,EUR,0.00,0.00\n\
             MONTH,2026-05-01,0,EUR,0.00,0.00\nLATER,,0,EUR,0.00,0.00\nUNDATED,,0,EUR,0.00,0.00\nTOTAL,,0,EUR,0.00,0.00\n");
@@ -206,7 +222,11 @@ on_both! {
         let some = partner(server, &["lifecycle:read", "leads:read", "revenue:read"], "{\"source\":{\"eq\":\"ads\"}}").await;
         let found = ask(server, &some, "funnel", &[&MARCH[..], &[("table", "totals")]].concat()).await.text().await.unwrap();
         assert_eq!(found, "leads,lost,churned\n1,0,0\n");
-        for report in ["sources", "revenue", "attribution", "attribution-comparison", "forecast"] {
+        for report in ["attribution", "attribution-comparison"] {
+            let found = ask(server, &some, report, &[&MARCH[..], &[("table", "totals")]].concat()).await;
+            assert_eq!(found.status(), 200, "{report}");
+        }
+        for report in ["sources", "revenue", "forecast"] {
             let query = if report == "forecast" { &months[..] } else { &MARCH[..] };
             assert_eq!(ask(server, &some, report, query).await.status(), 403, "{report}");
         }

@@ -149,14 +149,18 @@ on_both! {
         let berlin = json!({ "range": march(), "zone": "Europe/Berlin", "byDay": true });
         let berlin = server.data(REVENUE, berlin).await["it"]["current"].take();
         assert_eq!(day(&berlin["days"], "2026-03-05")["conversions"], 2);
-        // Of some leads: no costs, no campaigns.
+        // Of some leads: no costs.
         let filter = json!({ "source": { "eq": "ads" } });
         let answer = server.graphql(REVENUE, json!({ "range": march(), "zone": "Europe/Berlin", "byDay": true, "filter": filter })).await;
         let some = &answer["data"]["it"]["current"];
         assert_eq!((&some["conversions"], &some["revenue"], &some["kinds"]), (&json!(2), &berlin["revenue"], &berlin["kinds"]), "{answer}");
-        assert_eq!((&some["cost"], &some["campaigns"], &some["costs"], &some["roi"]), (&Value::Null, &Value::Null, &Value::Null, &Value::Null));
+        assert_eq!((&some["cost"], &some["costs"], &some["roi"]), (&Value::Null, &Value::Null, &Value::Null));
+        assert_eq!(some["campaigns"], json!([{ "campaign": "spring", "conversions": 2.0, "revenue": { "amount": "100.01" }, "cost": null, "roi": null }]));
         assert_eq!(day(&some["days"], "2026-03-05"), json!({ "day": "2026-03-05", "conversions": 2, "revenue": { "amount": "100.01" }, "cost": null }));
         assert_eq!(answer["extensions"]["reads"][0]["field"], "revenueReport");
+        let filter = json!({ "not": { "source": { "eq": "ads" } } });
+        let others = server.data(REVENUE, json!({ "range": march(), "filter": filter, "previous": true })).await["it"].take();
+        assert_eq!((&others["current"]["campaigns"], &others["previous"]["revenue"]["amount"]), (&json!([]), &json!("20.00")));
     }
 
     async fn many_reports_at_once_do_not_wait_for_each_other(database: &Database) {
@@ -172,8 +176,8 @@ on_both! {
             "engagementReport(range: $range, byDay: true, topLeads: 5) { current { total } }",
             "revenueReport(range: $range, byDay: true) { current { conversions } }",
             "revenueForecast { total { deals } }",
-            "attributionSummary(range: { from: \"2026-03-01\", to: \"2026-03-31\" }, model: MARKOV, by: CHANNEL) { model }",
-            "attributionCompare(range: { from: \"2026-03-01\", to: \"2026-03-31\" }) { journeys { lost } }",
+            "attributionSummary(range: { from: \"2026-03-01\", to: \"2026-03-31\" }, model: MARKOV, by: CHANNEL, previous: true) { current { model } }",
+            "attributionCompare(range: $range, previous: true) { current { journeys { lost } } }",
             "journeysOverview { leads }",
         ];
         let mut fields = String::new();

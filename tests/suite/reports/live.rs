@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{lead, told};
+use super::{converted, lead, told};
 use crate::support::{Feed, Server, code};
 
 const DASHBOARD: &str = "subscription ($range: ReportRangeInput!) { it: dashboardUpdated {
     funnelReport(range: $range) { current { leads } } sourceReport(range: $range) { current { total { leads } sources { source leads } } }
     engagementReport(range: $range) { current { total } } revenueReport(range: $range) { current { revenue { amount } } }
-    revenueForecast { total { deals } } attributionSummary(range: $range, model: LINEAR, by: CHANNEL) { model } } }";
+    revenueForecast { total { deals } } attributionSummary(range: $range, model: LINEAR, by: CHANNEL, previous: true) { current { model } }
+    some: attributionCompare(range: $range, filter: { source: { eq: \"ads\" } }) { current { totals { conversions } } } } }";
 
 fn leads(told: &Value) -> i64 {
     told["it"]["funnelReport"]["current"]["leads"]
@@ -67,6 +68,27 @@ on_both! {
         assert_eq!(until_leads(&mut plain, 42).await, [42]);
     }
 
+    async fn attribution_of_some_leads_is_told_again_as_well(server: &Server) {
+        let ann = lead(server, "2026-03-02T12:00:00Z", "ann@example.com", Some("ads")).await;
+        let bob = lead(server, "2026-03-02T12:00:00Z", "bob@example.com", None).await;
+        let query = "subscription { it: dashboardUpdated {
+            attributionSummary(range: { from: \"2026-03-01\", to: \"2026-03-31\" }, filter: { source: { eq: \"ads\" } }, model: LINEAR, by: CHANNEL) { current { totals { value { amount } } } }
+            attributionCompare(range: { from: \"2026-03-01\", to: \"2026-03-31\" }, filter: { source: { eq: \"ads\" } }) { current { totals { value { amount } } } } } }";
+        let mut socket = server.socket(server.admin()).await;
+        let mut feed = socket.subscribe(query, json!({})).await;
+        let both = |totals: Value| {
+            let part = json!({ "current": { "totals": totals } });
+            json!({ "it": { "attributionSummary": part, "attributionCompare": part } })
+        };
+        assert_eq!(feed.data().await, both(json!([])));
+        converted(server, &bob, "2026-03-04T12:00:00Z", "PURCHASE", Some("9")).await;
+        converted(server, &ann, "2026-03-04T12:00:00Z", "PURCHASE", Some("100")).await;
+        let mut last = Value::Null;
+        while last != both(json!([{ "value": { "amount": "100.00" } }])) {
+            last = feed.data().await;
+        }
+    }
+
     async fn a_dashboard_costs_the_same_for_many(server: &Server) {
         server.set_time("2026-03-10T12:00:00Z");
         let range = json!({ "range": { "lastDays": 30 } });
@@ -114,9 +136,9 @@ on_both! {
         // Nor is anything read from all journeys twice a second.
         let mut socket = server.socket(server.admin()).await;
         for fields in [
-            "attributionSummary(range: $range, model: MARKOV, by: CHANNEL, markovOrder: 2) { model }",
-            "attributionSummary(range: $range, model: LINEAR, by: CHANNEL, asOf: \"2026-03-10T00:00:00Z\") { model }",
-            "attributionCompare(range: $range, asOf: \"2026-03-10T00:00:00Z\") { by }",
+            "attributionSummary(range: $range, model: MARKOV, by: CHANNEL, markovOrder: 2) { asOf }",
+            "attributionSummary(range: $range, model: LINEAR, by: CHANNEL, asOf: \"2026-03-10T00:00:00Z\") { asOf }",
+            "attributionCompare(range: $range, asOf: \"2026-03-10T00:00:00Z\") { asOf }",
         ] {
             let query = format!("subscription ($range: ReportRangeInput!) {{ dashboardUpdated {{ {fields} }} }}");
             let mut heavy = socket.subscribe(&query, json!({ "range": { "from": "2026-03-01", "to": "2026-03-31" } })).await;

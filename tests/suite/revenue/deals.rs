@@ -158,10 +158,10 @@ on_both! {
         let credit = "query ($id: ID!) { it: attribution(conversionId: $id, models: [LINEAR]) { value { amount } touchpoints { type } } }";
         let found = server.data(credit, json!({ "id": conversion["id"] })).await["it"].take();
         assert_eq!(found, json!({ "value": { "amount": "100.00" }, "touchpoints": [{ "type": "EMAIL_CLICKED" }] }));
-        let sums = "{ it: attributionSummary(range: { from: \"2026-03-01\", to: \"2026-03-31\" }, model: LINEAR, by: CHANNEL) { totals { kind conversions value { amount } } } }";
+        let sums = "{ it: attributionSummary(range: { from: \"2026-03-01\", to: \"2026-03-31\" }, model: LINEAR, by: CHANNEL) { current { totals { kind conversions value { amount } } } } }";
         let earned = async || {
             server.settled().await;
-            server.data(sums, json!({})).await["it"]["totals"].take()
+            server.data(sums, json!({})).await["it"]["current"]["totals"].take()
         };
         assert_eq!(earned().await, json!([{ "kind": "PURCHASE", "conversions": 1, "value": { "amount": "100.00" } }]));
         for (name, input, field, code) in [

@@ -543,15 +543,24 @@ async fn compare(server: &Server, scene: &Scene, token: &str, field: &str) {
             )
             .await
         }
-        "attributionCompare" | "attributionSettings" | "attributionSummary" => {
-            let days = "range: { from: \"2026-03-01\", to: \"2026-03-01\" }";
-            let asked = match field {
-                "attributionCompare" => format!("{{ attributionCompare({days}) {{ journeys {{ lost }} }} }}"),
-                "attributionSettings" => "{ attributionSettings { settings { version } } }".to_owned(),
-                _ => format!("{{ attributionSummary({days}, model: LINEAR, by: CHANNEL) {{ journeys {{ lost }} }} }}"),
-            };
-            let refused = server.graphql_as(Some(token), &asked, json!({})).await;
+        "attributionSettings" => {
+            let asked = "{ attributionSettings { settings { version } } }";
+            let refused = server.graphql_as(Some(token), asked, json!({})).await;
             assert_eq!(unknown_field(&refused), field);
+        }
+        "attributionCompare" | "attributionSummary" => {
+            let more = match field {
+                "attributionCompare" => "",
+                _ => ", model: MARKOV, by: CHANNEL",
+            };
+            let days = "range: { from: \"2020-01-01\", to: \"2029-12-31\" }";
+            let query = format!("{{ it: {field}({days}{more}) {{ current {{ totals {{ conversions }} }} }} }}");
+            let (own, all) = ask(&query, json!({})).await;
+            let counted = |told: &Value| -> i64 {
+                let totals = listed(&told["it"]["current"]["totals"]).iter();
+                totals.map(|total| total["conversions"].as_i64().expect("a number")).sum()
+            };
+            assert_eq!((counted(&own), counted(&all)), (2, 4), "{own} {all}");
         }
         "funnelReport" | "leadQualityReport" | "cohortReport" | "journeyReport" => {
             let what = match field {

@@ -135,10 +135,7 @@ impl ReportKind {
 
     /// Whether it tells of all leads, and so is not for who sees a part of them.
     pub(super) const fn is_of_all_leads(self) -> bool {
-        matches!(
-            self,
-            Self::Sources | Self::Revenue | Self::Attribution | Self::AttributionComparison | Self::Forecast
-        )
+        matches!(self, Self::Sources | Self::Revenue | Self::Forecast)
     }
 
     const fn takes(self) -> &'static [Choice] {
@@ -149,9 +146,9 @@ impl ReportKind {
             }
             Self::Cohorts => &[Range, Filter, Previous, Period],
             Self::Revenue => &[Range, Filter, Previous, Model],
-            Self::Attribution => &[Range, By, Model],
-            Self::AttributionComparison => &[Range, By],
-            Self::Forecast => &[Months],
+            Self::Attribution => &[Range, Filter, Previous, By, Model],
+            Self::AttributionComparison => &[Range, Filter, Previous, By],
+            Self::Forecast => &[Filter, Months],
         }
     }
 }
@@ -464,7 +461,7 @@ mod tests {
         assert_eq!(
             refused(&forecast),
             (
-                "the report forecast is not asked with `range`, but with months".to_owned(),
+                "the report forecast is not asked with `range`, but with filter, months".to_owned(),
                 ReportExportProblem::NotApplicable
             )
         );

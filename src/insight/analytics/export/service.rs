@@ -14,9 +14,10 @@ use crate::app::App;
 use crate::error::{Error, Outcome, Problem};
 use crate::identity::{self, Caller, Link, MOST_LINK, Scope, audit};
 use crate::insight::analytics::model::cohorts::Period;
-use crate::insight::analytics::reports::{self, Asked, MOST_TOP, Reading, Report};
+use crate::insight::analytics::reports::{self, MOST_TOP};
 use crate::insight::attribution::{self, SummaryRequest};
 use crate::insight::calendar::DateRange;
+use crate::insight::report::{Asked, Reading, Report};
 use crate::insight::revenue;
 use crate::leads::cell::Value;
 use crate::leads::export::ExportFormat;
@@ -58,14 +59,14 @@ impl Told {
         }
     }
 
-    /// What is read from sums that are always complete.
-    fn now(app: &App, tables: Vec<Table>) -> Self {
+    /// What is of no range.
+    fn now(app: &App, tables: Vec<Table>, reading: Reading) -> Self {
         Self {
             tables,
             at: app.clock().now(),
             previous: None,
             is_complete: true,
-            reading: Reading::Sums,
+            reading,
         }
     }
 }
@@ -177,8 +178,8 @@ async fn told(app: &App, caller: &Caller, request: &ReportRequest, range: DateRa
         request.model.unwrap_or(AttributionModel::LastTouch),
     );
     let has_costs = !asked.has_filter();
-    let credited = SummaryRequest {
-        range,
+    let credited = || SummaryRequest {
+        asked: asked.clone(),
         by,
         kinds: Vec::new(),
         as_of: None,
@@ -212,21 +213,24 @@ async fn told(app: &App, caller: &Caller, request: &ReportRequest, range: DateRa
             Told::of(&report, tables::engagements(&report, &leads))
         }
         ReportKind::Revenue => {
-            let report = reports::sales(app, caller, &asked, by_day, model).await?;
+            let campaigns_by = shows("campaigns").then_some(model);
+            let report = reports::sales(app, caller, &asked, by_day, campaigns_by).await?;
             Told::of(&report, tables::sales(&report, has_costs))
         }
         ReportKind::Attribution => {
-            let summary = attribution::summary(app, caller, &credited, model, usize::MAX, false).await?;
-            Told::now(app, tables::attribution(&summary, by))
+            let report = attribution::summary(app, caller, &credited(), model, usize::MAX, false).await?;
+            Told::of(&report, tables::attribution(&report, by))
         }
         ReportKind::AttributionComparison => {
-            let compared = attribution::compare(app, caller, &credited).await?;
-            Told::now(app, tables::comparison(&compared, by))
+            let report = attribution::compare(app, caller, &credited()).await?;
+            Told::of(&report, tables::comparison(&report, by))
         }
         ReportKind::Forecast => {
             let months = request.months.unwrap_or(MONTHS);
-            let forecast = revenue::forecast(app, caller, months, range.zone).await?;
-            Told::now(app, tables::forecast(&forecast).map_err(Error::internal)?)
+            let of = asked.filter.as_ref();
+            let (forecast, reading) = revenue::forecast(app, caller, months, range.zone, of).await?;
+            let tables = tables::forecast(&forecast).map_err(Error::internal)?;
+            Told::now(app, tables, reading)
         }
     })
 }

@@ -3,8 +3,8 @@
 use entity::Day;
 use serde_json::Number;
 
-use crate::insight::analytics::Report;
 use crate::insight::calendar::DateRange;
+use crate::insight::report::Report;
 use crate::leads::cell::Value;
 
 /// A table with a header.

@@ -4,15 +4,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use entity::id::LeadId;
-use entity::{AttributionDimension, ConversionKind};
+use entity::{AttributionDimension, AttributionModel, ConversionKind};
 
 use super::table::{Table, day, money, named, number, text, told, whole, word};
-use crate::insight::analytics::Report;
 use crate::insight::analytics::model::funnel::{Funnel, part};
 use crate::insight::analytics::model::sold::Line;
 use crate::insight::analytics::model::sources::{Source, share};
 use crate::insight::analytics::{Cohorts, Days, Engagements, Journeys, Sales, Sources};
-use crate::insight::attribution::{CompareRow, Compared, Name, Summary, Total};
+use crate::insight::attribution::{CompareRow, Compared, Name, Row, Summary, Total};
+use crate::insight::report::Report;
 use crate::insight::revenue::Forecast;
 use crate::leads::cell::Value;
 use crate::leads::lead::Lead;
@@ -303,7 +303,7 @@ pub(super) fn engagements(report: &Report<Engagements>, leads: &Leads) -> Vec<Ta
     vec![types, channels, days, revenue, top]
 }
 
-/// What was earned and spent. Where there is a filter on leads there are no costs and no campaigns.
+/// What was earned and spent. Where there is a filter on leads there are no costs.
 pub(super) fn sales(report: &Report<Sales>, has_costs: bool) -> Vec<Table> {
     let cost = |minor: i64, currency: &str| money(Some(minor).filter(|_| has_costs), currency);
     let columns = [
@@ -405,15 +405,7 @@ fn ratio(some: f64, all: f64) -> f64 {
     if all == 0.0 { 0.0 } else { some / all }
 }
 
-pub(super) fn attribution(summary: &Summary, by: AttributionDimension) -> Vec<Table> {
-    let Summary {
-        currency,
-        totals,
-        rows,
-        ..
-    } = summary;
-    let conversions: f64 = rows.iter().map(|row| row.conversions).sum();
-    let minor: i64 = rows.iter().map(|row| row.minor).sum();
+pub(super) fn attribution(report: &Report<Summary>, by: AttributionDimension) -> Vec<Table> {
     let columns = [
         "by",
         "name_kind",
@@ -424,30 +416,34 @@ pub(super) fn attribution(summary: &Summary, by: AttributionDimension) -> Vec<Ta
         "value",
         "value_share",
     ];
-    let mut credits = Table::new("credits", &columns);
-    for row in rows {
-        let [kind, called] = name(&row.name);
-        credits.rows.push(vec![
-            word(by),
-            kind,
-            called,
-            number(row.conversions),
-            number(ratio(row.conversions, conversions)),
-            text(currency),
-            money(row.minor, currency),
-            number(ratio(float(row.minor), float(minor))),
-        ]);
-    }
-    vec![credits, attributed(currency, totals)]
+    let credits = told(
+        "credits",
+        &columns,
+        report,
+        |Summary { currency, rows, .. }, _| {
+            let conversions: f64 = rows.iter().map(|row| row.conversions).sum();
+            let minor: i64 = rows.iter().map(|row| row.minor).sum();
+            let row = |row: &Row| {
+                let [kind, called] = name(&row.name);
+                vec![
+                    word(by),
+                    kind,
+                    called,
+                    number(row.conversions),
+                    number(ratio(row.conversions, conversions)),
+                    text(currency),
+                    money(row.minor, currency),
+                    number(ratio(float(row.minor), float(minor))),
+                ]
+            };
+            rows.iter().map(row).collect::<Vec<_>>()
+        },
+    );
+    let totals = attributed(report, |Summary { currency, totals, .. }| (currency, totals));
+    vec![credits, totals]
 }
 
-pub(super) fn comparison(compared: &Compared, by: AttributionDimension) -> Vec<Table> {
-    let Compared {
-        currency,
-        totals,
-        rows,
-        ..
-    } = compared;
+pub(super) fn comparison(report: &Report<Compared>, by: AttributionDimension) -> Vec<Table> {
     let columns = [
         "by",
         "name_kind",
@@ -458,55 +454,69 @@ pub(super) fn comparison(compared: &Compared, by: AttributionDimension) -> Vec<T
         "currency",
         "value",
     ];
-    let mut credits = Table::new("credits", &columns);
+    let credits = told(
+        "credits",
+        &columns,
+        report,
+        |Compared { currency, rows, .. }, _| {
+            let of_row = |CompareRow {
+                              name: of, results, ..
+                          }: &CompareRow| {
+                let of_model = |(model, row, share): &(AttributionModel, Row, f64)| {
+                    let [kind, called] = name(of);
+                    vec![
+                        word(by),
+                        kind,
+                        called,
+                        word(model),
+                        number(row.conversions),
+                        number(*share),
+                        text(currency),
+                        money(row.minor, currency),
+                    ]
+                };
+                results.iter().map(of_model).collect::<Vec<_>>()
+            };
+            rows.iter().flat_map(of_row).collect::<Vec<_>>()
+        },
+    );
     let columns = [
         "by",
         "name_kind",
         "name",
         "least_share",
         "greatest_share",
-        "range",
+        "spread",
         "mean_share",
         "mean_deviation",
     ];
-    let mut agreement = Table::new("agreement", &columns);
-    for CompareRow {
-        name: of,
-        results,
-        agreement: agreed,
-    } in rows
-    {
-        for (model, row, share) in results {
+    let agreement = told("agreement", &columns, report, |Compared { rows, .. }, _| {
+        let row = |CompareRow {
+                       name: of, agreement, ..
+                   }: &CompareRow| {
             let [kind, called] = name(of);
-            credits.rows.push(vec![
-                word(by),
-                kind,
-                called,
-                word(model),
-                number(row.conversions),
-                number(*share),
-                text(currency),
-                money(row.minor, currency),
-            ]);
-        }
-        let [kind, called] = name(of);
-        let points = [
-            agreed.least,
-            agreed.greatest,
-            agreed.range,
-            agreed.mean,
-            agreed.deviation,
-        ];
-        let mut row = vec![word(by), kind, called];
-        // Shares are 0 to 1 in all tables.
-        row.extend(points.map(|points| number(points / 100.0)));
-        agreement.rows.push(row);
-    }
-    vec![credits, agreement, attributed(currency, totals)]
+            let points = [
+                agreement.least,
+                agreement.greatest,
+                agreement.range,
+                agreement.mean,
+                agreement.deviation,
+            ];
+            // Shares are 0 to 1 in all tables.
+            let shares = points.map(|points| number(points / 100.0));
+            [vec![word(by), kind, called], shares.to_vec()].concat()
+        };
+        rows.iter().map(row).collect::<Vec<_>>()
+    });
+    let totals = attributed(report, |Compared { currency, totals, .. }| (currency, totals));
+    vec![credits, agreement, totals]
 }
 
+/// The conversions of a kind, by kind.
+type Totals = BTreeMap<ConversionKind, Total>;
+
 /// The conversions that are credited.
-fn attributed(currency: &str, totals: &BTreeMap<ConversionKind, Total>) -> Table {
+fn attributed<T>(report: &Report<T>, of: impl Fn(&T) -> (&String, &Totals)) -> Table {
     let columns = [
         "kind",
         "conversions",
@@ -516,19 +526,21 @@ fn attributed(currency: &str, totals: &BTreeMap<ConversionKind, Total>) -> Table
         "direct",
         "direct_value",
     ];
-    let mut table = Table::new("totals", &columns);
-    for (kind, total) in totals {
-        table.rows.push(vec![
-            word(kind),
-            whole(total.conversions),
-            text(currency),
-            money(total.minor, currency),
-            whole(total.unvalued),
-            whole(total.untouched),
-            money(total.untouched_minor, currency),
-        ]);
-    }
-    table
+    told("totals", &columns, report, |part, _| {
+        let (currency, totals) = of(part);
+        let row = |(kind, total): (&ConversionKind, &Total)| {
+            vec![
+                word(kind),
+                whole(total.conversions),
+                text(currency),
+                money(total.minor, currency),
+                whole(total.unvalued),
+                whole(total.untouched),
+                money(total.untouched_minor, currency),
+            ]
+        };
+        totals.iter().map(row).collect::<Vec<_>>()
+    })
 }
 
 /// # Errors

@@ -32,10 +32,9 @@ struct ReportExportInput {
     range: Option<ReportRangeInput>,
     /// Whose days they are; UTC when absent.
     time_zone: Option<TimeZone>,
-    /// Only leads for which this holds (scope `leads:read`); not for attribution and `FORECAST`.
+    /// Only leads for which this holds (scope `leads:read`).
     filter: Option<LeadFilter>,
-    /// The range of the same length before it, too: in the same tables, which have a column `range` then. Not for attribution and
-    /// `FORECAST`.
+    /// The range of the same length before it, too: in the same tables, which have a column `range` then. Not for `FORECAST`.
     previous: Option<bool>,
     /// `COHORTS`: how long the periods are; months when absent.
     period: Option<Period>,

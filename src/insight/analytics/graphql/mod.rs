@@ -1,14 +1,12 @@
 //! Reports in GraphQL.
 
 mod export;
-mod input;
 mod live;
 mod output;
 
 use async_graphql::{Context, Object, Result};
 
-use input::asked;
-use output::{CohortTable, Engagements, Funnel, JourneyHealth, LeadQuality, Revenue, SourceTable, Told};
+use output::{CohortTable, Engagements, Funnel, JourneyHealth, LeadQuality, Revenue, SourceTable};
 
 use entity::AttributionModel;
 
@@ -16,23 +14,15 @@ pub use export::ReportExportMutation;
 pub use live::ReportSubscription;
 
 use super::model::cohorts::Period;
-use super::{Reading, Report};
 use crate::api::types::{Access, TimeZone, scoped};
 use crate::error::Error;
 use crate::insight::calendar::graphql::ReportRangeInput;
+use crate::insight::report::graphql::{Told, asked};
 use crate::leads::filter::LeadFilter;
 
 /// Queries for reports.
 #[derive(Default)]
 pub struct ReportQuery;
-
-/// Says so where a report was read from leads.
-fn remark<T>(ctx: &Context<'_>, field: &str, report: &Report<T>) {
-    if report.reading == Reading::Leads {
-        let because = "a filter, or what the caller sees, selects leads: they, or what they did, were read one by one, not sums";
-        ctx.remark(field, "LEADS", because);
-    }
-}
 
 #[scoped]
 #[Object]
@@ -54,10 +44,9 @@ impl ReportQuery {
             bool,
         >,
     ) -> Result<Told<Funnel>> {
-        let asked = asked(ctx, range, time_zone, filter, previous.unwrap_or(false))?;
+        let asked = asked(ctx, &range, time_zone, filter, previous)?;
         let report = super::funnel(ctx.app(), ctx.caller()?, &asked).await?;
-        remark(ctx, "funnelReport", &report);
-        Ok(Told::new(report, Funnel::new))
+        Ok(Told::new(ctx, "funnelReport", report, Funnel::new))
     }
 
     /// How promising the leads are that became known in some days, by their current scores.
@@ -80,10 +69,9 @@ impl ReportQuery {
             bool,
         >,
     ) -> Result<Told<LeadQuality>> {
-        let asked = asked(ctx, range, time_zone, filter, previous.unwrap_or(false))?;
+        let asked = asked(ctx, &range, time_zone, filter, previous)?;
         let report = super::quality(ctx.app(), ctx.caller()?, &asked, by_day.unwrap_or(false)).await?;
-        remark(ctx, "leadQualityReport", &report);
-        Ok(Told::new(report, LeadQuality::new))
+        Ok(Told::new(ctx, "leadQualityReport", report, LeadQuality::new))
     }
 
     /// How the journeys go of the leads that became known in some days: trends, churn risk, who is at risk, how long they are, what
@@ -109,13 +97,12 @@ impl ReportQuery {
         )]
         at_risk: Option<i32>,
     ) -> Result<Told<JourneyHealth>> {
-        let asked = asked(ctx, range, time_zone, filter, previous.unwrap_or(false))?;
+        let asked = asked(ctx, &range, time_zone, filter, previous)?;
         let Ok(at_risk) = usize::try_from(at_risk.unwrap_or(0)) else {
             return Err(Error::BadInput("`atRisk` is 0 or more".to_owned()).into());
         };
         let report = super::journeys(ctx.app(), ctx.caller()?, &asked, at_risk).await?;
-        remark(ctx, "journeyReport", &report);
-        Ok(Told::new(report, JourneyHealth::new))
+        Ok(Told::new(ctx, "journeyReport", report, JourneyHealth::new))
     }
 
     /// What became of the leads of each month or week: who was active again, who became a customer, what they brought.
@@ -140,11 +127,10 @@ impl ReportQuery {
         >,
         #[graphql(desc = "How long the periods are; months when absent.")] by: Option<Period>,
     ) -> Result<Told<CohortTable>> {
-        let asked = asked(ctx, range, time_zone, filter, previous.unwrap_or(false))?;
+        let asked = asked(ctx, &range, time_zone, filter, previous)?;
         let by = by.unwrap_or(Period::Month);
         let report = super::cohorts(ctx.app(), ctx.caller()?, &asked, by).await?;
-        remark(ctx, "cohortReport", &report);
-        Ok(Told::new(report, CohortTable::new))
+        Ok(Told::new(ctx, "cohortReport", report, CohortTable::new))
     }
 
     /// What each source of leads brings, and costs: the leads that became known in some days with what they have brought by now,
@@ -165,14 +151,11 @@ impl ReportQuery {
             bool,
         >,
     ) -> Result<Told<SourceTable>> {
-        let has_filter = filter
-            .as_ref()
-            .is_some_and(|filter| *filter != LeadFilter::default());
-        let asked = asked(ctx, range, time_zone, filter, previous.unwrap_or(false))?;
+        let asked = asked(ctx, &range, time_zone, filter, previous)?;
+        let has_costs = !asked.has_filter();
         let report = super::sources(ctx.app(), ctx.caller()?, &asked).await?;
-        remark(ctx, "sourceReport", &report);
-        Ok(Told::new(report, |sources| {
-            SourceTable::new(sources, !has_filter)
+        Ok(Told::new(ctx, "sourceReport", report, |sources| {
+            SourceTable::new(sources, has_costs)
         }))
     }
 
@@ -203,14 +186,13 @@ impl ReportQuery {
         )]
         top_leads: Option<i32>,
     ) -> Result<Told<Engagements>> {
-        let asked = asked(ctx, range, time_zone, filter, previous.unwrap_or(false))?;
+        let asked = asked(ctx, &range, time_zone, filter, previous)?;
         let Ok(top) = usize::try_from(top_leads.unwrap_or(0)) else {
             return Err(Error::BadInput("`topLeads` is 0 or more".to_owned()).into());
         };
         let by_day = by_day.unwrap_or(false);
         let report = super::engagements(ctx.app(), ctx.caller()?, &asked, by_day, top).await?;
-        remark(ctx, "engagementReport", &report);
-        Ok(Told::new(report, Engagements::new))
+        Ok(Told::new(ctx, "engagementReport", report, Engagements::new))
     }
 
     /// What was earned and spent in some days: conversions on the days on which they were, less what was given back since, and
@@ -226,7 +208,7 @@ impl ReportQuery {
         time_zone: Option<TimeZone>,
         #[graphql(
             desc = "Only leads for which this holds (scope `leads:read`). Such a report reads the conversions of these leads \
-                          (`extensions.reads` says so), and has neither costs nor campaigns: those are of all leads."
+                          (`extensions.reads` says so), for `campaigns` their journeys, too, and has no costs: those are of all leads."
         )]
         filter: Option<LeadFilter>,
         #[graphql(desc = "The range of the same length before it, too; not when absent.")] previous: Option<
@@ -239,14 +221,16 @@ impl ReportQuery {
             AttributionModel,
         >,
     ) -> Result<Told<Revenue>> {
-        let has_filter = filter
-            .as_ref()
-            .is_some_and(|filter| *filter != LeadFilter::default());
-        let asked = asked(ctx, range, time_zone, filter, previous.unwrap_or(false))?;
+        let asked = asked(ctx, &range, time_zone, filter, previous)?;
+        let has_costs = !asked.has_filter();
         let by_day = by_day.unwrap_or(false);
-        let model = model.unwrap_or(AttributionModel::LastTouch);
-        let report = super::sales(ctx.app(), ctx.caller()?, &asked, by_day, model).await?;
-        remark(ctx, "revenueReport", &report);
-        Ok(Told::new(report, |sales| Revenue::new(sales, !has_filter)))
+        // With a filter they are made of journeys, which are much to read.
+        let asks = |part: &str| ctx.look_ahead().field(part).field("campaigns").exists();
+        let with_campaigns = asks("current") || asks("previous");
+        let campaigns_by = with_campaigns.then(|| model.unwrap_or(AttributionModel::LastTouch));
+        let report = super::sales(ctx.app(), ctx.caller()?, &asked, by_day, campaigns_by).await?;
+        Ok(Told::new(ctx, "revenueReport", report, |sales| {
+            Revenue::new(sales, has_costs)
+        }))
     }
 }

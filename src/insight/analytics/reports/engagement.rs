@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entity::id::LeadId;
 use entity::{Area, Day, ReportLevel, Timestamp};
 
-use super::{Asked, ReadingOf, Report, each_day, together};
+use super::{ReadingOf, each_day};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
@@ -13,6 +13,8 @@ use crate::insight::analytics::model::engaged::Engaged;
 use crate::insight::analytics::store;
 use crate::insight::calendar::{DateRange, Made, made, month_of, steps};
 use crate::insight::journeys;
+use crate::insight::report::{Asked, Report};
+use crate::leads::visible::Visible;
 
 /// Most leads that are named.
 pub const MOST_TOP: usize = 50;
@@ -67,13 +69,13 @@ pub async fn engagements(
         }
         Ok(reading.report_of(told))
     });
-    together(app, caller, asked, (by_day, top), read).await
+    asked.together(app, caller, (by_day, top), read).await
 }
 
 /// By rows of engagements.
 async fn of_some(
     reading: &ReadingOf<'_>,
-    leads: &store::Leads,
+    leads: &Visible,
     range: DateRange,
     days: &[DateRange],
 ) -> Result<Engagements, Error> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entity::id::LeadId;
 use entity::{Area, Day, ReportMeasure as M};
 
-use super::{Asked, MOST_COHORTS, MOST_TOP, ReadingOf, Report, before, each_day, together};
+use super::{MOST_COHORTS, MOST_TOP, ReadingOf, each_day};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
@@ -17,6 +17,7 @@ use crate::insight::analytics::model::sources::{self, Source, Spent};
 use crate::insight::analytics::model::sums::{BY_HOUR, Sums};
 use crate::insight::analytics::store;
 use crate::insight::calendar::{DateRange, today};
+use crate::insight::report::{Asked, Report};
 use crate::insight::revenue;
 
 /// How far leads got.
@@ -32,7 +33,7 @@ pub async fn funnel(app: &App, caller: &Caller, asked: &Asked) -> Result<Report<
         let previous = previous.map(|(range, sums)| (range, Funnel::of(&sums)));
         Ok(reading.report(Funnel::of(&current), previous))
     });
-    together(app, caller, asked, (), read).await
+    asked.together(app, caller, (), read).await
 }
 
 /// How the journeys of leads go; the currency of all money; and the leads at high risk that are worth most.
@@ -80,7 +81,7 @@ pub async fn journeys(
         }
         Ok(reading.report_of(told))
     });
-    together(app, caller, asked, at_risk, read).await
+    asked.together(app, caller, at_risk, read).await
 }
 
 /// How promising leads are: all of the range, and those of each day.
@@ -140,7 +141,7 @@ pub async fn quality(app: &App, caller: &Caller, asked: &Asked, by_day: bool) ->
         };
         Ok(reading.report(current, previous))
     });
-    together(app, caller, asked, by_day, read).await
+    asked.together(app, caller, by_day, read).await
 }
 
 /// What became of the leads of each period, and the currency of all money.
@@ -189,13 +190,13 @@ pub async fn cohorts(
             })
         };
         let current = told(asked.range).await?;
-        let previous = match asked.with_previous {
-            true => Some((before(asked.range), told(before(asked.range)).await?)),
-            false => None,
+        let previous = match asked.previous() {
+            Some(range) => Some((range, told(range).await?)),
+            None => None,
         };
         Ok(reading.report(current, previous))
     });
-    together(app, caller, asked, by, read).await
+    asked.together(app, caller, by, read).await
 }
 
 /// What sources bring and cost: each, and all together; and the currency of all money.
@@ -237,5 +238,5 @@ pub async fn sources(app: &App, caller: &Caller, asked: &Asked) -> Result<Report
         };
         Ok(reading.report(current, previous))
     });
-    together(app, caller, asked, (), read).await
+    asked.together(app, caller, (), read).await
 }

@@ -4,11 +4,7 @@ mod engagement;
 mod leads;
 mod revenue;
 
-use std::any::type_name;
-use std::fmt::Debug;
-
 use entity::{Area, Day, ReportMeasure as M, Timestamp};
-use futures_util::future::BoxFuture;
 
 pub use engagement::{Engagements, MOST_TOP, engagements};
 pub use leads::{Cohorts, Days, Journeys, Sources, cohorts, funnel, journeys, quality, sources};
@@ -20,89 +16,13 @@ use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
 use crate::insight::calendar::{ALL, DateRange, FINE, Span, made};
-use crate::insight::scoring::{self, ScoresCache};
-use crate::insight::together::Together;
-use crate::leads::filter::{LeadFilter, ScoreScale, Terms};
-use crate::leads::lead;
+use crate::insight::report::{Asked, Reading, Report};
 use crate::leads::visible::Visible;
 
 /// Most cohorts of one answer.
 pub const MOST_COHORTS: usize = 120;
 /// Most days of a report that tells each day.
 pub const MOST_DAYS: i32 = 366;
-
-/// What a report is asked of.
-#[derive(Clone, Debug)]
-pub struct Asked {
-    /// The days: on which leads became known, or on which something happened.
-    pub range: DateRange,
-    /// Only these leads.
-    pub filter: Option<LeadFilter>,
-    /// The range of the same length before it, too.
-    pub with_previous: bool,
-}
-
-impl Asked {
-    /// The range, and before it the one before it where that is asked for.
-    fn ranges(&self) -> Vec<DateRange> {
-        match self.with_previous {
-            true => vec![before(self.range), self.range],
-            false => vec![self.range],
-        }
-    }
-
-    /// Whether not all leads are meant.
-    pub(super) fn has_filter(&self) -> bool {
-        let filter = self.filter.as_ref();
-        filter.is_some_and(|filter| *filter != LeadFilter::default())
-    }
-}
-
-/// How a report was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
-    /// From sums.
-    Sums,
-    /// From each lead, as there is a filter, or the caller sees a part of them.
-    Leads,
-}
-
-/// A report.
-#[derive(Clone, Debug)]
-pub struct Report<T> {
-    /// What is asked for.
-    pub range: DateRange,
-    /// What it says.
-    pub current: T,
-    /// The range before it and what is said of that, where it is asked for.
-    pub previous: Option<(DateRange, T)>,
-    /// As of when.
-    pub at: Timestamp,
-    /// Whether all leads are counted: not while they are looked at for the first time, or anew.
-    pub is_complete: bool,
-    /// How it was read.
-    pub reading: Reading,
-}
-
-/// What reads leads one by one is read once for all who ask for it at once, and may see and do the same; what is read from sums is
-/// read at once.
-async fn together<T: Clone + Send + Sync + 'static>(
-    app: &App,
-    caller: &Caller,
-    asked: &Asked,
-    more: impl Debug,
-    read: BoxFuture<'_, Result<Report<T>, Error>>,
-) -> Result<Report<T>, Error> {
-    if !asked.has_filter() && caller.require_all_rows().is_ok() {
-        return read.await;
-    }
-    let report = type_name::<T>();
-    let what = format!(
-        "{report} {asked:?} {more:?} {:?} {:?}",
-        caller.rows, caller.scopes
-    );
-    app.memory::<Together>().ask(what, read).await
-}
 
 /// Each day of a range by itself.
 ///
@@ -120,16 +40,6 @@ fn each_day(range: DateRange) -> Result<Vec<DateRange>, Error> {
         zone: range.zone,
     };
     Ok((range.from.0..=range.to.0).map(day).collect())
-}
-
-/// The range of the same length that ends where another begins.
-fn before(range: DateRange) -> DateRange {
-    let days = range.to.0 - range.from.0 + 1;
-    DateRange {
-        from: Day(range.from.0 - days),
-        to: Day(range.from.0 - 1),
-        zone: range.zone,
-    }
 }
 
 /// What ranges are put together of, each under the place of its range.
@@ -173,7 +83,7 @@ fn place(number: store::Period) -> usize {
 struct ReadingOf<'a> {
     db: store::Snapshot,
     /// The leads that are read one by one, where sums do not tell.
-    few: Option<store::Leads>,
+    few: Option<Visible>,
     asked: &'a Asked,
     at: Timestamp,
     is_complete: bool,
@@ -183,38 +93,13 @@ impl<'a> ReadingOf<'a> {
     async fn begin(app: &App, caller: &Caller, area: Area, asked: &'a Asked) -> Result<Self, Error> {
         caller.require(Scope::Read(area))?;
         asked.range.checked()?;
-        let visible = Visible::of(app, &caller.rows).await?;
+        let leads = asked.leads(app, caller).await?;
         let at = app.clock().now();
-        let filter = asked.filter.as_ref().filter(|_| asked.has_filter());
-        if filter.is_some() {
-            // What holds for a lead is told by who may read leads.
-            caller.require(Scope::Read(Area::Leads))?;
-        }
-        let few = if filter.is_none() && visible.is_all() {
-            None
-        } else {
-            let filter = match filter {
-                None => None,
-                Some(filter) => {
-                    lead::check_filter(app, filter).await?;
-                    let scale = match filter.reads_scores() {
-                        true => scoring::scale(app, &ScoresCache::default()).await?,
-                        false => ScoreScale::default(),
-                    };
-                    Some((filter, Terms { now: at, scale }))
-                }
-            };
-            Some(store::Leads::of(
-                &visible,
-                filter.as_ref().map(|(filter, terms)| (*filter, terms)),
-                app.db(),
-            ))
-        };
         let db = app.db().snapshot().await?;
         let state = store::state(&db).await?;
         Ok(Self {
             db,
-            few,
+            few: (!leads.is_all()).then_some(leads),
             asked,
             at,
             is_complete: state.built >= state.wanted,
@@ -261,16 +146,15 @@ impl<'a> ReadingOf<'a> {
     /// A report of what is told of each of [`ranges`](Asked::ranges).
     fn report_of<T: Default>(&self, mut told: Vec<T>) -> Report<T> {
         let current = told.pop().unwrap_or_default();
-        let previous = told.pop().map(|told| (before(self.asked.range), told));
+        let previous = self.asked.previous().zip(told.pop());
         self.report(current, previous)
     }
 
     /// The sums of the range, and of the one before it.
     async fn both(&self, measures: &[M]) -> Result<(Sums, Option<(DateRange, Sums)>), Error> {
-        let range = self.asked.range;
         let mut sums = self.sums(measures, &self.asked.ranges(), false).await?;
         let current = sums.pop().unwrap_or_default();
-        Ok((current, sums.pop().map(|sums| (before(range), sums))))
+        Ok((current, self.asked.previous().zip(sums.pop())))
     }
 
     fn report<T>(&self, current: T, previous: Option<(DateRange, T)>) -> Report<T> {

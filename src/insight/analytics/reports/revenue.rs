@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use entity::{Area, AttributionDimension, AttributionModel, Day, ReportMeasure as M};
 
-use super::{Asked, Parts, ReadingOf, Report, each_day, place, together};
+use super::{Parts, ReadingOf, each_day, place};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
@@ -13,6 +13,7 @@ use crate::insight::analytics::model::sums::{SOLD_BY_HOUR, Sums};
 use crate::insight::analytics::store;
 use crate::insight::attribution::{self, Name, SummaryRequest};
 use crate::insight::calendar::{DateRange, steps};
+use crate::insight::report::{Asked, Report};
 use crate::insight::revenue;
 
 /// What is summed up of conversions.
@@ -31,14 +32,14 @@ pub struct Sales {
     pub currency: String,
     /// All of it.
     pub all: Earnings,
-    /// Campaigns, with what the model credits them with; empty where there is a filter.
+    /// Campaigns, with what the model credits them with; those with costs alone where none is asked for.
     pub campaigns: Vec<(String, Line)>,
     /// Each day; empty where that is not asked for.
     pub days: Vec<(Day, Line)>,
 }
 
-/// What was earned and spent: conversions on the days on which they were, less what was given back since, and costs. Where
-/// there is a filter there are no costs and no campaigns, as these are of all leads.
+/// What was earned and spent: conversions on the days on which they were, less what was given back since, and costs; what a model
+/// credits campaigns with, where one is named. Where there is a filter there are no costs, as these are of all leads.
 ///
 /// # Errors
 /// A missing scope `revenue:read`, `leads:read` where there is a filter; a caller who sees a part of the leads, as costs are of
@@ -48,20 +49,18 @@ pub async fn sales(
     caller: &Caller,
     asked: &Asked,
     by_day: bool,
-    model: AttributionModel,
+    campaigns_by: Option<AttributionModel>,
 ) -> Result<Report<Sales>, Error> {
     let read = Box::pin(async {
         caller.require_all_rows()?;
         caller.require(Scope::Read(Area::Revenue))?;
         asked.range.checked()?;
         let currency = revenue::reporting_currency(app).await?;
-        let mut by_campaign = Vec::new();
-        if !asked.has_filter() {
-            for range in asked.ranges() {
-                by_campaign.push(credited(app, caller, range, model).await?);
-            }
-        }
-        let mut by_campaign = by_campaign.into_iter();
+        let credited = match campaigns_by {
+            Some(model) => credited(app, caller, asked, model).await?,
+            None => Vec::new(),
+        };
+        let mut credited = credited.into_iter();
         let reading = ReadingOf::begin(app, caller, Area::Revenue, asked).await?;
         let ranges = asked.ranges();
         let mut told = Vec::new();
@@ -70,7 +69,7 @@ pub async fn sales(
                 Some(_) => Vec::new(),
                 None => store::costs_by(&reading.db, (range.from, range.to)).await?,
             };
-            let campaigns = campaigns(by_campaign.next().unwrap_or_default(), &costs);
+            let campaigns = campaigns(credited.next().unwrap_or_default(), &costs);
             let days = match by_day {
                 true => days(&reading, *range, &costs).await?,
                 false => Vec::new(),
@@ -84,28 +83,40 @@ pub async fn sales(
         }
         Ok(reading.report_of(told))
     });
-    together(app, caller, asked, (by_day, model), read).await
+    asked.together(app, caller, (by_day, campaigns_by), read).await
 }
 
-/// What a model credits campaigns with.
+/// A campaign, the conversions and the money that it is credited with.
+type Campaign = (String, f64, i64);
+
+/// What a model credits campaigns with, in each of the ranges.
 async fn credited(
     app: &App,
     caller: &Caller,
-    range: DateRange,
+    asked: &Asked,
     model: AttributionModel,
-) -> Result<Vec<(String, f64, i64)>, Error> {
+) -> Result<Vec<Vec<Campaign>>, Error> {
     let request = SummaryRequest {
-        range,
+        asked: asked.clone(),
         by: AttributionDimension::Campaign,
         kinds: Vec::new(),
         as_of: None,
     };
-    let summary = attribution::summary(app, caller, &request, model, usize::MAX, false).await?;
-    let named = summary.rows.into_iter().filter_map(|row| match row.name {
-        Name::Known(name) => Some((name, row.conversions, row.minor)),
-        Name::Unknown | Name::Others => None,
+    let report = attribution::summary(app, caller, &request, model, usize::MAX, false).await?;
+    let Report {
+        current, previous, ..
+    } = report.map(|summary| {
+        let named = summary.rows.into_iter().filter_map(|row| match row.name {
+            Name::Known(name) => Some((name, row.conversions, row.minor)),
+            Name::Unknown | Name::Others => None,
+        });
+        named.collect()
     });
-    Ok(named.collect())
+    Ok(previous
+        .map(|(_, told)| told)
+        .into_iter()
+        .chain([current])
+        .collect())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of conversions")]

@@ -5,13 +5,17 @@ use std::str::FromStr;
 
 use entity::id::LeadId;
 use entity::{Channel, ConversionKind, EngagementType, Timestamp, conversion, engagement, lead};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order, Query, SelectStatement};
+use sea_orm::sea_query::{Alias, Condition, Expr, ExprTrait, Order, Query};
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::facts::WORTH;
-use super::reads::{Leads, Period};
+use super::reads::Period;
 use crate::db::{KeyType, key_table, sql};
 use crate::insight::calendar::Steps;
+use crate::leads::visible::Visible;
+
+/// The lead of an engagement.
+const LEAD: (engagement::Entity, engagement::Column) = (engagement::Entity, engagement::Column::LeadId);
 
 /// Engagements of a span, of a type and channel.
 #[derive(Clone, Debug)]
@@ -78,26 +82,6 @@ fn within(column: &str, steps: &[Steps]) -> String {
     }
 }
 
-/// Those of some leads: those are looked for first, unless all are meant.
-fn of_leads(
-    query: &mut SelectStatement,
-    leads: Option<&Leads>,
-    of: impl Fn() -> sea_orm::sea_query::SimpleExpr,
-) {
-    if let Some(leads) = leads {
-        query.and_where(
-            of().in_subquery(
-                Query::select()
-                    .column((lead::Entity, lead::Column::Id))
-                    .from(lead::Entity)
-                    .and_where(Expr::col((lead::Entity, lead::Column::DeletedAt)).is_null())
-                    .cond_where(leads.condition().clone())
-                    .take(),
-            ),
-        );
-    }
-}
-
 fn period(number: Option<i64>) -> Period {
     number
         .and_then(|number| Period::try_from(number).ok())
@@ -107,7 +91,7 @@ fn period(number: Option<i64>) -> Period {
 /// Engagements of spans by type, channel and currency; of all leads where none are named.
 pub(in crate::insight::analytics) async fn engaged(
     db: &impl ConnectionTrait,
-    leads: Option<&Leads>,
+    leads: Option<&Visible>,
     steps: &[Steps],
 ) -> Result<Vec<Engaged>, DbErr> {
     if steps.is_empty() {
@@ -128,9 +112,9 @@ pub(in crate::insight::analytics) async fn engaged(
         ))
         .from(engagement::Entity)
         .and_where(Expr::cust(within(at, steps)));
-    of_leads(&mut query, leads, || {
-        Expr::col((engagement::Entity, engagement::Column::LeadId))
-    });
+    if let Some(among) = leads.and_then(|leads| leads.among(LEAD)) {
+        query.and_where(among);
+    }
     query.add_group_by([Expr::cust("2")]);
     if !is_one(steps) {
         query.add_group_by([Expr::cust("1")]);
@@ -160,7 +144,7 @@ fn word<T: FromStr<Err: Display>>(word: Option<&str>) -> Result<T, DbErr> {
 /// Conversions of spans that count, by kind and source; of all leads that there are where none are named.
 pub(in crate::insight::analytics) async fn sold(
     db: &impl ConnectionTrait,
-    leads: Option<&Leads>,
+    leads: Option<&Visible>,
     steps: &[Steps],
 ) -> Result<Vec<Sold>, DbErr> {
     if steps.is_empty() {
@@ -183,7 +167,7 @@ pub(in crate::insight::analytics) async fn sold(
         .and_where(Expr::col((c(), conversion::Column::VoidedAt)).is_null())
         .and_where(Expr::col((lead::Entity, lead::Column::DeletedAt)).is_null());
     if let Some(leads) = leads {
-        query.cond_where(leads.condition().clone());
+        query.cond_where(Condition::all().add_option(leads.condition()));
     }
     for place in 1..=3 {
         query.add_group_by([Expr::cust(place.to_string())]);
@@ -206,7 +190,7 @@ pub(in crate::insight::analytics) async fn sold(
 /// The leads with most engagements in a span, of some leads or of all that there are, each with how many.
 pub(in crate::insight::analytics) async fn busiest_of(
     db: &impl ConnectionTrait,
-    leads: Option<&Leads>,
+    leads: Option<&Visible>,
     (from, to): (Timestamp, Timestamp),
     limit: u64,
 ) -> Result<Vec<(LeadId, i64)>, DbErr> {
@@ -217,11 +201,9 @@ pub(in crate::insight::analytics) async fn busiest_of(
         .from(engagement::Entity)
         .and_where(Expr::col((engagement::Entity, engagement::Column::OccurredAt)).gte(from))
         .and_where(Expr::col((engagement::Entity, engagement::Column::OccurredAt)).lt(to));
-    let all = Leads::all();
-    of_leads(&mut query, Some(leads.unwrap_or(&all)), || {
-        Expr::col((engagement::Entity, engagement::Column::LeadId))
-    });
+    let among = leads.and_then(|leads| leads.among(LEAD));
     query
+        .and_where(among.unwrap_or_else(|| Visible::all().is_there(LEAD)))
         .group_by_col((engagement::Entity, engagement::Column::LeadId))
         .order_by(Alias::new("number"), Order::Desc)
         .order_by((engagement::Entity, engagement::Column::LeadId), Order::Asc)

@@ -13,7 +13,7 @@ pub(super) use happened::{busiest_of, engaged, engagements_of, sold};
 pub(super) use kept::{
     StoredOutline, all_sums, due, forget, held, is_due, state, store_state, stored, waiting, write,
 };
-pub(super) use reads::{Leads, Period, at_risk, costs, costs_by, each_outline, edges, sums};
+pub(super) use reads::{Period, at_risk, costs, costs_by, each_outline, edges, sums};
 
 /// A transaction: one that reads as of one moment, or the one within a [`Tx`](crate::db::Tx).
 pub(super) type Snapshot = sea_orm::DatabaseTransaction;

@@ -9,14 +9,13 @@ use futures_util::TryStreamExt as _;
 use sea_orm::sea_query::{Condition, Expr, ExprTrait, Order, Query};
 use sea_orm::{ConnectionTrait, DbErr, StreamTrait};
 
-use crate::db::{Db, KeyType, key_table, looked_up, sql};
+use crate::db::{KeyType, key_table, looked_up, sql};
 use crate::error::Error;
 use crate::insight::analytics::model::outline::Outline;
 use crate::insight::analytics::model::sold::Cost;
 use crate::insight::analytics::model::sources::Spent;
 use crate::insight::analytics::model::sums::Sums;
 use crate::insight::calendar::Span;
-use crate::leads::filter::{self, LeadFilter, Terms};
 use crate::leads::visible::Visible;
 
 /// Which part of a report something is for.
@@ -105,37 +104,11 @@ fn read(created_at: Timestamp, text: &str) -> Result<Outline, Error> {
     })
 }
 
-/// Some of the leads: those for which a condition on `lead` holds.
-pub(in crate::insight::analytics) struct Leads(Condition);
-
-impl Leads {
-    /// Those that somebody sees and for which a checked filter holds.
-    pub(in crate::insight::analytics) fn of(
-        visible: &Visible,
-        filter: Option<(&LeadFilter, &Terms)>,
-        db: &Db,
-    ) -> Self {
-        let condition = filter.map(|(filter, terms)| filter::condition(filter, terms, db.backend()));
-        let all = Condition::all().add_option(visible.condition());
-        Self(all.add_option(condition))
-    }
-
-    /// All.
-    pub(super) fn all() -> Self {
-        Self(Condition::all())
-    }
-
-    /// What holds for them in `lead`.
-    pub(super) fn condition(&self) -> &Condition {
-        &self.0
-    }
-}
-
-/// Takes the outlines of such leads that became known in a span, in no order, one by one as they come. Leads are gone through, and
+/// Takes the outlines of leads that became known in a span, in no order, one by one as they come. Leads are gone through, and
 /// outlines looked up of those alone that are meant: a filter keeps few of them, as a rule.
 pub(in crate::insight::analytics) async fn each_outline(
     db: &(impl ConnectionTrait + StreamTrait),
-    leads: &Leads,
+    leads: &Visible,
     (from, to): (Timestamp, Timestamp),
     mut take: impl FnMut(&Outline),
 ) -> Result<(), Error> {
@@ -153,7 +126,7 @@ pub(in crate::insight::analytics) async fn each_outline(
         .and_where(Expr::col((lead::Entity, lead::Column::DeletedAt)).is_null())
         .and_where(created().gte(from))
         .and_where(created().lt(to))
-        .cond_where(leads.0.clone());
+        .cond_where(Condition::all().add_option(leads.condition()));
     // As they come: while one is read here the database is at the next.
     let mut rows = pin!(db.stream(&query).await?);
     while let Some(row) = rows.try_next().await? {
@@ -217,7 +190,7 @@ pub(in crate::insight::analytics) async fn costs_by(
 /// or of all.
 pub(in crate::insight::analytics) async fn at_risk(
     db: &impl ConnectionTrait,
-    leads: Option<&Leads>,
+    leads: Option<&Visible>,
     (from, to): (Timestamp, Timestamp),
     limit: u64,
 ) -> Result<Vec<(LeadId, i64)>, DbErr> {
@@ -242,7 +215,7 @@ pub(in crate::insight::analytics) async fn at_risk(
         let id = of(report_lead::Column::LeadId);
         query
             .inner_join(lead::Entity, id.equals((lead::Entity, lead::Column::Id)))
-            .cond_where(leads.0.clone());
+            .cond_where(Condition::all().add_option(leads.condition()));
     }
     let rows = db.query_all(&query).await?;
     rows.iter()

@@ -22,6 +22,8 @@ use super::{Asked, HIGHEST_ORDER, SummaryRequest};
 use crate::api::types::{Access, TimeZone, scoped};
 use crate::error::Error;
 use crate::insight::calendar::graphql::ReportRangeInput;
+use crate::insight::report::graphql::{Told, asked};
+use crate::leads::filter::LeadFilter;
 
 /// The settings of attribution.
 #[derive(SimpleObject)]
@@ -76,7 +78,7 @@ impl AttributionQuery {
     /// that are kept by UTC day; in another time zone the ends are added from the conversions of up to two days. With `asOf` it is
     /// made of the conversions themselves, of at most 100,000; for `MARKOV` and `journeys` also of what those leads did that had not
     /// converted, where at most as many leads have touches in the range. A dashboard tells neither that nor chains of a higher order.
-    #[scope("revenue:read", all_rows)]
+    #[scope("revenue:read")]
     #[graphql(
         complexity = "if as_of.is_some() || markov_order.is_some_and(|order| order > 1) { 2_500 } else { 200 } + child_complexity"
     )]
@@ -86,6 +88,14 @@ impl AttributionQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The days of the conversions.")] range: ReportRangeInput,
         #[graphql(desc = "Whose days they are; UTC when absent.")] time_zone: Option<TimeZone>,
+        #[graphql(
+            desc = "Only conversions of leads for which this holds now (scope `leads:read`); models that look at all journeys learn \
+                    from those of these leads. Such a report reads the journeys of these leads; `extensions.reads` says so."
+        )]
+        filter: Option<LeadFilter>,
+        #[graphql(desc = "The range of the same length before it, too; not when absent.")] previous: Option<
+            bool,
+        >,
         #[graphql(desc = "By which model.")] model: AttributionModel,
         #[graphql(desc = "By what.")] by: AttributionDimension,
         #[graphql(desc = "Only conversions of these kinds; all when absent.")] kinds: Option<
@@ -95,7 +105,7 @@ impl AttributionQuery {
         first: Option<i32>,
         #[graphql(
             desc = "By what was known at this moment: conversions, refunds, touches and settings. Now when absent. Rates of \
-                    exchange, and how surely a person made a touch, are told as they are known now."
+                    exchange, how surely a person made a touch, and for which leads a filter holds, are told as they are known now."
         )]
         as_of: Option<Timestamp>,
         #[graphql(
@@ -104,32 +114,45 @@ impl AttributionQuery {
                     1,000 states."
         )]
         markov_order: Option<i32>,
-    ) -> Result<AttributionSummary> {
+    ) -> Result<Told<AttributionSummary>> {
         let request = SummaryRequest {
+            asked: asked(ctx, &range, time_zone, filter, previous)?,
+            by,
+            kinds: kinds.unwrap_or_default(),
             as_of,
-            ..request(ctx, &range, time_zone, by, kinds)?
         };
         let first = rows(first)?;
         let order = order(markov_order, model)?;
         of_sums_when_live(ctx, as_of.is_some() || order.is_some())?;
-        if let Some(order) = order {
-            let summary = super::summary_by_order(ctx.app(), ctx.caller()?, &request, order, first).await?;
-            return Ok(AttributionSummary::new(model, by, summary));
-        }
-        // Rules do without journeys, which are much to read.
-        let with_journeys = ctx.look_ahead().field("journeys").exists();
-        let summary = super::summary(ctx.app(), ctx.caller()?, &request, model, first, with_journeys).await?;
-        Ok(AttributionSummary::new(model, by, summary))
+        let (app, caller) = (ctx.app(), ctx.caller()?);
+        let report = if let Some(order) = order {
+            super::summary_by_order(app, caller, &request, order, first).await?
+        } else {
+            // Rules do without journeys, which are much to read.
+            let asks = |part: &str| ctx.look_ahead().field(part).field("journeys").exists();
+            let with_journeys = asks("current") || asks("previous");
+            super::summary(app, caller, &request, model, first, with_journeys).await?
+        };
+        let told = |summary| AttributionSummary::new(model, by, summary);
+        Ok(Told::new(ctx, "attributionSummary", report, told))
     }
 
     /// All models side by side, and how far they differ.
-    #[scope("revenue:read", all_rows)]
+    #[scope("revenue:read")]
     #[graphql(complexity = "if as_of.is_some() { 2_500 } else { 1_000 } + child_complexity")]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a report")]
     async fn attribution_compare(
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The days of the conversions.")] range: ReportRangeInput,
         #[graphql(desc = "Whose days they are; UTC when absent.")] time_zone: Option<TimeZone>,
+        #[graphql(
+            desc = "Only conversions of leads for which this holds now, as `attributionSummary` tells it (scope `leads:read`)."
+        )]
+        filter: Option<LeadFilter>,
+        #[graphql(desc = "The range of the same length before it, too; not when absent.")] previous: Option<
+            bool,
+        >,
         #[graphql(desc = "By what.", default_with = "AttributionDimension::Channel")]
         by: AttributionDimension,
         #[graphql(desc = "Only conversions of these kinds; all when absent.")] kinds: Option<
@@ -139,14 +162,17 @@ impl AttributionQuery {
             desc = "By what was known at this moment, as `attributionSummary` tells it. Now when absent."
         )]
         as_of: Option<Timestamp>,
-    ) -> Result<AttributionComparison> {
+    ) -> Result<Told<AttributionComparison>> {
         let request = SummaryRequest {
+            asked: asked(ctx, &range, time_zone, filter, previous)?,
+            by,
+            kinds: kinds.unwrap_or_default(),
             as_of,
-            ..request(ctx, &range, time_zone, by, kinds)?
         };
         of_sums_when_live(ctx, as_of.is_some())?;
-        let compared = super::compare(ctx.app(), ctx.caller()?, &request).await?;
-        Ok(AttributionComparison::new(by, compared))
+        let report = super::compare(ctx.app(), ctx.caller()?, &request).await?;
+        let told = |compared| AttributionComparison::new(by, compared);
+        Ok(Told::new(ctx, "attributionCompare", report, told))
     }
 
     /// The settings of attribution.
@@ -158,21 +184,6 @@ impl AttributionQuery {
             answering: answering.into(),
         })
     }
-}
-
-fn request(
-    ctx: &Context<'_>,
-    range: &ReportRangeInput,
-    zone: Option<TimeZone>,
-    by: AttributionDimension,
-    kinds: Option<Vec<ConversionKind>>,
-) -> Result<SummaryRequest, Error> {
-    Ok(SummaryRequest {
-        range: range.within(ctx, zone)?,
-        by,
-        kinds: kinds.unwrap_or_default(),
-        as_of: None,
-    })
 }
 
 /// What is not read from sums is not read again and again for who watches.

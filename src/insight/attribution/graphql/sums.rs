@@ -8,6 +8,7 @@ use crate::api::types::Money;
 use crate::insight::attribution::model::agreement::Agreement;
 use crate::insight::attribution::model::sums::Total;
 use crate::insight::attribution::{CompareRow, Compared, Journeys, Name, Row, Summary};
+use crate::insight::report::graphql::OfRange;
 
 /// What a row of attribution is of.
 #[derive(Enum, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +110,10 @@ pub(super) struct AttributionSummary {
     rows: Vec<AttributionRow>,
     /// What `MARKOV` learns from, and `SHAPLEY`, which does without those that are lost.
     journeys: Option<AttributionJourneys>,
+}
+
+impl OfRange for AttributionSummary {
+    const REPORT: &'static str = "AttributionReport";
 }
 
 impl AttributionSummary {
@@ -226,6 +231,10 @@ pub(super) struct AttributionComparison {
     rows: Vec<AttributionComparisonRow>,
     /// What `MARKOV` and `SHAPLEY` learn from.
     journeys: AttributionJourneys,
+}
+
+impl OfRange for AttributionComparison {
+    const REPORT: &'static str = "AttributionComparisonReport";
 }
 
 impl AttributionComparison {

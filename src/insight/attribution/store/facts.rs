@@ -10,6 +10,7 @@ use sea_orm::{
 
 use crate::db::{KeyType, key_table, sql};
 use crate::insight::attribution::model::trail::Touch;
+use crate::leads::visible::Visible;
 
 /// What has to be known of a lead before its touches are read.
 #[derive(Clone, Copy, Debug)]
@@ -195,6 +196,7 @@ pub(in crate::insight::attribution) async fn conversions_known_by(
     db: &impl ConnectionTrait,
     (from, to): (Timestamp, Timestamp),
     kinds: &[ConversionKind],
+    leads: &Visible,
     known_by: Timestamp,
     limit: u64,
 ) -> Result<Vec<Known>, DbErr> {
@@ -203,20 +205,16 @@ pub(in crate::insight::attribution) async fn conversions_known_by(
         true => String::new(),
         false => format!("AND c.kind IN ({})", kinds.join(",")),
     };
+    let by = known_by.micros();
+    let mut values = vec![by.into(), from.micros().into(), to.micros().into(), by.into()];
+    let of_leads = leads.and_among("c.lead_id", &mut values);
     let text = format!(
         "SELECT c.lead_id, c.kind, c.occurred_at, c.value_minor, c.currency, COALESCE(r.refunded_minor, 0) \
          FROM conversion c LEFT JOIN conversion_reversal r ON r.conversion_id = c.id AND r.at = \
          (SELECT max(x.at) FROM conversion_reversal x WHERE x.conversion_id = c.id AND x.at <= ?) \
-         WHERE c.occurred_at >= ? AND c.occurred_at < ? AND c.received_at <= ? {of_kinds} \
+         WHERE c.occurred_at >= ? AND c.occurred_at < ? AND c.received_at <= ? {of_leads} {of_kinds} \
          AND (r.is_void IS NULL OR NOT r.is_void) ORDER BY c.occurred_at, c.id LIMIT {limit}"
     );
-    let known_by = known_by.micros();
-    let values = [
-        known_by.into(),
-        from.micros().into(),
-        to.micros().into(),
-        known_by.into(),
-    ];
     let rows = db
         .query_all_raw(sql(db.get_database_backend(), &text, values))
         .await?;
@@ -306,16 +304,18 @@ pub(in crate::insight::attribution) async fn touched_later(
 pub(in crate::insight::attribution) async fn leads_touched(
     db: &impl ConnectionTrait,
     (from, to): (Timestamp, Timestamp),
+    leads: &Visible,
     known_by: Timestamp,
     types: &BTreeSet<EngagementType>,
     limit: u64,
 ) -> Result<Vec<LeadId>, DbErr> {
     let types = words(types);
+    let mut values = vec![from.micros().into(), to.micros().into(), known_by.micros().into()];
+    let of_leads = leads.and_among("e.lead_id", &mut values);
     let text = format!(
         "SELECT DISTINCT e.lead_id FROM engagement e WHERE e.occurred_at >= ? AND e.occurred_at < ? AND e.received_at <= ? \
-         AND e.engagement_type IN ({types}) LIMIT {limit}"
+         {of_leads} AND e.engagement_type IN ({types}) LIMIT {limit}"
     );
-    let values = [from.micros().into(), to.micros().into(), known_by.micros().into()];
     let rows = db
         .query_all_raw(sql(db.get_database_backend(), &text, values))
         .await?;

@@ -16,7 +16,7 @@ pub(super) use facts::{
 };
 pub(super) use sums::{Asked, Credits, add, all_sums, credits, forget, paths, totals};
 pub(super) use trails::{
-    StoredTrail, newest_trails, read, trail_page, trails, trails_between, write_trails, written,
+    StoredTrail, Trails, each_trail, newest_trails, read, trails, write_trails, written,
 };
 
 use super::model::settings::AttributionSettings;

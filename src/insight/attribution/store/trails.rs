@@ -1,17 +1,19 @@
 //! Trails: the touches of each conversion, and those that none has come after.
 
+use std::pin::pin;
+
 use entity::id::LeadId;
 use entity::{ConversionKind, Timestamp, attribution_trail};
+use futures_util::TryStreamExt as _;
 use sea_orm::sea_query::Condition;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, StreamTrait};
 use uuid::Uuid;
 
 use super::facts::since_table;
 use crate::db::{PageRequest, Tx, newest_of_leads, padded, sql, upsert_many};
 use crate::error::Error;
 use crate::insight::attribution::model::trail::{End, Trail};
+use crate::leads::visible::Visible;
 
 /// A trail as it is stored.
 pub(in crate::insight::attribution) type StoredTrail = attribution_trail::Model;
@@ -109,45 +111,51 @@ pub(in crate::insight::attribution) async fn write_trails(
     upsert_many(tx, changed, "version, id").await.map(drop)
 }
 
-/// The trails that ended in a span: at or after its begin, before its end.
-pub(in crate::insight::attribution) async fn trails_between(
-    db: &impl ConnectionTrait,
-    version: i32,
-    span: (Timestamp, Timestamp),
-) -> Result<Vec<StoredTrail>, DbErr> {
-    between(version, span).all(db).await
+/// Which trails.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::insight::attribution) struct Trails<'a> {
+    /// That ended in a span: at or after its begin, before its end.
+    pub(in crate::insight::attribution) span: (Timestamp, Timestamp),
+    /// In conversions of these kinds; of all where none is named.
+    pub(in crate::insight::attribution) kinds: &'a [ConversionKind],
+    /// And those that no conversion has ended.
+    pub(in crate::insight::attribution) with_lost: bool,
+    /// Of these leads.
+    pub(in crate::insight::attribution) leads: &'a Visible,
 }
 
-/// The next of them by moment and id, of some kinds of conversions or of all where none is named, and of those that none has ended.
-pub(in crate::insight::attribution) async fn trail_page(
-    db: &impl ConnectionTrait,
+/// Takes trails in no order, one by one as they come: while one is read here the database is at the next.
+pub(in crate::insight::attribution) async fn each_trail(
+    db: &(impl ConnectionTrait + StreamTrait),
     version: i32,
-    (from, to): (Timestamp, Timestamp),
-    kinds: &[ConversionKind],
-    after: Option<&StoredTrail>,
-    limit: u64,
-) -> Result<Vec<StoredTrail>, DbErr> {
-    let mut query = between(version, (after.map_or(from, |after| after.at), to));
-    if let Some(after) = after {
-        let (at, id) = (attribution_trail::Column::At, attribution_trail::Column::Id);
-        query = query.filter(Condition::any().add(at.gt(after.at)).add(id.gt(after.id)));
-    }
-    if !kinds.is_empty() {
-        let ended_in = attribution_trail::Column::EndedIn;
-        let asked = ended_in.is_in(kinds.iter().copied());
-        query = query.filter(Condition::any().add(ended_in.is_null()).add(asked));
-    }
-    query
-        .order_by_asc(attribution_trail::Column::At)
-        .order_by_asc(attribution_trail::Column::Id)
-        .limit(limit)
-        .all(db)
-        .await
-}
-
-fn between(version: i32, (from, to): (Timestamp, Timestamp)) -> Select<attribution_trail::Entity> {
-    attribution_trail::Entity::find()
+    asked: Trails<'_>,
+    mut take: impl FnMut(&StoredTrail) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let Trails {
+        span: (from, to),
+        kinds,
+        with_lost,
+        leads,
+    } = asked;
+    let ended_in = attribution_trail::Column::EndedIn;
+    let ended = match kinds {
+        [] if with_lost => Condition::all(),
+        [] => Condition::all().add(ended_in.is_not_null()),
+        kinds => {
+            let lost = with_lost.then(|| ended_in.is_null());
+            let of_kinds = ended_in.is_in(kinds.iter().copied());
+            Condition::any().add(of_kinds).add_option(lost)
+        }
+    };
+    let lead = (attribution_trail::Entity, attribution_trail::Column::LeadId);
+    let found = attribution_trail::Entity::find()
         .filter(attribution_trail::Column::Version.eq(version))
         .filter(attribution_trail::Column::At.gte(from))
         .filter(attribution_trail::Column::At.lt(to))
+        .filter(Condition::all().add(ended).add_option(leads.among(lead)));
+    let mut rows = pin!(found.stream(db).await?);
+    while let Some(row) = rows.try_next().await? {
+        take(&row)?;
+    }
+    Ok(())
 }

@@ -12,7 +12,9 @@ use super::{DealStage, store};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
+use crate::insight::report::{Reading, selected};
 use crate::insight::revenue::rates::reporting_currency;
+use crate::leads::filter::LeadFilter;
 
 /// Most months of a forecast.
 pub const MOST_MONTHS: u32 = 36;
@@ -59,11 +61,19 @@ pub struct StageForecast {
 
 /// What the open deals will bring by the month of their expected close: their value times the win rate of their stage. The
 /// first month is that of today in a time zone. The value of each stage is weighed and rounded as a whole, and shared among
-/// the months by the largest remainders, so that months and stages add up to the same.
+/// the months by the largest remainders, so that months and stages add up to the same. With a filter it is of the deals of those
+/// leads; what it rests on is what became of all deals.
 ///
 /// # Errors
-/// A missing scope `revenue:read`; a row filter; a number of months that is none; the database's.
-pub async fn forecast(app: &App, caller: &Caller, months: u32, zone: Tz) -> Result<Forecast, Error> {
+/// A missing scope `revenue:read`, or `leads:read` where there is a filter; a row filter; a number of months that is none, or a filter
+/// that cannot be used; the database's.
+pub async fn forecast(
+    app: &App,
+    caller: &Caller,
+    months: u32,
+    zone: Tz,
+    filter: Option<&LeadFilter>,
+) -> Result<(Forecast, Reading), Error> {
     caller.require(Scope::Read(Area::Revenue))?;
     caller.require_all_rows()?;
     if !(1..=MOST_MONTHS).contains(&months) {
@@ -75,10 +85,11 @@ pub async fn forecast(app: &App, caller: &Caller, months: u32, zone: Tz) -> Resu
     let today = now.to_chrono().with_timezone(&zone).date_naive();
     let starts = month_starts(today, months);
     let currency = reporting_currency(app).await?;
+    let leads = selected(app, caller, filter).await?;
     let db = app.db().read();
     let stages = store::all_stages(db).await?;
     let closed = store::closed(db, a_year_before(now)).await?;
-    let cells = store::open(db, &starts, &currency).await?;
+    let cells = store::open(db, &leads, &starts, &currency).await?;
     let counts = |of: fn(&store::Cell) -> i64| cells.iter().map(of).sum();
     let (without_value, without_rate) = (
         counts(|cell| cell.without_value),
@@ -123,7 +134,7 @@ pub async fn forecast(app: &App, caller: &Caller, months: u32, zone: Tz) -> Resu
     let total = spans.iter().copied().sum();
     let (undated, later) = (spans.pop().unwrap_or_default(), spans.pop().unwrap_or_default());
     let mut spans = spans.into_iter();
-    Ok(Forecast {
+    let forecast = Forecast {
         today: today.into(),
         currency,
         overdue: spans.next().unwrap_or_default(),
@@ -134,7 +145,8 @@ pub async fn forecast(app: &App, caller: &Caller, months: u32, zone: Tz) -> Resu
         without_value,
         without_rate,
         stages: told,
-    })
+    };
+    Ok((forecast, Reading::of(&leads)))
 }
 
 /// The same moment of the year before.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{done, lead, money, open, rates, retold, stage};
 use crate::support::{Database, Server, code};
 
-const ASK: &str = "query ($months: Int, $zone: TimeZone) { it: revenueForecast(months: $months, timeZone: $zone) { today currencyCode
+const ASK: &str = "query ($months: Int, $zone: TimeZone, $filter: LeadFilter) { it: revenueForecast(months: $months, timeZone: $zone, filter: $filter) { today currencyCode
     months { month deals value { amount } weightedValue { amount } } overdue { deals value { amount } weightedValue { amount } }
     later { deals value { amount } weightedValue { amount } } undated { deals value { amount } weightedValue { amount } }
     total { deals value { amount } weightedValue { amount } } withoutValue withoutRate
@@ -95,6 +95,18 @@ on_both! {
         }));
         let one = server.data(ASK, json!({ "months": 1 })).await["it"].take();
         assert_eq!((one["months"].as_array().unwrap().len(), &one["later"], &one["total"]["deals"]), (1, &sum(3, "600.10", "172.89"), &json!(9)));
+        // Of some leads: their deals, by what became of all.
+        let some = async |filter: Value| server.graphql(ASK, json!({ "filter": filter })).await;
+        let bobs = some(json!({ "email": { "eq": "bob@example.com" } })).await;
+        assert_eq!((&bobs["data"]["it"]["total"], &bobs["data"]["it"]["undated"]), (&sum(1, "10.00", "8.00"), &sum(1, "10.00", "8.00")));
+        assert_eq!((&bobs["extensions"]["reads"][0]["field"], &bobs["extensions"]["reads"][0]["from"]), (&json!("revenueForecast"), &json!("LEADS")));
+        let anns = some(json!({ "not": { "email": { "eq": "bob@example.com" } } })).await["data"]["it"].take();
+        assert_eq!((&anns["total"], &anns["withoutRate"], &anns["stages"][0]), (&sum(8, "1880.11", "541.46"), &json!(1), &told["stages"][0]));
+        assert_eq!((&anns["stages"][3]["winRate"], &anns["stages"][3]["openDeals"]), (&json!(0.8), &json!(0)));
+        assert_eq!(code(&some(json!({ "createdAt": { "withinDays": 0 } })).await), "BAD_USER_INPUT");
+        let token = server.token(&["revenue:read"]).await;
+        let refused = server.graphql_as(Some(&token), ASK, json!({ "filter": { "email": { "eq": "bob@example.com" } } })).await;
+        assert_eq!(code(&refused), "FORBIDDEN", "{refused}");
         // A deleted lead brings nothing.
         server.data("mutation ($id: ID!) { leadDelete(input: { id: $id }) { leadId } }", json!({ "id": bob })).await;
         let told = server.data(ASK, json!({})).await["it"].take();

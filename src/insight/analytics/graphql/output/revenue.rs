@@ -56,8 +56,8 @@ struct CampaignRevenue {
     conversions: f64,
     /// What they are worth, less what was given back.
     revenue: Money,
-    /// What was spent on it.
-    cost: Money,
+    /// What was spent on it; null where there is a filter on leads.
+    cost: Option<Money>,
     /// (revenue − cost) / cost; null without costs.
     roi: Option<f64>,
 }
@@ -94,9 +94,8 @@ pub(in crate::insight::analytics::graphql) struct Revenue {
     kinds: Vec<ConversionsOfKind>,
     /// By the source of the leads, those that brought most first.
     sources: Vec<SourceRevenue>,
-    /// By campaign, those that brought most first; null where there is a filter on leads. Conversions that no campaign has a part
-    /// in are in none of them.
-    campaigns: Option<Vec<CampaignRevenue>>,
+    /// By campaign, those that brought most first. Conversions that no campaign has a part in are in none of them.
+    campaigns: Vec<CampaignRevenue>,
     /// Costs by kind; those without any are left out. Null where there is a filter on leads.
     costs: Option<Vec<CostsOfKind>>,
     /// By day; empty unless asked for by `byDay`.
@@ -137,7 +136,7 @@ impl Revenue {
             campaign,
             conversions: line.conversions,
             revenue: money(line.minor),
-            cost: money(line.spent.minor),
+            cost: has_costs.then(|| money(line.spent.minor)),
             roi: line.roi(),
         };
         let day = |(day, line): (Day, Line)| RevenueDay {
@@ -155,7 +154,7 @@ impl Revenue {
             roi,
             kinds: all.kinds.into_iter().map(kind).collect(),
             sources: all.sources.into_iter().map(source).collect(),
-            campaigns: has_costs.then(|| campaigns.into_iter().map(campaign).collect()),
+            campaigns: campaigns.into_iter().map(campaign).collect(),
             costs: has_costs.then(|| all.costs.into_iter().map(cost).collect()),
             days: days.into_iter().map(day).collect(),
         }

@@ -24,7 +24,9 @@ use crate::app::App;
 use crate::db::{Direction, Page};
 use crate::error::Error;
 use crate::identity::{Rows, Scope};
+use crate::insight::report::graphql::remark;
 use crate::insight::revenue::conversions;
+use crate::leads::filter::LeadFilter;
 use crate::leads::visible::by_rows;
 
 /// Loads what hangs on deals, and the deals of leads, for all requests together.
@@ -273,6 +275,11 @@ impl ForecastQuery {
         )]
         months: Option<i32>,
         #[graphql(desc = "Whose day today is; UTC when absent.")] time_zone: Option<TimeZone>,
+        #[graphql(
+            desc = "Only open deals of leads for which this holds (scope `leads:read`). Win rates are those of all \
+                    deals."
+        )]
+        filter: Option<LeadFilter>,
     ) -> Result<RevenueForecast> {
         let zone = match time_zone {
             None => chrono_tz::Tz::UTC,
@@ -280,7 +287,9 @@ impl ForecastQuery {
                 .map_err(|error| Error::BadInput(error.to_string()))?,
         };
         let months = u32::try_from(months.unwrap_or(MONTHS)).unwrap_or(0);
-        let told = super::forecast(ctx.app(), ctx.caller()?, months, zone).await?;
+        let (told, reading) =
+            super::forecast(ctx.app(), ctx.caller()?, months, zone, filter.as_ref()).await?;
+        remark(ctx, "revenueForecast", reading);
         Ok(RevenueForecast::try_from(told)?)
     }
 }

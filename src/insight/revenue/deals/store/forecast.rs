@@ -8,6 +8,7 @@ use sea_orm::sea_query::Value;
 use sea_orm::{ConnectionTrait, DbErr};
 
 use crate::db::sql;
+use crate::leads::visible::Visible;
 
 /// The open deals of a stage within a span.
 #[derive(Clone, Debug)]
@@ -47,10 +48,11 @@ pub(in crate::insight::revenue::deals) async fn closed(
         .collect()
 }
 
-/// The open deals of leads that are not deleted, by stage and by the span that their expected close falls into. A span begins
+/// The open deals of some leads that are not deleted, by stage and by the span that their expected close falls into. A span begins
 /// with each of the days, which are in order.
 pub(in crate::insight::revenue::deals) async fn open(
     db: &impl ConnectionTrait,
+    leads: &Visible,
     days: &[Day],
     currency: &str,
 ) -> Result<Vec<Cell>, DbErr> {
@@ -61,6 +63,8 @@ pub(in crate::insight::revenue::deals) async fn open(
         values.push(day.0.into());
     }
     span.push_str(&format!(" ELSE {} END", days.len()));
+    values.extend([currency.into(), currency.into()]);
+    let of_leads = leads.and_among("deal.lead_id", &mut values);
     let text = format!(
         "SELECT stage_id, span, COUNT(*) AS deals, CAST(SUM(worth) AS BIGINT) AS value, \
          CAST(SUM(no_value) AS BIGINT) AS without_value, CAST(SUM(no_rate) AS BIGINT) AS without_rate FROM (\
@@ -68,10 +72,9 @@ pub(in crate::insight::revenue::deals) async fn open(
          CASE WHEN deal.reporting_currency = ? THEN COALESCE(deal.reporting_minor, 0) ELSE 0 END AS worth, \
          CASE WHEN deal.value_minor IS NULL THEN 1 ELSE 0 END AS no_value, \
          CASE WHEN deal.value_minor IS NULL OR deal.reporting_currency = ? THEN 0 ELSE 1 END AS no_rate \
-         FROM deal WHERE deal.state = 'OPEN' AND EXISTS (SELECT 1 FROM lead WHERE lead.id = deal.lead_id AND lead.deleted_at IS NULL)\
-         ) AS pending GROUP BY stage_id, span"
+         FROM deal WHERE deal.state = 'OPEN' AND EXISTS (SELECT 1 FROM lead WHERE lead.id = deal.lead_id AND lead.deleted_at IS NULL) \
+         {of_leads}) AS pending GROUP BY stage_id, span"
     );
-    values.extend([currency.into(), currency.into()]);
     let rows = db
         .query_all_raw(sql(db.get_database_backend(), &text, values))
         .await?;
