@@ -98,7 +98,7 @@ on_both! {
         assert_eq!(emails.len(), 3, "{top}");
         assert!(emails.contains(&json!("ann@example.com")), "{top}");
         let credits = text(&server, "attribution", &[&april[..], &[("model", "linear")]].concat()).await;
-        assert!(credits.contains("\nCHANNEL,KNOWN,"), "{credits}");
+        assert!(credits.contains("\nCHANNEL,NAMED,"), "{credits}");
         // Of some leads, and beside the range before.
         let some = [&april[..], &[("previous", "true"), ("filter", "{\"source\":{\"eq\":\"ads\"}}")]].concat();
         let totals = [&some[..], &[("table", "totals")]].concat();

@@ -390,7 +390,7 @@ pub(super) fn sales(report: &Report<Sales>, has_costs: bool) -> Vec<Table> {
 /// What a name is of, and the name.
 fn name(name: &Name) -> [Value; 2] {
     match name {
-        Name::Known(name) => [text("KNOWN"), text(name)],
+        Name::Known(name) => [text("NAMED"), text(name)],
         Name::Unknown => [text("UNKNOWN"), Value::Nothing],
         Name::Others => [text("OTHERS"), Value::Nothing],
     }
