@@ -42,6 +42,7 @@ pub(super) async fn read(
         models: &[],
         dimensions: &[],
         paths: false,
+        day: Some(range.from),
     };
     let mut sums = Sums::default();
     let mut windows = NamedWindows::new(order);
@@ -65,7 +66,9 @@ pub(super) async fn read(
         }
         windows.add(&names, outcome).map_err(unsolved)
     };
-    reading.each_trail(range.moments(), true, take).await?;
+    // One more than may be taken: then there are too many of the one or of the other.
+    let limit = Some(2 * as_of::MOST_AS_OF as u64 + 1);
+    reading.each_trail(range.moments(), true, limit, take).await?;
     Ok(Chain {
         sums,
         outcome: outcomes,
@@ -78,19 +81,16 @@ impl Chain {
         Journeys::of(self.outcome)
     }
 
-    /// What removing each does. Up to seconds of arithmetic, beside the runtime.
+    /// What removing each does.
     ///
     /// # Errors
     /// Journeys that never end.
-    pub(super) async fn solved(self) -> Result<Vec<Row>, Error> {
+    pub(super) fn solved(&self) -> Result<Vec<Row>, Error> {
         if self.outcome.converted == 0 {
             return Ok(Vec::new());
         }
-        let solved = tokio::task::spawn_blocking(move || {
-            let removal = self.windows.removal_effects().map_err(unsolved)?;
-            removed(&removal, &self.windows.names(), self.outcome)
-        });
-        solved.await.map_err(Error::internal)?
+        let removal = self.windows.removal_effects().map_err(unsolved)?;
+        removed(&removal, &self.windows.names(), self.outcome)
     }
 }
 

@@ -311,6 +311,7 @@ async fn learnt(
             models: &[],
             dimensions: &[AttributionDimension::Channel],
             paths: true,
+            day: Some(days.0),
         };
         let read = Box::pin(async {
             let sums = as_of::sums(&app.db().snapshot().await?, then, wanted, true).await?;

@@ -18,7 +18,7 @@ use super::{as_of, store};
 use crate::app::App;
 use crate::error::Error;
 use crate::insight::calendar::{ALL, DateRange, made};
-use crate::insight::report::{self, Report};
+use crate::insight::report::{ReadFrom, Report};
 use crate::leads::visible::Visible;
 
 /// What ranges are told from, of one moment.
@@ -59,11 +59,12 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// Takes the journeys of a span.
+    /// Takes the journeys of a span, of those that are kept so many at most.
     pub(super) async fn each_trail(
         &self,
         span: (Timestamp, Timestamp),
         with_lost: bool,
+        limit: Option<u64>,
         mut take: impl FnMut(&Trail) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let SummaryRequest { kinds, as_of, .. } = self.request;
@@ -83,6 +84,7 @@ impl<'a> Reading<'a> {
             kinds,
             with_lost,
             leads,
+            limit,
         };
         store::each_trail(&self.db, self.settings.version, asked, |row| {
             take(&store::read(&row)?)
@@ -91,7 +93,7 @@ impl<'a> Reading<'a> {
     }
 
     /// What is needed of a range.
-    pub(super) async fn of(&self, range: DateRange, needs: Needs<'_>) -> Result<OfRange<'_>, Error> {
+    pub(super) async fn of(&self, range: DateRange, needs: Needs<'_>) -> Result<RangeSums<'_>, Error> {
         let Needs { models, paths, lost } = needs;
         let by = self.request.by;
         let moments = range.moments();
@@ -107,21 +109,24 @@ impl<'a> Reading<'a> {
             models,
             dimensions: &[by],
             paths,
+            day: Some(range.from),
         };
+        // Where sums tell of journeys they tell of those that ended in nothing as well, and which names are told apart is by all.
+        let with_lost = paths && (lost || self.request.as_of.is_none());
         let mut edges = Sums::default();
         for span in counted {
             let add = |trail: &Trail| {
                 edges.add_wanted(wanted, trail, 1, &self.settings.settings);
                 Ok(())
             };
-            self.each_trail(span, paths && lost, add).await?;
+            self.each_trail(span, with_lost, None, add).await?;
         }
         let asked = store::Asked {
             version: self.settings.version,
             spans,
             kinds: self.request.kinds.clone(),
         };
-        Ok(OfRange {
+        Ok(RangeSums {
             db: &self.db,
             by,
             asked,
@@ -129,21 +134,23 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// A report of what is told.
-    pub(super) fn report<T>(&self, current: T, previous: Option<(DateRange, T)>) -> Report<T> {
+    /// A report of what is told of each of [`ranges`](crate::insight::report::Asked::ranges).
+    pub(super) fn report<T>(&self, mut told: Vec<T>) -> Report<T> {
+        let asked = &self.request.asked;
         Report {
-            range: self.request.asked.range,
-            current,
-            previous,
+            range: asked.range,
+            current: told.pop().expect("the range itself"),
+            previous: asked.previous().zip(told.pop()),
             at: self.at,
-            is_complete: true,
-            reading: report::Reading::of(&self.leads),
+            // Where none are summed up yet, trails are missing as well.
+            is_complete: self.request.as_of.is_some() || self.settings.is_summed_up(),
+            read_from: ReadFrom::of(&self.leads),
         }
     }
 }
 
 /// The sums of a range.
-pub(super) struct OfRange<'a> {
+pub(super) struct RangeSums<'a> {
     db: &'a store::Snapshot,
     by: AttributionDimension,
     /// Whole UTC months and days.
@@ -160,7 +167,7 @@ pub(super) struct Learnt {
     outcome: Outcome,
 }
 
-impl OfRange<'_> {
+impl RangeSums<'_> {
     pub(super) async fn learnt(&self) -> Result<Learnt, Error> {
         let mut paths = store::paths(self.db, &self.asked, self.by).await?;
         for ((dimension, ..), more) in &self.edges.paths {

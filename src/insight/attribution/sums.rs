@@ -37,6 +37,24 @@ pub struct SummaryRequest {
     pub as_of: Option<Timestamp>,
 }
 
+impl SummaryRequest {
+    /// Whether it is told by sums that are kept.
+    fn is_of_sums(&self, caller: &Caller) -> bool {
+        self.as_of.is_none() && self.asked.is_of_all(caller)
+    }
+
+    /// A name for what is told of it to who may see and do the same.
+    fn named<T>(&self, caller: &Caller, more: impl Debug) -> String {
+        let Self {
+            asked,
+            by,
+            kinds,
+            as_of,
+        } = self;
+        asked.named::<T>(caller, (by, kinds, as_of, more))
+    }
+}
+
 /// What a sum is of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Name {
@@ -152,18 +170,15 @@ pub async fn summary(
 ) -> Result<Report<Summary>, Error> {
     let read = Box::pin(async {
         let (reading, currency) = begun(app, caller, request).await?;
-        let told = async |range| summarised(&reading, range, &currency, model, with_journeys).await;
-        let current = told(request.asked.range).await?;
-        let previous = match request.asked.previous() {
-            Some(range) => Some((range, told(range).await?)),
-            None => None,
-        };
-        Ok(reading.report(current, previous))
+        let mut told = Vec::new();
+        for range in request.asked.ranges() {
+            told.push(summarised(&reading, range, &currency, model, with_journeys).await?);
+        }
+        Ok(reading.report(told))
     });
-    let more = (request.by, &request.kinds, model, with_journeys);
-    let report = match request.as_of {
-        None => request.asked.together(app, caller, more, read).await?,
-        Some(_) => by_journeys(app, caller, request, more, read).await?,
+    let report = match request.is_of_sums(caller) {
+        true => read.await?,
+        false => by_journeys(app, caller, request, (model, with_journeys), read).await?,
     };
     Ok(report.map(|summary| summary.cut(first)))
 }
@@ -187,19 +202,15 @@ pub async fn summary_by_order(
     }
     let read = Box::pin(async {
         let (reading, currency) = begun(app, caller, request).await?;
-        let current = higher_order::read(&reading, request.by, request.asked.range, order).await?;
-        let previous = match request.asked.previous() {
-            Some(range) => Some((
-                range,
-                higher_order::read(&reading, request.by, range, order).await?,
-            )),
-            None => None,
-        };
+        let mut chains = Vec::new();
+        for range in request.asked.ranges() {
+            chains.push(higher_order::read(&reading, request.by, range, order).await?);
+        }
         let settings = reading.settings.clone();
-        let report = reading.report((), None);
-        // What is read from is given back before the chain is solved.
+        let report = reading.report(chains);
+        // What is read from is given back before a chain is solved: up to seconds of arithmetic, beside the runtime.
         drop(reading);
-        let told = async |chain: Chain| -> Result<Summary, Error> {
+        let told = move |chain: Chain| {
             let mut totals = BTreeMap::new();
             add_totals(&mut totals, &chain.sums);
             Ok(Summary {
@@ -207,23 +218,13 @@ pub async fn summary_by_order(
                 currency: currency.clone(),
                 totals,
                 journeys: Some(chain.journeys()),
-                rows: chain.solved().await?,
+                rows: chain.solved()?,
             })
         };
-        Ok(Report {
-            current: told(current).await?,
-            previous: match previous {
-                Some((range, chain)) => Some((range, told(chain).await?)),
-                None => None,
-            },
-            range: report.range,
-            at: report.at,
-            is_complete: report.is_complete,
-            reading: report.reading,
-        })
+        let solved = tokio::task::spawn_blocking(move || report.try_map(told));
+        solved.await.map_err(Error::internal)?
     });
-    let more = (request.by, &request.kinds, order);
-    let report = by_journeys(app, caller, request, more, read).await?;
+    let report = by_journeys(app, caller, request, order, read).await?;
     Ok(report.map(|summary| summary.cut(first)))
 }
 
@@ -249,12 +250,10 @@ async fn by_journeys<T: Clone + Send + Sync + 'static>(
     more: impl Debug,
     read: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let SummaryRequest { asked, as_of, .. } = request;
     // Which leads are meant is told as it is known now.
-    let is_of_all = !asked.has_filter() && caller.require_all_rows().is_ok();
-    let is_settled = is_of_all && as_of.is_some_and(|as_of| as_of < app.clock().now());
-    let what = asked.named::<T>(caller, (as_of, more));
-    in_turn(app, what, is_settled, read).await
+    let is_settled =
+        request.asked.is_of_all(caller) && request.as_of.is_some_and(|as_of| as_of < app.clock().now());
+    in_turn(app, request.named::<T>(caller, more), is_settled, read).await
 }
 
 async fn summarised(
@@ -316,21 +315,19 @@ pub async fn compare(
 ) -> Result<Report<Compared>, Error> {
     let read = Box::pin(async {
         let (reading, currency) = begun(app, caller, request).await?;
-        let current = compared(&reading, request.asked.range, &currency).await?;
-        let previous = match request.asked.previous() {
-            Some(range) => Some((range, compared(&reading, range, &currency).await?)),
-            None => None,
-        };
-        Ok(reading.report(current, previous))
+        let mut told = Vec::new();
+        for range in request.asked.ranges() {
+            told.push(compared(&reading, range, &currency).await?);
+        }
+        Ok(reading.report(told))
     });
-    let more = (request.by, &request.kinds);
-    match request.as_of {
+    match request.is_of_sums(caller) {
         // All sums of all models for all who ask for the same at once.
-        None => {
-            let what = request.asked.named::<Compared>(caller, more);
+        true => {
+            let what = request.named::<Report<Compared>>(caller, ());
             app.memory::<Together>().ask(what, read).await
         }
-        Some(_) => by_journeys(app, caller, request, more, read).await,
+        false => by_journeys(app, caller, request, (), read).await,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Readings of journeys themselves: few at a time, as each holds a connection for seconds, and one for all who ask for the same.
+//! Readings of journeys themselves: few at a time, as each may hold a connection for seconds, and one for all who ask for the same.
 
 use std::future::Future;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use async_graphql::{Context, OutputType, SimpleObject, TypeName};
 use entity::{Day, Timestamp};
 
-use super::{Asked, Reading, Report};
+use super::{Asked, ReadFrom, Report};
 use crate::api::types::{Access, TimeZone};
 use crate::error::Error;
 use crate::insight::calendar::DateRange;
@@ -31,8 +31,8 @@ pub fn asked(
 }
 
 /// Says so where a report was read from leads.
-pub fn remark(ctx: &Context<'_>, field: &str, reading: Reading) {
-    if reading == Reading::Leads {
+pub fn remark(ctx: &Context<'_>, field: &str, read_from: ReadFrom) {
+    if read_from == ReadFrom::Leads {
         let because = "a filter, or what the caller sees, selects leads: they, or what they did, were read one by one, not sums";
         ctx.remark(field, "LEADS", because);
     }
@@ -92,7 +92,7 @@ impl<T: OfRange> TypeName for Told<T> {
 impl<T: OfRange> Told<T> {
     /// What a report tells, and a remark where it was read from leads.
     pub fn new<R>(ctx: &Context<'_>, field: &str, report: Report<R>, told: impl Fn(R) -> T) -> Self {
-        remark(ctx, field, report.reading);
+        remark(ctx, field, report.read_from);
         let Report {
             range,
             current,

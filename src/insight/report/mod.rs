@@ -66,6 +66,12 @@ impl Asked {
         meant(self.filter.as_ref()).is_some()
     }
 
+    /// Whether all leads are meant, and the caller sees them: then sums tell it.
+    #[must_use]
+    pub fn is_of_all(&self, caller: &Caller) -> bool {
+        !self.has_filter() && caller.require_all_rows().is_ok()
+    }
+
     /// The leads that it is of.
     ///
     /// # Errors
@@ -86,7 +92,7 @@ impl Asked {
         more: impl Debug,
         read: BoxFuture<'_, Result<T, Error>>,
     ) -> Result<T, Error> {
-        if !self.has_filter() && caller.require_all_rows().is_ok() {
+        if self.is_of_all(caller) {
             return read.await;
         }
         let what = self.named::<T>(caller, more);
@@ -126,14 +132,14 @@ pub async fn selected(app: &App, caller: &Caller, filter: Option<&LeadFilter>) -
 
 /// How a report was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum ReadFrom {
     /// From sums.
     Sums,
     /// From each lead, as there is a filter, or the caller sees a part of them.
     Leads,
 }
 
-impl Reading {
+impl ReadFrom {
     /// Of some leads, or of all.
     #[must_use]
     pub const fn of(leads: &Visible) -> Self {
@@ -155,13 +161,31 @@ pub struct Report<T> {
     pub previous: Option<(DateRange, T)>,
     /// As of when.
     pub at: Timestamp,
-    /// Whether all leads are counted: not while they are looked at for the first time, or anew.
+    /// Whether all is counted: not while leads are looked at for the first time, or anew.
     pub is_complete: bool,
     /// How it was read.
-    pub reading: Reading,
+    pub read_from: ReadFrom,
 }
 
 impl<T> Report<T> {
+    /// The same of what is made of each part.
+    ///
+    /// # Errors
+    /// Those of `make`.
+    pub fn try_map<R>(self, make: impl Fn(T) -> Result<R, Error>) -> Result<Report<R>, Error> {
+        let previous = self
+            .previous
+            .map(|(range, told)| Ok::<_, Error>((range, make(told)?)));
+        Ok(Report {
+            range: self.range,
+            current: make(self.current)?,
+            previous: previous.transpose()?,
+            at: self.at,
+            is_complete: self.is_complete,
+            read_from: self.read_from,
+        })
+    }
+
     /// The same of what is made of each part.
     pub fn map<R>(self, make: impl Fn(T) -> R) -> Report<R> {
         Report {
@@ -170,7 +194,7 @@ impl<T> Report<T> {
             previous: self.previous.map(|(range, told)| (range, make(told))),
             at: self.at,
             is_complete: self.is_complete,
-            reading: self.reading,
+            read_from: self.read_from,
         }
     }
 }

@@ -92,6 +92,27 @@ on_both! {
         server.stop().await;
     }
 
+    async fn what_is_summed_up_for_the_first_time_is_not_complete(database: &Database) {
+        let server = Server::start(database, Setup::default()).await;
+        scene(&server).await;
+        server.stop().await;
+        // Nobody works.
+        let server = Server::start(database, Setup::default().without_work()).await;
+        let query = "query ($filter: LeadFilter, $asOf: DateTime) { it: attributionCompare(range: { from: \"2026-03-01\", to: \"2026-03-31\" }, filter: $filter, asOf: $asOf) { isComplete } }";
+        let some = json!({ "filter": { "email": { "eq": "ann@example.com" } } });
+        let is_complete = async |more: &Value| server.data(query, more.clone()).await["it"]["isComplete"].take();
+        assert_eq!((is_complete(&json!({})).await, is_complete(&some).await), (json!(true), json!(true)));
+        // As after an upgrade that brings attribution.
+        let db = server.app().db().write();
+        sea_orm::ConnectionTrait::execute_unprepared(db, "UPDATE attribution_settings SET state = 'BUILDING'").await.unwrap();
+        assert_eq!((is_complete(&json!({})).await, is_complete(&some).await), (json!(false), json!(false)));
+        assert_eq!(is_complete(&json!({ "asOf": "2026-03-20T00:00:00Z" })).await, true, "it is made of what happened itself");
+        let file = server.url("/exports/reports/attribution?from=2026-03-01&to=2026-03-31");
+        let file = server.http().get(file).bearer_auth(server.admin()).send().await.unwrap();
+        let name = file.headers()["content-disposition"].to_str().unwrap();
+        assert!(name.contains("-incomplete.csv"), "{name}");
+    }
+
     async fn other_weights_take_the_trails_that_there_are(server: &Server) {
         scene(server).await;
         let weights = "{ it: attributionSummary(range: { from: \"2026-02-10\", to: \"2026-03-31\" }, model: U_SHAPED, by: CHANNEL) {

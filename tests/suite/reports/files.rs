@@ -9,7 +9,7 @@ use reqwest::Response;
 use serde_json::{Value, json};
 
 use super::told::scene;
-use super::{lead, told};
+use super::{converted, lead, told};
 use crate::row_filter::partner;
 use crate::support::{Database, Server, Setup, command};
 
@@ -106,6 +106,11 @@ on_both! {
             current,PURCHASE,1,EUR,100.01,0,0,0.00\n";
         assert_eq!(text(&server, "attribution", &totals).await, wanted);
         assert_eq!(text(&server, "attribution-comparison", &totals).await, wanted);
+        let before = [("from", "2026-05-01"), ("to", "2026-05-30"), ("previous", "true"), ("filter", "{\"source\":{\"eq\":\"ads\"}}")];
+        let wanted = wanted.replace("current,", "previous,");
+        for report in ["attribution", "attribution-comparison"] {
+            assert_eq!(text(&server, report, &[&before[..], &[("table", "totals")]].concat()).await, wanted, "{report}");
+        }
         let others = [("from", "2026-05-01"), ("to", "2026-05-30"), ("previous", "true"), ("filter", "{\"not\":{\"source\":{\"eq\":\"ads\"}}}")];
         let none = text(&server, "attribution", &others).await;
         assert_eq!(none, "range,by,name_kind,name,conversions,share,currency,value,value_share\n");
@@ -216,8 +221,10 @@ on_both! {
         let filter = [&MARCH[..], &[("filter", "{\"source\":{\"eq\":\"ads\"}}")]].concat();
         assert_eq!(ask(server, &token, "journeys", &filter).await.status(), 403);
         // Who sees a part of the leads has reports of these, and none that are of all.
-        lead(server, "2026-03-02T08:00:00Z", "ann@example.com", Some("ads")).await;
-        lead(server, "2026-03-02T08:00:00Z", "bob@example.com", Some("fair")).await;
+        let ann = lead(server, "2026-03-02T08:00:00Z", "ann@example.com", Some("ads")).await;
+        let bob = lead(server, "2026-03-02T08:00:00Z", "bob@example.com", Some("fair")).await;
+        converted(server, &ann, "2026-03-02T08:00:00Z", "PURCHASE", Some("5")).await;
+        converted(server, &bob, "2026-03-02T08:00:00Z", "PURCHASE", Some("7")).await;
         told(server).await;
         let some = partner(server, &["lifecycle:read", "leads:read", "revenue:read"], "{\"source\":{\"eq\":\"ads\"}}").await;
         let found = ask(server, &some, "funnel", &[&MARCH[..], &[("table", "totals")]].concat()).await.text().await.unwrap();
@@ -225,6 +232,8 @@ on_both! {
         for report in ["attribution", "attribution-comparison"] {
             let found = ask(server, &some, report, &[&MARCH[..], &[("table", "totals")]].concat()).await;
             assert_eq!(found.status(), 200, "{report}");
+            assert_eq!(found.text().await.unwrap(), "kind,conversions,currency,value,unvalued,direct,direct_value\n\
+                PURCHASE,1,EUR,5.00,0,1,5.00\n", "{report}");
         }
         for report in ["sources", "revenue", "forecast"] {
             let query = if report == "forecast" { &months[..] } else { &MARCH[..] };

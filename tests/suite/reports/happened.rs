@@ -16,7 +16,7 @@ const REVENUE: &str = "query ($range: ReportRangeInput!, $zone: TimeZone, $filte
         kinds { kind conversions revenue { amount } unvalued } sources { source conversions revenue { amount } cost { amount } roi }
         campaigns { campaign conversions revenue { amount } cost { amount } roi } costs { kind amount { amount } unvalued }
         days { day conversions revenue { amount } cost { amount } } }
-        previous { conversions revenue { amount } cost { amount } } } }";
+        previous { conversions revenue { amount } cost { amount } campaigns { campaign revenue { amount } } } } }";
 
 async fn server(database: &Database) -> Server {
     Server::start(database, Setup::default().at("2026-02-01T00:00:00Z")).await
@@ -140,7 +140,10 @@ on_both! {
         let day = |days: &Value, day: &str| days.as_array().unwrap().iter().find(|one| one["day"] == day).unwrap().clone();
         assert_eq!(day(&current["days"], "2026-03-04"), json!({ "day": "2026-03-04", "conversions": 2, "revenue": { "amount": "100.01" }, "cost": { "amount": "0.00" } }));
         assert_eq!(day(&current["days"], "2026-03-31")["cost"]["amount"], "5.00");
-        assert_eq!(found["previous"], json!({ "conversions": 1, "revenue": { "amount": "20.00" }, "cost": { "amount": "7.00" } }));
+        assert_eq!(found["previous"], json!({ "conversions": 1, "revenue": { "amount": "20.00" }, "cost": { "amount": "7.00" }, "campaigns": [] }));
+        let after = json!({ "range": { "from": "2026-04-01", "to": "2026-05-01" }, "previous": true });
+        let after = server.data(REVENUE, after).await["it"].take();
+        assert_eq!((&after["current"]["campaigns"], &after["previous"]["campaigns"][0]), (&json!([]), &json!({ "campaign": "spring", "revenue": { "amount": "100.01" } })));
         // The first touch is no campaign's: nothing is left for one.
         let first = json!({ "range": march(), "model": "FIRST_TOUCH" });
         let first = server.data(REVENUE, first).await["it"]["current"]["campaigns"].take();

@@ -17,7 +17,7 @@ use crate::insight::analytics::model::cohorts::Period;
 use crate::insight::analytics::reports::{self, MOST_TOP};
 use crate::insight::attribution::{self, SummaryRequest};
 use crate::insight::calendar::DateRange;
-use crate::insight::report::{Asked, Reading, Report};
+use crate::insight::report::{Asked, ReadFrom, Report};
 use crate::insight::revenue;
 use crate::leads::cell::Value;
 use crate::leads::export::ExportFormat;
@@ -45,7 +45,7 @@ struct Told {
     at: Timestamp,
     previous: Option<DateRange>,
     is_complete: bool,
-    reading: Reading,
+    read_from: ReadFrom,
 }
 
 impl Told {
@@ -55,18 +55,18 @@ impl Told {
             at: report.at,
             previous: report.previous.as_ref().map(|(range, _)| *range),
             is_complete: report.is_complete,
-            reading: report.reading,
+            read_from: report.read_from,
         }
     }
 
     /// What is of no range.
-    fn now(app: &App, tables: Vec<Table>, reading: Reading) -> Self {
+    fn now(app: &App, tables: Vec<Table>, read_from: ReadFrom) -> Self {
         Self {
             tables,
             at: app.clock().now(),
             previous: None,
             is_complete: true,
-            reading,
+            read_from,
         }
     }
 }
@@ -228,9 +228,9 @@ async fn told(app: &App, caller: &Caller, request: &ReportRequest, range: DateRa
         ReportKind::Forecast => {
             let months = request.months.unwrap_or(MONTHS);
             let of = asked.filter.as_ref();
-            let (forecast, reading) = revenue::forecast(app, caller, months, range.zone, of).await?;
+            let (forecast, read_from) = revenue::forecast(app, caller, months, range.zone, of).await?;
             let tables = tables::forecast(&forecast).map_err(Error::internal)?;
-            Told::now(app, tables, reading)
+            Told::now(app, tables, read_from)
         }
     })
 }
@@ -289,14 +289,14 @@ fn about(request: &ReportRequest, range: DateRange, told: &Told) -> Vec<(&'stati
             .into_iter()
             .filter_map(|(name, chosen)| Some((name, chosen?))),
     );
-    let reading = match told.reading {
-        Reading::Sums => "SUMS",
-        Reading::Leads => "LEADS",
+    let read_from = match told.read_from {
+        ReadFrom::Sums => "SUMS",
+        ReadFrom::Leads => "LEADS",
     };
     about.extend([
         ("as of", text(told.at.to_rfc3339())),
         ("complete", Value::Flag(told.is_complete)),
-        ("read from", text(reading)),
+        ("read from", text(read_from)),
     ]);
     about
 }

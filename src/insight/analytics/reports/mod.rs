@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
 use crate::insight::calendar::{ALL, DateRange, FINE, Span, made};
-use crate::insight::report::{Asked, Reading, Report};
+use crate::insight::report::{Asked, ReadFrom, Report};
 use crate::leads::visible::Visible;
 
 /// Most cohorts of one answer.
@@ -164,9 +164,9 @@ impl<'a> ReadingOf<'a> {
             previous,
             at: self.at,
             is_complete: self.is_complete,
-            reading: match self.few {
-                Some(_) => Reading::Leads,
-                None => Reading::Sums,
+            read_from: match self.few {
+                Some(_) => ReadFrom::Leads,
+                None => ReadFrom::Sums,
             },
         }
     }

@@ -186,7 +186,7 @@ impl AttributionQuery {
     }
 }
 
-/// What is not read from sums is not read again and again for who watches.
+/// What is made of the journeys of all leads is not made again and again for who watches.
 fn of_sums_when_live(ctx: &Context<'_>, is_of_journeys: bool) -> Result<(), Error> {
     let is_live = ctx.query_env.operation.node.ty == OperationType::Subscription;
     if is_live && is_of_journeys {

@@ -192,6 +192,43 @@ impl Windows {
         Ok(())
     }
 
+    /// The same under other numbers of channels, with the states in the order of their windows: so it is solved in one way, whatever
+    /// the order in which journeys were counted.
+    #[must_use]
+    pub fn renumbered(&self, number: impl Fn(Channel) -> Channel) -> Self {
+        let window = |window: &[Channel]| window.iter().map(|channel| number(*channel)).collect();
+        let states = self.states.0.iter();
+        let mut states: Vec<(Box<[Channel]>, usize)> =
+            states.map(|(of, state)| (window(of), *state)).collect();
+        states.sort_unstable();
+        let mut places = vec![0; states.len()];
+        for (place, (_, state)) in states.iter().enumerate() {
+            places[*state] = place;
+        }
+        let step = |((from, to), times): (&(usize, usize), &i64)| ((places[*from], places[*to]), *times);
+        Self {
+            order: self.order,
+            starts: self
+                .starts
+                .iter()
+                .map(|(state, times)| (places[*state], *times))
+                .collect(),
+            steps: self.steps.iter().map(step).collect(),
+            ends: self
+                .ends
+                .iter()
+                .map(|(state, outcome)| (places[*state], *outcome))
+                .collect(),
+            states: States(
+                states
+                    .into_iter()
+                    .enumerate()
+                    .map(|(place, (of, _))| (of, place))
+                    .collect(),
+            ),
+        }
+    }
+
     /// The removal effects of channels in that chain.
     ///
     /// # Errors

@@ -151,7 +151,8 @@ impl NamedPaths {
 /// Journeys under names, for a chain of a higher order.
 #[derive(Clone, Debug)]
 pub struct NamedWindows {
-    numbers: HashMap<String, Channel>,
+    /// Numbered as they came.
+    numbers: BTreeMap<String, Channel>,
     windows: Windows,
 }
 
@@ -160,7 +161,7 @@ impl NamedWindows {
     #[must_use]
     pub fn new(order: NonZeroUsize) -> Self {
         Self {
-            numbers: HashMap::new(),
+            numbers: BTreeMap::new(),
             windows: Windows::new(order),
         }
     }
@@ -191,15 +192,18 @@ impl NamedWindows {
     /// # Errors
     /// As of [`removal_effects_of_order`](super::markov::removal_effects_of_order).
     pub fn removal_effects(&self) -> Result<Removal, MarkovError> {
-        self.windows.removal_effects()
+        let mut places = vec![0; self.numbers.len()];
+        for (place, number) in (0..).zip(self.numbers.values()) {
+            places[usize::from(*number)] = place;
+        }
+        let windows = self.windows.renumbered(|number| places[usize::from(number)]);
+        windows.removal_effects()
     }
 
-    /// The names in the order of their numbers, as [`Numbered::names`].
+    /// The names in their order, as [`Numbered::names`].
     #[must_use]
     pub fn names(&self) -> Vec<Option<String>> {
-        let mut names: Vec<_> = self.numbers.iter().collect();
-        names.sort_by_key(|(_, number)| **number);
-        names.into_iter().map(|(name, _)| Some(name.clone())).collect()
+        self.numbers.keys().cloned().map(Some).collect()
     }
 }
 
@@ -296,7 +300,37 @@ mod tests {
         assert_eq!(numbered.transitions.total(), paths.total());
     }
 
+    fn windows(journeys: &[(Vec<Channel>, Outcome)], order: usize) -> NamedWindows {
+        let mut windows = NamedWindows::new(NonZeroUsize::new(order).unwrap());
+        for (channels, outcome) in journeys {
+            let names = channels.iter().map(|channel| LETTERS[usize::from(*channel)]);
+            windows.add(&names.collect::<Vec<_>>(), *outcome).unwrap();
+        }
+        windows
+    }
+
     proptest! {
+        #[test]
+        fn chains_come_out_the_same_in_any_order(journeys in journeys(), order in 1_usize..=4) {
+            let forwards = windows(&journeys, order);
+            let reversed: Vec<_> = journeys.iter().rev().cloned().collect();
+            let backwards = windows(&reversed, order);
+            prop_assert_eq!(forwards.names(), backwards.names());
+            // To the last digit.
+            let effects = forwards.removal_effects();
+            prop_assert_eq!(&effects, &backwards.removal_effects());
+            // And as of chains of numbers.
+            let order = NonZeroUsize::new(order).unwrap();
+            let plain = super::super::markov::removal_effects_of_order(&paths(&journeys), order);
+            match (effects, plain) {
+                (Ok(named), Ok(plain)) => for (one, other) in named.effects.iter().zip(&plain.effects) {
+                    prop_assert_eq!(forwards.names()[usize::from(one.channel)].as_deref(), Some(LETTERS[usize::from(other.channel)]));
+                    prop_assert!((one.conversions - other.conversions).abs() < 1e-9);
+                },
+                (named, plain) => prop_assert_eq!(named.is_err(), plain.is_err()),
+            }
+        }
+
         #[test]
         fn days_add_up_and_numbers_mean_the_same(one in journeys(), other in journeys()) {
             let all: Vec<_> = other.iter().chain(&one).cloned().collect();

@@ -74,6 +74,8 @@ pub struct Wanted<'a> {
     pub dimensions: &'a [AttributionDimension],
     /// What models need that look at all journeys.
     pub paths: bool,
+    /// All as of this day, where it does not matter of which it is.
+    pub day: Option<Day>,
 }
 
 impl Wanted<'_> {
@@ -82,6 +84,7 @@ impl Wanted<'_> {
         models: &RULES,
         dimensions: AttributionDimension::ALL,
         paths: true,
+        day: None,
     };
 }
 
@@ -113,7 +116,6 @@ impl Sums {
         times: i64,
         settings: &AttributionSettings,
     ) {
-        let day = trail.at.day();
         let (outcome, ended_in) = match trail.end {
             End::Converted { kind, value, .. } => {
                 self.add_conversion(wanted, trail, (kind, value), times, settings);
@@ -124,6 +126,7 @@ impl Sums {
         if !wanted.paths {
             return;
         }
+        let day = wanted.day.unwrap_or_else(|| trail.at.day());
         let outcome = if times < 0 { -outcome } else { outcome };
         for dimension in wanted.dimensions {
             let likely = trail.touches.iter().filter(|touch| touch.is_likely());
@@ -211,7 +214,7 @@ impl Sums {
         times: i64,
         settings: &AttributionSettings,
     ) {
-        let day = trail.at.day();
+        let day = wanted.day.unwrap_or_else(|| trail.at.day());
         let minor = value.unwrap_or_default();
         let is_untouched = trail.touches.is_empty();
         let total = Total {

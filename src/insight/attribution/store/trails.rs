@@ -6,7 +6,7 @@ use entity::id::LeadId;
 use entity::{ConversionKind, Timestamp, attribution_trail};
 use futures_util::TryStreamExt as _;
 use sea_orm::sea_query::Condition;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, StreamTrait};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, StreamTrait};
 use uuid::Uuid;
 
 use super::facts::since_table;
@@ -122,6 +122,8 @@ pub(in crate::insight::attribution) struct Trails<'a> {
     pub(in crate::insight::attribution) with_lost: bool,
     /// Of these leads.
     pub(in crate::insight::attribution) leads: &'a Visible,
+    /// So many at most: PostgreSQL sends to the end what was asked for, though nobody reads on.
+    pub(in crate::insight::attribution) limit: Option<u64>,
 }
 
 /// Takes trails in no order, one by one as they come: while one is read here the database is at the next.
@@ -136,6 +138,7 @@ pub(in crate::insight::attribution) async fn each_trail(
         kinds,
         with_lost,
         leads,
+        limit,
     } = asked;
     let ended_in = attribution_trail::Column::EndedIn;
     let ended = match kinds {
@@ -152,7 +155,8 @@ pub(in crate::insight::attribution) async fn each_trail(
         .filter(attribution_trail::Column::Version.eq(version))
         .filter(attribution_trail::Column::At.gte(from))
         .filter(attribution_trail::Column::At.lt(to))
-        .filter(Condition::all().add(ended).add_option(leads.among(lead)));
+        .filter(Condition::all().add(ended).add_option(leads.among(lead)))
+        .limit(limit);
     let mut rows = pin!(found.stream(db).await?);
     while let Some(row) = rows.try_next().await? {
         take(&row)?;

@@ -12,7 +12,7 @@ use super::{DealStage, store};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
-use crate::insight::report::{Reading, selected};
+use crate::insight::report::{ReadFrom, selected};
 use crate::insight::revenue::rates::reporting_currency;
 use crate::leads::filter::LeadFilter;
 
@@ -73,7 +73,7 @@ pub async fn forecast(
     months: u32,
     zone: Tz,
     filter: Option<&LeadFilter>,
-) -> Result<(Forecast, Reading), Error> {
+) -> Result<(Forecast, ReadFrom), Error> {
     caller.require(Scope::Read(Area::Revenue))?;
     caller.require_all_rows()?;
     if !(1..=MOST_MONTHS).contains(&months) {
@@ -146,7 +146,7 @@ pub async fn forecast(
         without_rate,
         stages: told,
     };
-    Ok((forecast, Reading::of(&leads)))
+    Ok((forecast, ReadFrom::of(&leads)))
 }
 
 /// The same moment of the year before.

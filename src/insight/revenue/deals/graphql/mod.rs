@@ -287,9 +287,9 @@ impl ForecastQuery {
                 .map_err(|error| Error::BadInput(error.to_string()))?,
         };
         let months = u32::try_from(months.unwrap_or(MONTHS)).unwrap_or(0);
-        let (told, reading) =
+        let (told, read_from) =
             super::forecast(ctx.app(), ctx.caller()?, months, zone, filter.as_ref()).await?;
-        remark(ctx, "revenueForecast", reading);
+        remark(ctx, "revenueForecast", read_from);
         Ok(RevenueForecast::try_from(told)?)
     }
 }
