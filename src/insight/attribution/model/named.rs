@@ -312,10 +312,12 @@ mod tests {
     proptest! {
         #[test]
         fn chains_come_out_the_same_in_any_order(journeys in journeys(), order in 1_usize..=4) {
+            let journeys: Vec<_> = journeys.into_iter().filter(|(_, outcome)| outcome.journeys() > 0).collect();
             let forwards = windows(&journeys, order);
             let reversed: Vec<_> = journeys.iter().rev().cloned().collect();
             let backwards = windows(&reversed, order);
-            prop_assert_eq!(forwards.names(), backwards.names());
+            let names = forwards.names();
+            prop_assert_eq!(&names, &backwards.names());
             // To the last digit.
             let effects = forwards.removal_effects();
             prop_assert_eq!(&effects, &backwards.removal_effects());
@@ -324,7 +326,7 @@ mod tests {
             let plain = super::super::markov::removal_effects_of_order(&paths(&journeys), order);
             match (effects, plain) {
                 (Ok(named), Ok(plain)) => for (one, other) in named.effects.iter().zip(&plain.effects) {
-                    prop_assert_eq!(forwards.names()[usize::from(one.channel)].as_deref(), Some(LETTERS[usize::from(other.channel)]));
+                    prop_assert_eq!(names[usize::from(one.channel)].as_deref(), Some(LETTERS[usize::from(other.channel)]));
                     prop_assert!((one.conversions - other.conversions).abs() < 1e-9);
                 },
                 (named, plain) => prop_assert_eq!(named.is_err(), plain.is_err()),
