@@ -87,7 +87,7 @@ impl<'a> Reading<'a> {
             limit,
         };
         store::each_trail(&self.db, self.settings.version, asked, |row| {
-            take(&store::read(&row)?)
+            take(&store::read(row)?)
         })
         .await
     }
