@@ -101,15 +101,13 @@ pub(in crate::insight::analytics) async fn engaged(
     let mut query = Query::select();
     query
         .expr(Expr::cust(number(at, steps)))
-        // One word to group by: SQLite sorts all rows by it.
+        // One word to group by: SQLite sorts all rows by it. Of columns of which there are few values each, so that PostgreSQL
+        // expects few groups and does not sort.
         .expr(Expr::cust(
-            "engagement.engagement_type || ' ' || engagement.channel || CASE WHEN engagement.revenue_minor IS NULL THEN '' \
-             ELSE ' ' || engagement.currency END",
+            "engagement.engagement_type || ' ' || engagement.channel || ' ' || COALESCE(engagement.currency, '')",
         ))
         .expr(Expr::cust("count(*)"))
-        .expr(Expr::cust(
-            "CAST(COALESCE(sum(engagement.revenue_minor), 0) AS BIGINT)",
-        ))
+        .expr(Expr::cust("CAST(sum(engagement.revenue_minor) AS BIGINT)"))
         .from(engagement::Entity)
         .and_where(Expr::cust(within(at, steps)));
     if let Some(among) = leads.and_then(|leads| leads.among(LEAD)) {
@@ -124,13 +122,13 @@ pub(in crate::insight::analytics) async fn engaged(
         .map(|row| {
             let words: String = row.try_get_by_index(1)?;
             let mut words = words.split(' ');
-            let minor: i64 = row.try_get_by_index(3)?;
+            let minor: Option<i64> = row.try_get_by_index(3)?;
             Ok(Engaged {
                 period: period(row.try_get_by_index(0)?),
                 kind: word(words.next())?,
                 channel: word(words.next())?,
                 count: row.try_get_by_index(2)?,
-                revenue: words.next().map(|currency| (currency.to_owned(), minor)),
+                revenue: words.next().map(str::to_owned).zip(minor),
             })
         })
         .collect()
