@@ -5,10 +5,15 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Mutex as Turn;
 
 use crate::error::Error;
+
+/// How long a reading waits for others who ask for the same: dashboards ask in the same moment, and one who comes just too late
+/// waits for two readings.
+const GATHER: Duration = Duration::from_millis(10);
 
 /// What is being asked for, by what it is.
 #[derive(Debug, Default)]
@@ -26,7 +31,7 @@ type Answer = Arc<dyn Any + Send + Sync>;
 
 impl Together {
     /// What `read` answers, or another one who asks for the same: begun after this call in any case, so that nobody is told of
-    /// less than was there when they asked. Of many who ask at once the first one is answered alone and all others together. An
+    /// less than was there when they asked. Who asks while it is read waits for the next reading, all of them for the same one. An
     /// error is told to whom it happens; the next one tries again.
     ///
     /// # Errors
@@ -65,6 +70,9 @@ impl Together {
             && let Some(known) = known.downcast_ref::<T>()
         {
             return Ok(known.clone());
+        }
+        if is_new {
+            tokio::time::sleep(GATHER).await;
         }
         let up_to = place.asked.count.load(Ordering::SeqCst);
         let read = read.await?;
@@ -150,14 +158,32 @@ mod tests {
         }
     }
 
+    /// Until so many readings have begun.
+    async fn begun(reads: &Reads, count: usize) {
+        while reads.begun.load(Ordering::SeqCst) < count {
+            tokio::task::yield_now().await;
+        }
+        settle().await;
+    }
+
     #[tokio::test]
-    async fn the_first_is_answered_alone_and_all_others_together() {
+    async fn who_asks_in_the_same_moment_is_answered_by_one_reading() {
+        let (together, reads) = (Arc::default(), Arc::new(Reads::default()));
+        let all: Vec<_> = (0..16).map(|_| ask(&together, &reads, "funnel")).collect();
+        for asked in all {
+            assert_eq!(asked.await.unwrap().unwrap(), 1);
+        }
+        assert!(together.0.lock().unwrap().is_empty(), "nothing is kept");
+    }
+
+    #[tokio::test]
+    async fn who_asks_while_it_is_read_is_answered_by_the_next_reading() {
         let (together, reads, gate) = gated();
         let first = ask(&together, &reads, "funnel");
-        settle().await;
+        begun(&reads, 1).await;
         let others: Vec<_> = (0..15).map(|_| ask(&together, &reads, "funnel")).collect();
         let else_asked = ask(&together, &reads, "cohorts");
-        settle().await;
+        begun(&reads, 2).await;
         assert_eq!(
             reads.begun.load(Ordering::SeqCst),
             2,
@@ -199,7 +225,7 @@ mod tests {
     async fn who_gives_up_leaves_the_rest_to_others() {
         let (together, reads, gate) = gated();
         let first = ask(&together, &reads, "funnel");
-        settle().await;
+        begun(&reads, 1).await;
         let second = ask(&together, &reads, "funnel");
         settle().await;
         first.abort();

@@ -95,15 +95,31 @@ impl Asked {
         if self.is_of_all(caller) {
             return read.await;
         }
-        let what = self.named::<T>(caller, more);
-        app.memory::<Together>().ask(what, read).await
+        together(app, caller, (self, more), read).await
     }
 
     /// A name for what is told of this to who may see and do the same.
     pub(in crate::insight) fn named<T>(&self, caller: &Caller, more: impl Debug) -> String {
-        let Caller { rows, scopes, .. } = caller;
-        format!("{} {self:?} {more:?} {rows:?} {scopes:?}", type_name::<T>())
+        named::<T>(caller, (self, more))
     }
+}
+
+fn named<T>(caller: &Caller, what: impl Debug) -> String {
+    let Caller { rows, scopes, .. } = caller;
+    format!("{} {what:?} {rows:?} {scopes:?}", type_name::<T>())
+}
+
+/// Read once for all who ask for it at once, and may see and do the same. `what` names all that the answer depends on.
+///
+/// # Errors
+/// Those of `read`.
+pub(in crate::insight) async fn together<T: Clone + Send + Sync + 'static>(
+    app: &App,
+    caller: &Caller,
+    what: impl Debug,
+    read: BoxFuture<'_, Result<T, Error>>,
+) -> Result<T, Error> {
+    app.memory::<Together>().ask(named::<T>(caller, what), read).await
 }
 
 fn meant(filter: Option<&LeadFilter>) -> Option<&LeadFilter> {

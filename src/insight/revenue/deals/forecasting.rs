@@ -12,7 +12,7 @@ use super::{DealStage, store};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
-use crate::insight::report::{ReadFrom, selected};
+use crate::insight::report::{self, ReadFrom};
 use crate::insight::revenue::rates::reporting_currency;
 use crate::leads::filter::LeadFilter;
 
@@ -81,11 +81,24 @@ pub async fn forecast(
             "a forecast is of 1 to {MOST_MONTHS} months, not of {months}"
         )));
     }
+    let asked = (months, zone, filter);
+    let read = Box::pin(read(app, caller, asked));
+    match filter {
+        Some(_) => report::together(app, caller, asked, read).await,
+        None => read.await,
+    }
+}
+
+async fn read(
+    app: &App,
+    caller: &Caller,
+    (months, zone, filter): (u32, Tz, Option<&LeadFilter>),
+) -> Result<(Forecast, ReadFrom), Error> {
     let now = app.clock().now();
     let today = now.to_chrono().with_timezone(&zone).date_naive();
     let starts = month_starts(today, months);
     let currency = reporting_currency(app).await?;
-    let leads = selected(app, caller, filter).await?;
+    let leads = report::selected(app, caller, filter).await?;
     let db = app.db().read();
     let stages = store::all_stages(db).await?;
     let closed = store::closed(db, a_year_before(now)).await?;
