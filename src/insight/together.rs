@@ -11,9 +11,20 @@ use tokio::sync::Mutex as Turn;
 
 use crate::error::Error;
 
-/// How long a reading waits for others who ask for the same: dashboards ask in the same moment, and one who comes just too late
-/// waits for two readings.
+/// How long a reading waits for others who ask for the same.
 const GATHER: Duration = Duration::from_millis(10);
+
+/// When the reading may have begun that answers who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::insight) enum Begun {
+    /// Before they asked: the answer does not change.
+    Before,
+    /// After that: nobody is told of less than was there when they asked.
+    After,
+    /// After that, and others were waited for: of what takes long. Dashboards ask in the same moment, and one who comes just too
+    /// late waits for two readings.
+    Gathered,
+}
 
 /// What is being asked for, by what it is.
 #[derive(Debug, Default)]
@@ -30,48 +41,27 @@ struct Asked {
 type Answer = Arc<dyn Any + Send + Sync>;
 
 impl Together {
-    /// What `read` answers, or another one who asks for the same: begun after this call in any case, so that nobody is told of
-    /// less than was there when they asked. Who asks while it is read waits for the next reading, all of them for the same one. An
-    /// error is told to whom it happens; the next one tries again.
+    /// What `read` answers, or another one who asks for the same. Who asks while it is read waits for the next reading, all of them
+    /// for the same one, unless one that has begun will do. An error is told to whom it happens; the next one tries again.
     ///
     /// # Errors
     /// Those of `read`.
     pub(in crate::insight) async fn ask<T: Clone + Send + Sync + 'static>(
         &self,
         what: String,
-        read: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        self.answer(what, true, read).await
-    }
-
-    /// The same where the answer does not change: also of a reading that was begun before this call.
-    ///
-    /// # Errors
-    /// Those of `read`.
-    pub(in crate::insight) async fn join<T: Clone + Send + Sync + 'static>(
-        &self,
-        what: String,
-        read: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        self.answer(what, false, read).await
-    }
-
-    async fn answer<T: Clone + Send + Sync + 'static>(
-        &self,
-        what: String,
-        is_new: bool,
+        begun: Begun,
         read: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let place = self.place(what);
         let number = place.asked.count.fetch_add(1, Ordering::SeqCst) + 1;
         let mut answer = place.asked.answer.lock().await;
         if let Some((up_to, known)) = &*answer
-            && (*up_to >= number || !is_new)
+            && (*up_to >= number || begun == Begun::Before)
             && let Some(known) = known.downcast_ref::<T>()
         {
             return Ok(known.clone());
         }
-        if is_new {
+        if begun == Begun::Gathered {
             tokio::time::sleep(GATHER).await;
         }
         let up_to = place.asked.count.load(Ordering::SeqCst);
@@ -148,7 +138,7 @@ mod tests {
         what: &str,
     ) -> tokio::task::JoinHandle<Result<usize, Error>> {
         let (together, reads, what) = (Arc::clone(together), Arc::clone(reads), what.to_owned());
-        tokio::spawn(async move { together.ask(what, reads.read()).await })
+        tokio::spawn(async move { together.ask(what, Begun::Gathered, reads.read()).await })
     }
 
     /// Lets all that can go on go on.
@@ -205,7 +195,7 @@ mod tests {
         let (together, reads, gate) = gated();
         let join = || {
             let (together, reads) = (Arc::clone(&together), Arc::clone(&reads));
-            tokio::spawn(async move { together.join("then".to_owned(), reads.read()).await })
+            tokio::spawn(async move { together.ask("then".to_owned(), Begun::Before, reads.read()).await })
         };
         let first = join();
         settle().await;
@@ -241,8 +231,8 @@ mod tests {
         let fails = async { Err::<usize, _>(Error::BadInput("no".to_owned())) };
         let reads = Reads::default();
         let (failed, read) = tokio::join!(
-            together.ask("funnel".to_owned(), fails),
-            together.ask("funnel".to_owned(), reads.read())
+            together.ask("funnel".to_owned(), Begun::After, fails),
+            together.ask("funnel".to_owned(), Begun::After, reads.read())
         );
         assert!(failed.is_err());
         assert_eq!(read.unwrap(), 1);

@@ -19,7 +19,7 @@ use crate::identity::{Caller, Scope};
 use crate::insight::calendar::DateRange;
 use crate::insight::report::{Asked, Report};
 use crate::insight::revenue;
-use crate::insight::together::Together;
+use crate::insight::together::{Begun, Together};
 
 /// Most rows of one answer; the others are taken together.
 pub const MOST_ROWS: usize = 1_000;
@@ -325,7 +325,7 @@ pub async fn compare(
         // All sums of all models for all who ask for the same at once.
         true => {
             let what = request.named::<Report<Compared>>(caller, ());
-            app.memory::<Together>().ask(what, read).await
+            app.memory::<Together>().ask(what, Begun::After, read).await
         }
         false => by_journeys(app, caller, request, (), read).await,
     }

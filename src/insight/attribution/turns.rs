@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::error::Error;
-use crate::insight::together::Together;
+use crate::insight::together::{Begun, Together};
 
 /// How many at a time: what else is asked keeps most of the connections.
 const AT_ONCE: usize = 2;
@@ -36,10 +36,10 @@ pub(super) async fn in_turn<T: Clone + Send + Sync + 'static>(
         let _turn = turns.acquire().await.map_err(Error::internal)?;
         read.await
     };
-    let together = app.memory::<Together>();
-    if is_settled {
-        together.join(what, read).await
+    let begun = if is_settled {
+        Begun::Before
     } else {
-        together.ask(what, read).await
-    }
+        Begun::Gathered
+    };
+    app.memory::<Together>().ask(what, begun, read).await
 }

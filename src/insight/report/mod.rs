@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 
 use super::calendar::DateRange;
 use super::scoring::{self, ScoresCache};
-use super::together::Together;
+use super::together::{Begun, Together};
 use crate::app::App;
 use crate::error::Error;
 use crate::identity::{Caller, Scope};
@@ -119,7 +119,8 @@ pub(in crate::insight) async fn together<T: Clone + Send + Sync + 'static>(
     what: impl Debug,
     read: BoxFuture<'_, Result<T, Error>>,
 ) -> Result<T, Error> {
-    app.memory::<Together>().ask(named::<T>(caller, what), read).await
+    let what = named::<T>(caller, what);
+    app.memory::<Together>().ask(what, Begun::Gathered, read).await
 }
 
 fn meant(filter: Option<&LeadFilter>) -> Option<&LeadFilter> {
